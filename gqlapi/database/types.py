@@ -1,0 +1,74 @@
+"""Column types that behave the same on SQLite and PostgreSQL."""
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.types import TypeEngine
+
+
+def to_milliseconds(moment: datetime) -> datetime:
+    """Cut a time to the precision that the database and the API keep."""
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+def utc_now() -> datetime:
+    """Return the current time, aware, in milliseconds."""
+    return to_milliseconds(datetime.now(UTC))
+
+
+class UtcDateTime(sa.TypeDecorator[datetime]):
+    """A point in time in milliseconds: aware in Python, timestamptz on PostgreSQL, naive UTC on SQLite.
+
+    Raises:
+        ValueError: a naive time is bound.
+    """
+
+    impl = sa.DateTime
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: sa.Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(sa.DateTime(timezone=dialect.name == "postgresql"))
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without a UTC offset cannot be stored")
+        moment = to_milliseconds(value.astimezone(UTC))
+        return moment if dialect.name == "postgresql" else moment.replace(tzinfo=None)
+
+    def result_processor(self, dialect: sa.Dialect, coltype: object) -> Any:
+        # asyncpg already returns aware UTC times: no work per row.
+        return None if dialect.name == "postgresql" else super().result_processor(dialect, coltype)
+
+    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        return None if value is None else value.replace(tzinfo=UTC)
+
+
+class SortKey(sa.TypeDecorator[str]):
+    """Text that sorts by code point on both databases, like Python's `str`.
+
+    SQLite compares bytes by default; PostgreSQL does with the "C" collation, and the order of UTF-8 bytes is
+    the order of code points.
+    """
+
+    impl = sa.Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: sa.Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(sa.TEXT(collation="C" if dialect.name == "postgresql" else None))
+
+
+def enum_column_type(enum: type[StrEnum], name: str) -> sa.Enum:
+    """Store the values of `enum` as VARCHAR(16) with a named CHECK: adding a value is no ALTER TYPE."""
+    return sa.Enum(
+        enum,
+        name=name,
+        native_enum=False,
+        create_constraint=True,
+        length=16,
+        validate_strings=True,
+        values_callable=lambda members: [member.value for member in members],
+    )

@@ -1,0 +1,89 @@
+"""Errors that a client may see, each with a stable code.
+
+ApiError
+├── BadUserInput          BAD_USER_INPUT: an argument or variable has a wrong value
+│   └── InvalidCursor     INVALID_CURSOR: a cursor is damaged or belongs to another ordering
+├── LimitExceeded         LIMIT_EXCEEDED: the operation is larger than the server allows
+├── Unauthenticated       UNAUTHENTICATED: the field needs a signed-in viewer
+├── Forbidden             FORBIDDEN: the viewer may not do this
+├── OperationTimeout      TIMEOUT: the operation or one of its statements took too long
+└── Unavailable           UNAVAILABLE: the database cannot be reached or all connections are busy
+
+Every other exception is masked as INTERNAL_SERVER_ERROR. `docs/errors.md` lists the codes for clients.
+"""
+
+from enum import StrEnum
+from typing import Any
+
+
+class Code(StrEnum):
+    """The whole vocabulary of `extensions.code`."""
+
+    GRAPHQL_PARSE_FAILED = "GRAPHQL_PARSE_FAILED"
+    GRAPHQL_VALIDATION_FAILED = "GRAPHQL_VALIDATION_FAILED"
+    OPERATION_RESOLUTION_FAILURE = "OPERATION_RESOLUTION_FAILURE"
+    BAD_REQUEST = "BAD_REQUEST"
+    BAD_USER_INPUT = "BAD_USER_INPUT"
+    INVALID_CURSOR = "INVALID_CURSOR"
+    LIMIT_EXCEEDED = "LIMIT_EXCEEDED"
+    UNAUTHENTICATED = "UNAUTHENTICATED"
+    FORBIDDEN = "FORBIDDEN"
+    TIMEOUT = "TIMEOUT"
+    UNAVAILABLE = "UNAVAILABLE"
+    INTERNAL_SERVER_ERROR = "INTERNAL_SERVER_ERROR"
+
+
+class ApiError(Exception):
+    """A failure whose message and details are safe to show to a client.
+
+    graphql-core copies `extensions` of a resolver's exception into the response.
+    """
+
+    code = Code.INTERNAL_SERVER_ERROR
+
+    def __init__(self, message: str, **details: Any) -> None:
+        super().__init__(message)
+        self.message = message
+        self.extensions: dict[str, Any] = {"code": str(self.code), **details}
+
+
+class BadUserInput(ApiError):
+    """An argument or a variable has a value that the field does not take."""
+
+    code = Code.BAD_USER_INPUT
+
+
+class InvalidCursor(BadUserInput):
+    """A cursor cannot be decoded, or was made by another ordering."""
+
+    code = Code.INVALID_CURSOR
+
+
+class LimitExceeded(ApiError):
+    """The operation is larger than the server allows; nothing of it ran."""
+
+    code = Code.LIMIT_EXCEEDED
+
+
+class Unauthenticated(ApiError):
+    """The field needs a signed-in viewer."""
+
+    code = Code.UNAUTHENTICATED
+
+
+class Forbidden(ApiError):
+    """The viewer may not do this."""
+
+    code = Code.FORBIDDEN
+
+
+class OperationTimeout(ApiError):
+    """The operation, or one of its statements, took longer than allowed."""
+
+    code = Code.TIMEOUT
+
+
+class Unavailable(ApiError):
+    """The database cannot be reached, or every connection stayed busy."""
+
+    code = Code.UNAVAILABLE

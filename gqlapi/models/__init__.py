@@ -1,0 +1,27 @@
+"""The tables, and the values that all layers share."""
+
+from gqlapi.models.base import Base, Row, created_at_of, fold, new_id
+from gqlapi.models.global_id import GlobalId, decode_global_id
+from gqlapi.models.post import Post, PostState, PostStatus
+from gqlapi.models.tag import PostTag, Tag
+from gqlapi.models.user import User, UserRole
+from gqlapi.models.viewer import ANONYMOUS, Viewer
+
+__all__ = [
+    "ANONYMOUS",
+    "Base",
+    "GlobalId",
+    "Post",
+    "PostState",
+    "PostStatus",
+    "PostTag",
+    "Row",
+    "Tag",
+    "User",
+    "UserRole",
+    "Viewer",
+    "created_at_of",
+    "decode_global_id",
+    "fold",
+    "new_id",
+]

@@ -1,0 +1,52 @@
+"""Global object identification: opaque ids of the GraphQL `Node` interface.
+
+https://relay.dev/graphql/objectidentification.htm
+"""
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import Error as Base64Error
+from typing import ClassVar, NamedTuple
+from uuid import UUID
+
+UUID_BYTES = 16
+
+
+class GlobalId(NamedTuple):
+    """The type and the key of a node."""
+
+    typename: str
+    id: UUID
+
+    def encode(self) -> str:
+        """Return the opaque text: base64url without padding of the type's name, then the 16 bytes of the key."""
+        return urlsafe_b64encode(self.typename.encode() + self.id.bytes).rstrip(b"=").decode()
+
+
+def decode_global_id(text: str) -> GlobalId:
+    """Read an opaque id back.
+
+    Raises:
+        ValueError: the text is not one that `encode` makes.
+    """
+    try:
+        data = urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
+        decoded = GlobalId(data[:-UUID_BYTES].decode("ascii"), UUID(bytes=data[-UUID_BYTES:]))
+    except (Base64Error, ValueError) as error:
+        raise ValueError("not a global id") from error
+    # base64 decoders skip foreign characters: only the canonical text of a key is that key's id.
+    if not decoded.typename.isalpha() or decoded.encode() != text:
+        raise ValueError("not a global id")
+    return decoded
+
+
+class GlobalIdMixin:
+    """Gives entities and records their `global_id`."""
+
+    __slots__ = ()
+    typename: ClassVar[str]
+    id: UUID
+
+    @property
+    def global_id(self) -> str:
+        """The opaque id that the API shows."""
+        return GlobalId(self.typename, self.id).encode()

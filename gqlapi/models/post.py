@@ -1,0 +1,87 @@
+"""Posts: what users write."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import ClassVar
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from gqlapi.database.types import SortKey, UtcDateTime, enum_column_type
+from gqlapi.models.base import Row
+from gqlapi.models.tag import PostTag, Tag
+from gqlapi.models.user import User
+
+
+class PostState(StrEnum):
+    """What is stored about a post's publication."""
+
+    DRAFT = "draft"
+    PUBLISHED = "published"
+    ARCHIVED = "archived"
+
+
+class PostStatus(StrEnum):
+    """What a reader is told: a published post whose time lies ahead is SCHEDULED, by the clock alone."""
+
+    DRAFT = "draft"
+    SCHEDULED = "scheduled"
+    PUBLISHED = "published"
+    ARCHIVED = "archived"
+
+
+LIVE = sa.text("deleted_at IS NULL")
+PUBLISHED_AND_LIVE = sa.text("state = 'published' AND deleted_at IS NULL")
+
+
+def _partial_index(*columns: str, where: sa.TextClause, name: str) -> sa.Index:
+    return sa.Index(name, *columns, postgresql_where=where, sqlite_where=where)
+
+
+class Post(Row):
+    """A post.
+
+    `html`, `text` and `reading_time_minutes` are made from `markdown` when it is written, by the renderer whose
+    version stands in `renderer`.
+    """
+
+    __tablename__ = "posts"
+    __table_args__ = (
+        sa.CheckConstraint("length(title) BETWEEN 1 AND 300", name="title_length"),
+        # The key is longer than the title where NFKC expands a character; an index row holds 2,700 bytes.
+        sa.CheckConstraint("length(title_key) BETWEEN 1 AND 600", name="title_key_length"),
+        sa.CheckConstraint("length(slug) BETWEEN 1 AND 200", name="slug_length"),
+        sa.CheckConstraint("state <> 'published' OR published_at IS NOT NULL", name="published_has_time"),
+        _partial_index("published_at", "id", where=PUBLISHED_AND_LIVE, name="ix_posts_public"),
+        _partial_index("published_at", "id", where=LIVE, name="ix_posts_published_at_id"),
+        _partial_index("updated_at", "id", where=LIVE, name="ix_posts_updated_at_id"),
+        _partial_index("title_key", "id", where=LIVE, name="ix_posts_title_key_id"),
+        _partial_index("author_id", "published_at", "id", where=LIVE, name="ix_posts_author_id_published_at_id"),
+        _partial_index("author_id", "id", where=LIVE, name="ix_posts_author_id_id"),
+    )
+    typename: ClassVar[str] = "Post"
+
+    author_id: Mapped[UUID] = mapped_column(sa.ForeignKey("users.id", ondelete="RESTRICT"))
+    slug: Mapped[str] = mapped_column(SortKey, unique=True)
+    title: Mapped[str] = mapped_column(sa.Text)
+    title_key: Mapped[str] = mapped_column(SortKey)
+    state: Mapped[PostState] = mapped_column(enum_column_type(PostState, "state"), default=PostState.DRAFT)
+    published_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    deleted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    reading_time_minutes: Mapped[int] = mapped_column(sa.SmallInteger)
+    renderer: Mapped[int] = mapped_column(sa.SmallInteger)
+    # Wide columns stand last and are read only when they are selected.
+    markdown: Mapped[str] = mapped_column(sa.Text, deferred=True)
+    html: Mapped[str] = mapped_column(sa.Text, deferred=True)
+    text: Mapped[str] = mapped_column(sa.Text, deferred=True)
+
+    author: Mapped[User] = relationship(lazy="raise_on_sql")
+    post_tags: Mapped[list[PostTag]] = relationship(
+        lazy="raise_on_sql", order_by=PostTag.position, cascade="all, delete-orphan", passive_deletes=True
+    )
+
+    @property
+    def tags(self) -> list[Tag]:
+        """The tags in the author's order; `post_tags` must be loaded."""
+        return [link.tag for link in self.post_tags]

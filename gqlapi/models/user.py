@@ -1,0 +1,49 @@
+"""People who sign in, and the authors of posts."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import ClassVar
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from gqlapi.database.types import SortKey, UtcDateTime, enum_column_type
+from gqlapi.models.base import Row
+
+
+class UserRole(StrEnum):
+    """What a user may do, each role more than the one before."""
+
+    READER = "reader"
+    AUTHOR = "author"
+    EDITOR = "editor"
+    ADMIN = "admin"
+
+
+class User(Row):
+    """A user.
+
+    A deleted user keeps the row, because posts need an author: the personal columns are blanked, `email_key` is NULL
+    and `username` becomes `deleted-<id>`, so that both are free again.
+    """
+
+    __tablename__ = "users"
+    __table_args__ = (
+        sa.CheckConstraint("length(username) BETWEEN 1 AND 64", name="username_length"),
+        sa.CheckConstraint("length(display_name) BETWEEN 1 AND 100", name="display_name_length"),
+        sa.CheckConstraint("length(email) BETWEEN 3 AND 320", name="email_length"),
+        sa.CheckConstraint("length(bio) <= 2000", name="bio_length"),
+        sa.CheckConstraint("length(avatar_url) <= 2000", name="avatar_url_length"),
+        sa.CheckConstraint("(email IS NULL) = (email_key IS NULL)", name="email_and_key"),
+    )
+    typename: ClassVar[str] = "User"
+
+    username: Mapped[str] = mapped_column(sa.Text)
+    username_key: Mapped[str] = mapped_column(SortKey, unique=True)
+    display_name: Mapped[str] = mapped_column(sa.Text)
+    email: Mapped[str | None] = mapped_column(sa.Text)
+    email_key: Mapped[str | None] = mapped_column(SortKey, unique=True)
+    bio: Mapped[str | None] = mapped_column(sa.Text)
+    avatar_url: Mapped[str | None] = mapped_column(sa.Text)
+    role: Mapped[UserRole] = mapped_column(enum_column_type(UserRole, "role"), default=UserRole.READER)
+    deleted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

@@ -1,0 +1,78 @@
+"""Configuration, read from `GQLAPI_*` environment variables and `.env`."""
+
+from typing import Literal, Self
+
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+DEV_SECRET_KEY = "dev-secret-key-do-not-use-in-production"  # noqa: S105 - refused in production
+MIN_SECRET_LENGTH = 32
+
+
+class Settings(BaseSettings):
+    """Everything an operator can set; the README's table is compared with these fields by a test."""
+
+    model_config = SettingsConfigDict(env_prefix="GQLAPI_", env_file=".env", extra="ignore", hide_input_in_errors=True)
+
+    environment: Literal["dev", "production"] = Field(
+        "dev",
+        description="`production` refuses dev secrets, logs JSON and hides GraphiQL; `gqlapi serve` sets it.",
+    )
+    secret_key: SecretStr = Field(
+        SecretStr(DEV_SECRET_KEY),
+        description="Signs what the server hands out; at least 32 characters in production.",
+    )
+
+    database_url: str = Field(
+        "sqlite+aiosqlite:///gqlapi.db",
+        description="SQLite or PostgreSQL; `postgres://` and `?sslmode=` are accepted.",
+    )
+    read_consistency: Literal["snapshot", "statement"] = Field(
+        "snapshot",
+        description="`snapshot`: a query operation reads one state of the database. `statement`: each statement its "
+        "own (PostgreSQL only).",
+    )
+    pool_size: int = Field(10, ge=1, description="Database connections a worker keeps, and operations it runs at once.")
+    pool_queue_size: int = Field(100, ge=0, description="Operations that may wait for a connection.")
+    pool_timeout_seconds: float = Field(2.0, gt=0, description="Longest wait for a connection.")
+    pool_pre_ping: bool = Field(default=False, description="Test each connection before use (one more round trip).")
+    connect_timeout_seconds: float = Field(3.0, gt=0, description="Longest wait for a new connection to PostgreSQL.")
+    statement_timeout_ms: int = Field(5_000, ge=1, description="Longest run of one SQL statement.")
+    operation_timeout_seconds: float = Field(10.0, gt=0, description="Longest run of one GraphQL operation.")
+
+    max_body_bytes: int = Field(1_048_576, ge=1, description="Largest request body; a larger one gets 413.")
+    max_tokens: int = Field(2_000, ge=1, description="Tokens in a document.")
+    max_depth: int = Field(15, ge=1, description="Nested fields, `edges`, `node` and `nodes` not counted.")
+    max_aliases: int = Field(30, ge=0, description="Aliases in an operation, fragments expanded.")
+    max_root_fields: int = Field(20, ge=1, description="Root fields of a query.")
+    max_directives: int = Field(50, ge=0, description="Directives in an operation, fragments expanded.")
+    max_cost: int = Field(10_000, ge=1, description="Points of an operation: the objects that it may return.")
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8000, ge=0, le=65_535, description="Port to listen on.")
+    workers: int = Field(2, ge=1, description="Worker processes of `gqlapi serve`.")
+    cors_origins: list[str] = Field(
+        default_factory=list,
+        description="Origins that browsers may call from, as JSON. In dev, localhost on any port is allowed as well.",
+    )
+    graphiql: bool | None = Field(None, description="Serve GraphiQL; by default only in dev.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe level to log.")
+
+    @model_validator(mode="after")
+    def _refuse_dev_secrets(self) -> Self:
+        secret = self.secret_key.get_secret_value()
+        if self.is_production and (secret == DEV_SECRET_KEY or len(secret) < MIN_SECRET_LENGTH):
+            raise ValueError(
+                f"GQLAPI_SECRET_KEY must be set to a secret of at least {MIN_SECRET_LENGTH} characters in production"
+            )
+        return self
+
+    @property
+    def is_production(self) -> bool:
+        """Tell whether the strict rules of production apply."""
+        return self.environment == "production"
+
+    @property
+    def serves_graphiql(self) -> bool:
+        """Tell whether `/graphql` answers a browser with GraphiQL."""
+        return not self.is_production if self.graphiql is None else self.graphiql
