@@ -47,18 +47,9 @@ class UtcDateTime(sa.TypeDecorator[datetime]):
         return None if value is None else value.replace(tzinfo=UTC)
 
 
-class SortKey(sa.TypeDecorator[str]):
-    """Text that sorts by code point on both databases, like Python's `str`.
-
-    SQLite compares bytes by default; PostgreSQL does with the "C" collation, and the order of UTF-8 bytes is
-    the order of code points.
-    """
-
-    impl = sa.Text
-    cache_ok = True
-
-    def load_dialect_impl(self, dialect: sa.Dialect) -> TypeEngine[Any]:
-        return dialect.type_descriptor(sa.TEXT(collation="C" if dialect.name == "postgresql" else None))
+# Text that sorts by code point on both databases, like Python's `str`: SQLite compares bytes by default, PostgreSQL
+# does with the "C" collation, and the order of UTF-8 bytes is the order of code points.
+SORT_KEY = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 
 
 def enum_column_type(enum: type[StrEnum], name: str) -> sa.Enum:

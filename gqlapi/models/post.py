@@ -8,7 +8,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from gqlapi.database.types import SortKey, UtcDateTime, enum_column_type
+from gqlapi.database.types import SORT_KEY, UtcDateTime, enum_column_type
 from gqlapi.models.base import Row
 from gqlapi.models.tag import PostTag, Tag
 from gqlapi.models.user import User
@@ -63,9 +63,9 @@ class Post(Row):
     typename: ClassVar[str] = "Post"
 
     author_id: Mapped[UUID] = mapped_column(sa.ForeignKey("users.id", ondelete="RESTRICT"))
-    slug: Mapped[str] = mapped_column(SortKey, unique=True)
+    slug: Mapped[str] = mapped_column(SORT_KEY, unique=True)
     title: Mapped[str] = mapped_column(sa.Text)
-    title_key: Mapped[str] = mapped_column(SortKey)
+    title_key: Mapped[str] = mapped_column(SORT_KEY)
     state: Mapped[PostState] = mapped_column(enum_column_type(PostState, "state"), default=PostState.DRAFT)
     published_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     deleted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

@@ -7,7 +7,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from gqlapi.database.types import SortKey, UtcDateTime
+from gqlapi.database.types import SORT_KEY, UtcDateTime
 from gqlapi.models.base import Base, Row
 
 
@@ -22,9 +22,9 @@ class Tag(Row):
     )
     typename: ClassVar[str] = "Tag"
 
-    slug: Mapped[str] = mapped_column(SortKey, unique=True)
+    slug: Mapped[str] = mapped_column(SORT_KEY, unique=True)
     name: Mapped[str] = mapped_column(sa.Text)
-    name_key: Mapped[str] = mapped_column(SortKey, unique=True)
+    name_key: Mapped[str] = mapped_column(SORT_KEY, unique=True)
     description: Mapped[str | None] = mapped_column(sa.Text)
 
 

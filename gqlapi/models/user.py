@@ -7,7 +7,7 @@ from typing import ClassVar
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from gqlapi.database.types import SortKey, UtcDateTime, enum_column_type
+from gqlapi.database.types import SORT_KEY, UtcDateTime, enum_column_type
 from gqlapi.models.base import Row
 
 
@@ -39,10 +39,10 @@ class User(Row):
     typename: ClassVar[str] = "User"
 
     username: Mapped[str] = mapped_column(sa.Text)
-    username_key: Mapped[str] = mapped_column(SortKey, unique=True)
+    username_key: Mapped[str] = mapped_column(SORT_KEY, unique=True)
     display_name: Mapped[str] = mapped_column(sa.Text)
     email: Mapped[str | None] = mapped_column(sa.Text)
-    email_key: Mapped[str | None] = mapped_column(SortKey, unique=True)
+    email_key: Mapped[str | None] = mapped_column(SORT_KEY, unique=True)
     bio: Mapped[str | None] = mapped_column(sa.Text)
     avatar_url: Mapped[str | None] = mapped_column(sa.Text)
     role: Mapped[UserRole] = mapped_column(enum_column_type(UserRole, "role"), default=UserRole.READER)
