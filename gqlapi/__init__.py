@@ -1,1 +1,3 @@
+"""A GraphQL API server for publishing."""
+
 __version__ = "0.1.0"

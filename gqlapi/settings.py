@@ -43,6 +43,7 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(1_048_576, ge=1, description="Largest request body; a larger one gets 413.")
     max_tokens: int = Field(2_000, ge=1, description="Tokens in a document.")
     max_depth: int = Field(15, ge=1, description="Nested fields, `edges`, `node` and `nodes` not counted.")
+    max_fields: int = Field(5_000, ge=1, description="Fields of an operation, fragments expanded.")
     max_aliases: int = Field(30, ge=0, description="Aliases in an operation, fragments expanded.")
     max_root_fields: int = Field(20, ge=1, description="Root fields of a query.")
     max_directives: int = Field(50, ge=0, description="Directives in an operation, fragments expanded.")

@@ -6,7 +6,7 @@ from typing import ClassVar
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.orm import Mapped, mapped_column, query_expression, relationship
 
 from gqlapi.database.types import SORT_KEY, UtcDateTime, enum_column_type
 from gqlapi.models.base import Row
@@ -76,10 +76,20 @@ class Post(Row):
     html: Mapped[str] = mapped_column(sa.Text, deferred=True)
     text: Mapped[str] = mapped_column(sa.Text, deferred=True)
 
+    # Not stored: a repository fills them in, because they depend on the clock and on what is asked for.
+    status: Mapped[PostStatus | None] = query_expression()
+    text_head: Mapped[str | None] = query_expression()
+
     author: Mapped[User] = relationship(lazy="raise_on_sql")
     post_tags: Mapped[list[PostTag]] = relationship(
         lazy="raise_on_sql", order_by=PostTag.position, cascade="all, delete-orphan", passive_deletes=True
     )
+
+    @property
+    def visible_from(self) -> datetime | None:
+        """What `PostTag.visible_from` must hold."""
+        is_public = self.state is PostState.PUBLISHED and self.deleted_at is None
+        return self.published_at if is_public else None
 
     @property
     def tags(self) -> list[Tag]:

@@ -1,0 +1,5 @@
+"""`python -m gqlapi` is `gqlapi`."""
+
+from gqlapi.cli import main
+
+main()

@@ -1,0 +1,103 @@
+"""The ASGI application."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import RedirectResponse, Response
+from starlette.requests import Request
+from starlette.routing import Route
+
+from gqlapi.database.engine import EngineOptions
+from gqlapi.database.unit import Database
+from gqlapi.http.graphql import GraphQLEndpoint
+from gqlapi.http.health import Readiness, healthz
+from gqlapi.http.request_id import HEADER, RequestIdMiddleware
+from gqlapi.schema import Limits, Schema
+from gqlapi.settings import Settings
+
+GRAPHQL_PATH = "/graphql"
+DEV_ORIGINS = r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?"
+
+
+def create_app(settings: Settings | None = None) -> Starlette:
+    """Make the application; nothing connects to the database before the first request."""
+    settings = settings or Settings()
+    database = create_database(settings)
+    readiness = Readiness(database)
+    endpoint = GraphQLEndpoint(
+        Schema(create_limits(settings)),
+        database,
+        graphiql=settings.serves_graphiql,
+        max_body_bytes=settings.max_body_bytes,
+    )
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        yield
+        readiness.is_stopping = True
+        await database.dispose()
+
+    app = Starlette(
+        routes=[
+            Route("/", _to_graphql),
+            Route(GRAPHQL_PATH, endpoint),
+            Route("/healthz", healthz),
+            Route("/readyz", readiness.readyz),
+        ],
+        middleware=_middleware(settings),
+        lifespan=lifespan,
+    )
+    app.state.database = database
+    return app
+
+
+def create_database(settings: Settings) -> Database:
+    """Make the database that the settings describe."""
+    options = EngineOptions(
+        pool_size=settings.pool_size,
+        pool_pre_ping=settings.pool_pre_ping,
+        connect_timeout_seconds=settings.connect_timeout_seconds,
+        statement_timeout_ms=settings.statement_timeout_ms,
+    )
+    return Database(
+        settings.database_url,
+        options,
+        read_consistency=settings.read_consistency,
+        queue_size=settings.pool_queue_size,
+        queue_timeout_seconds=settings.pool_timeout_seconds,
+    )
+
+
+def create_limits(settings: Settings) -> Limits:
+    """Make the limits that the settings describe."""
+    return Limits(
+        max_tokens=settings.max_tokens,
+        max_depth=settings.max_depth,
+        max_fields=settings.max_fields,
+        max_aliases=settings.max_aliases,
+        max_root_fields=settings.max_root_fields,
+        max_directives=settings.max_directives,
+        max_cost=settings.max_cost,
+        operation_timeout_seconds=settings.operation_timeout_seconds,
+    )
+
+
+def _middleware(settings: Settings) -> list[Middleware]:
+    cors = Middleware(
+        CORSMiddleware,
+        allow_origins=settings.cors_origins,
+        allow_origin_regex=None if settings.is_production else DEV_ORIGINS,
+        allow_methods=["GET", "POST"],
+        allow_headers=["*"],
+        expose_headers=[HEADER],
+        max_age=86_400,
+    )
+    is_open = settings.cors_origins or not settings.is_production
+    return [Middleware(RequestIdMiddleware), *([cors] if is_open else [])]
+
+
+async def _to_graphql(_request: Request) -> Response:
+    return RedirectResponse(GRAPHQL_PATH)

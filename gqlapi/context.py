@@ -1,0 +1,41 @@
+"""What the resolvers of one operation share."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from graphql import Node
+
+from gqlapi.database.unit import Database
+from gqlapi.loaders import Loaders
+from gqlapi.models import ANONYMOUS, Viewer
+from gqlapi.repositories import ReadScope, Repositories
+
+
+class Context:
+    """The session, the repositories, the loaders and the viewer of one operation; never shared between two."""
+
+    repositories: Repositories
+    loaders: Loaders
+
+    def __init__(self, database: Database, *, viewer: Viewer = ANONYMOUS, request_id: str = "") -> None:
+        """Prepare a context; it holds no connection before the first statement."""
+        self.viewer = viewer
+        self.request_id = request_id
+        self._unit = database.read()
+        self._dialect_name = database.dialect_name
+        self._prepared: Mapping[int, Any] = {}
+
+    def begin(self, selected: Mapping[str, frozenset[str]], prepared: Mapping[int, Any]) -> None:
+        """Start the operation: which attributes it reads of each type, and the prepared arguments of its fields."""
+        scope = ReadScope(self._unit, self._dialect_name, viewer=self.viewer, selected=selected)
+        self._prepared = prepared
+        self.repositories = Repositories(scope)
+        self.loaders = Loaders(self.repositories)
+
+    def prepared(self, node: Node) -> Any:
+        """Return what the arguments of a field became, once for all objects that the field is resolved for."""
+        return self._prepared[id(node)]
+
+    async def close(self) -> None:
+        """End the snapshot and give the connection back."""
+        await self._unit.close()

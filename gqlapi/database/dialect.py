@@ -1,0 +1,94 @@
+"""The statement shapes that differ between SQLite and PostgreSQL.
+
+Each takes any number of keys as one parameter, `ids`, so that one prepared statement serves batches of every size.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+import orjson
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from gqlapi.database.pagination import Key, Window
+
+AnySelect = sa.Select[*tuple[Any, ...]]
+
+
+def bind_ids(dialect_name: str, ids: Iterable[UUID]) -> dict[str, Any]:
+    """Return the value of the parameter `ids`: an array for PostgreSQL, JSON for SQLite."""
+    if dialect_name == "postgresql":
+        return {"ids": list(ids)}
+    return {"ids": orjson.dumps([id_.hex for id_ in ids]).decode()}
+
+
+def is_one_of(dialect_name: str, column: sa.ColumnElement[UUID]) -> sa.ColumnElement[bool]:
+    """Hold for rows whose `column` is among the ids."""
+    if dialect_name == "postgresql":
+        return column == sa.any_(sa.bindparam("ids", type_=ARRAY(sa.Uuid)))
+    return column.in_(sa.select(_json_ids().c.value))
+
+
+def contains_text(dialect_name: str, column: sa.ColumnElement[str], text: str) -> sa.ColumnElement[bool]:
+    """Hold for rows whose `column` contains `text` literally; LIKE would read % and _, and fold ASCII on SQLite."""
+    position = sa.func.strpos if dialect_name == "postgresql" else sa.func.instr
+    return position(column, text) > 0
+
+
+def page_per_parent(
+    dialect_name: str,
+    children: AnySelect,
+    link: sa.ColumnElement[UUID],
+    keys: Sequence[Key],
+    window: Window,
+    columns: Mapping[str, sa.ColumnElement[Any]],
+) -> AnySelect:
+    """Build one statement that reads the same page of the children of every parent, the parent's id first.
+
+    `children` selects the labelled `columns`, `link` is its column that refers to the parent, `columns` must hold
+    `id` and every key. Bounded by the page, whereas a window function reads every child of every parent: measured
+    0.75 against 36 ms on PostgreSQL, 1.05 against 128 ms on SQLite (20 parents of 2,500 rows).
+    """
+    shape = _lateral_page if dialect_name == "postgresql" else _correlated_page
+    return shape(children, link, keys, window, columns)
+
+
+def _lateral_page(
+    children: AnySelect,
+    link: sa.ColumnElement[UUID],
+    keys: Sequence[Key],
+    window: Window,
+    columns: Mapping[str, sa.ColumnElement[Any]],
+) -> AnySelect:
+    parent = sa.func.unnest(sa.bindparam("ids", type_=ARRAY(sa.Uuid))).column_valued("parent")
+    page = window.apply(children.where(link == parent), keys).lateral("page")
+    order = (Key(key.name, page.c[key.name], key.descending, key.nullable) for key in keys)
+    return (
+        sa.select(parent.label("parent_id"), *(page.c[name] for name in columns))
+        .join(page, sa.true())
+        .order_by(*(key.order_by(backward=window.backward) for key in order))
+    )
+
+
+def _correlated_page(
+    children: AnySelect,
+    link: sa.ColumnElement[UUID],
+    keys: Sequence[Key],
+    window: Window,
+    columns: Mapping[str, sa.ColumnElement[Any]],
+) -> AnySelect:
+    parent = _json_ids()
+    identity = columns["id"]
+    of_parent = children.with_only_columns(identity, maintain_column_froms=True).where(link == parent.c.value)
+    page = window.apply(of_parent, keys).correlate(parent)
+    order = (Key(key.name, columns[key.name], key.descending, key.nullable) for key in keys)
+    return (
+        sa.select(parent.c.value.label("parent_id"), *(column.label(name) for name, column in columns.items()))
+        .join_from(parent, identity.table, identity.in_(page))
+        .order_by(*(key.order_by(backward=window.backward) for key in order))
+    )
+
+
+def _json_ids() -> sa.TableValuedAlias:
+    return sa.func.json_each(sa.bindparam("ids", type_=sa.Text)).table_valued(sa.column("value", sa.Uuid), name="parent")

@@ -1,0 +1,165 @@
+"""Units of work: the session that one operation reads from, and the transaction that one write runs in."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Literal
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+
+from gqlapi.database.engine import EngineOptions, create_engines
+from gqlapi.database.failures import is_disconnect, to_api_error
+from gqlapi.database.gate import PoolGate
+
+ReadConsistency = Literal["snapshot", "statement"]
+
+
+class Database:
+    """The engines of a process, and the gate in front of their pool."""
+
+    def __init__(
+        self,
+        url: str,
+        options: EngineOptions | None = None,
+        *,
+        read_consistency: ReadConsistency = "snapshot",
+        queue_size: int = 100,
+        queue_timeout_seconds: float = 2.0,
+    ) -> None:
+        """Prepare the engines; nothing connects before the first statement."""
+        options = options or EngineOptions()
+        read_engine, self.write_engine = create_engines(url, options)
+        self.read_engine = read_engine.execution_options(**_read_options(read_engine, read_consistency))
+        self.gate = PoolGate(options.pool_size, queue_size=queue_size, timeout_seconds=queue_timeout_seconds)
+
+    @property
+    def dialect_name(self) -> str:
+        """`postgresql` or `sqlite`."""
+        return self.read_engine.dialect.name
+
+    def read(self) -> "ReadUnit":
+        """Make a unit that reads one snapshot; it connects at its first statement."""
+        return ReadUnit(self.read_engine, self.gate)
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncSession]:
+        """Run one transaction: committed at the end of the block, rolled back when it raises."""
+        async with AsyncSession(self.write_engine, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    async def ping(self) -> None:
+        """Run one trivial statement outside the gate, so that a busy server is not taken for a broken one.
+
+        Raises:
+            Exception: whatever the driver says when the database cannot be reached.
+        """
+        async with self.read_engine.connect() as connection:
+            await connection.execute(sa.select(1))
+
+    async def dispose(self) -> None:
+        """Close all connections."""
+        await self.read_engine.dispose()
+        await self.write_engine.dispose()
+
+
+def _read_options(engine: AsyncEngine, consistency: ReadConsistency) -> dict[str, Any]:
+    if engine.dialect.name != "postgresql":
+        return {}  # a deferred transaction of SQLite is a snapshot, and costs nothing
+    if consistency == "statement":
+        return {"isolation_level": "AUTOCOMMIT"}
+    return {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+
+
+class ReadUnit:
+    """One session on one connection, reading one snapshot, for one query operation.
+
+    Siblings of an operation ask at the same time, and a session runs one statement at a time: statements wait for
+    each other under a lock. The first failure poisons the unit, so that an answer never mixes two states.
+    """
+
+    def __init__(self, engine: AsyncEngine, gate: PoolGate) -> None:
+        """Prepare the unit; it connects at its first statement."""
+        self._engine = engine
+        self._gate = gate
+        self._lock = asyncio.Lock()
+        self._session: AsyncSession | None = None
+        self._statement: asyncio.Task[Any] | None = None
+        self._failure: Exception | None = None
+        self._closed = False
+
+    async def rows(self, statement: sa.Select[Any], parameters: dict[str, Any] | None = None) -> Sequence[sa.Row[Any]]:
+        """Run one statement and return all its rows.
+
+        Raises:
+            ApiError: the database timed out or is not available.
+        """
+        result = await self._run(statement, parameters, entities=False)
+        return result.all()
+
+    async def entities(self, statement: sa.Select[Any], parameters: dict[str, Any] | None = None) -> Sequence[Any]:
+        """Run one statement through the ORM and return its entities, with what `selectinload` adds.
+
+        Raises:
+            ApiError: the database timed out or is not available.
+        """
+        result = await self._run(statement, parameters, entities=True)
+        return result.scalars().all()
+
+    async def close(self) -> None:
+        """End the transaction and give the connection back; a statement that still runs is cancelled."""
+        self._closed = True
+        # Loaders run in tasks of their own, which outlive an operation that failed or timed out.
+        if self._statement is not None:
+            self._statement.cancel()
+        async with self._lock:
+            await self._disconnect()
+
+    async def _run(self, statement: sa.Select[Any], parameters: dict[str, Any] | None, *, entities: bool) -> Any:
+        async with self._lock:
+            if self._closed:
+                raise asyncio.CancelledError
+            if self._failure is not None:
+                raise self._failure
+            self._statement = asyncio.current_task()
+            try:
+                return await self._execute(statement, parameters, entities=entities)
+            except Exception as error:
+                self._failure = to_api_error(error) or error
+                if self._failure is error:
+                    raise
+                raise self._failure from error
+            finally:
+                self._statement = None
+
+    async def _execute(self, statement: sa.Select[Any], parameters: dict[str, Any] | None, *, entities: bool) -> Any:
+        is_first = self._session is None
+        try:
+            return await self._attempt(statement, parameters, entities=entities)
+        except Exception as error:
+            # BEGIN is the ping: a stale connection fails here, when nothing has been read, and one retry is safe.
+            if not is_first or not is_disconnect(error):
+                raise
+            await self._disconnect()
+            return await self._attempt(statement, parameters, entities=entities)
+
+    async def _attempt(self, statement: sa.Select[Any], parameters: dict[str, Any] | None, *, entities: bool) -> Any:
+        if self._session is None:
+            await self._gate.enter()
+            self._session = AsyncSession(self._engine, expire_on_commit=False, autoflush=False)
+        if entities:
+            return await self._session.execute(statement, parameters)
+        # A Core execution on the session's own connection: a third cheaper for plain rows.
+        connection = await self._session.connection()
+        return await connection.execute(statement, parameters)
+
+    async def _disconnect(self) -> None:
+        if self._session is None:
+            return
+        session, self._session = self._session, None
+        try:
+            await session.close()
+        finally:
+            self._gate.leave()
+
+

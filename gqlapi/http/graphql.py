@@ -1,0 +1,89 @@
+"""The GraphQL endpoint: Strawberry's view, with bounded bodies and errors in JSON."""
+
+from typing import Any
+
+import orjson
+from cross_web import AsyncHTTPRequestAdapter, HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocket
+from strawberry.asgi import GraphQL
+from strawberry.http import GraphQLHTTPResponse, GraphQLRequestData
+from strawberry.schema.base import BaseSchema
+from strawberry.types import ExecutionResult
+
+from gqlapi.context import Context
+from gqlapi.database.unit import Database
+from gqlapi.errors import Code
+from gqlapi.http.body import HTTP_BAD_REQUEST, parse_json, read_body
+from gqlapi.http.failures import HttpFailure
+
+HTTP_METHOD_NOT_ALLOWED = 405
+HTTP_SERVICE_UNAVAILABLE = 503
+RETRY_AFTER_SECONDS = "1"
+
+
+class GraphQLEndpoint(GraphQL[Context, None]):
+    """Answers GraphQL requests; one context for each operation."""
+
+    def __init__(self, schema: BaseSchema, database: Database, *, graphiql: bool, max_body_bytes: int) -> None:
+        """Serve a schema over a database."""
+        super().__init__(schema, graphql_ide="graphiql" if graphiql else None, subscription_protocols=())
+        self._database = database
+        self._max_body_bytes = max_body_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request; what is refused before GraphQL begins is refused in GraphQL's shape."""
+        request = Request(scope, receive)
+        try:
+            if request.method == "POST":
+                # Starlette keeps what `body()` reads in this attribute: Strawberry finds the bounded body there.
+                request._body = await read_body(request, self._max_body_bytes)  # noqa: SLF001
+            response = await self.run(request)
+        except HttpFailure as failure:
+            response = failure.to_response()
+        except HTTPException as failure:
+            headers = {"Allow": "GET, POST"} if failure.status_code == HTTP_METHOD_NOT_ALLOWED else None
+            response = HttpFailure(failure.status_code, failure.reason).to_response(headers)
+        await response(scope, receive, send)
+
+    async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Context:
+        """Make the context of one operation."""
+        return Context(self._database, request_id=request.scope["state"]["request_id"])
+
+    async def parse_http_body(self, request: AsyncHTTPRequestAdapter) -> GraphQLRequestData | list[GraphQLRequestData]:
+        """Read the request.
+
+        Raises:
+            HttpFailure: it is not JSON, or no object.
+        """
+        try:
+            data = await super().parse_http_body(request)
+        except AttributeError:  # a body that is JSON, but no object
+            raise HttpFailure(HTTP_BAD_REQUEST, "The body must be a JSON object.") from None
+        if not isinstance(data, list) and not isinstance(data.operation_name, str | None):
+            raise HttpFailure(HTTP_BAD_REQUEST, "`operationName` must be a string or null.")
+        return data
+
+    async def execute_single(self, *args: Any, **kwargs: Any) -> ExecutionResult:
+        """Run one operation; when nothing of it could run for want of the database, answer 503."""
+        result: ExecutionResult = await super().execute_single(*args, **kwargs)
+        if result.data is None and result.errors and _is_unavailable(result):
+            sub_response: Response = kwargs["sub_response"]
+            sub_response.status_code = HTTP_SERVICE_UNAVAILABLE
+            sub_response.headers["Retry-After"] = RETRY_AFTER_SECONDS
+        return result
+
+    def decode_json(self, data: str | bytes) -> object:
+        """Read JSON, refusing with 400 whatever is not."""
+        return parse_json(data)
+
+    def encode_json(self, data: object) -> bytes:
+        """Encode a result."""
+        return orjson.dumps(data)
+
+
+def _is_unavailable(result: ExecutionResult) -> bool:
+    codes = {(error.extensions or {}).get("code") for error in result.errors or ()}
+    return Code.UNAVAILABLE in codes

@@ -1,0 +1,34 @@
+"""All SQL and all visibility rules."""
+
+from functools import cached_property
+
+from gqlapi.repositories.base import ReadScope
+from gqlapi.repositories.posts import PostRepository
+from gqlapi.repositories.tags import TagRepository
+from gqlapi.repositories.users import UserRepository
+
+
+class Repositories:
+    """The repositories of one operation."""
+
+    def __init__(self, scope: ReadScope) -> None:
+        """Bind all repositories to an operation."""
+        self.scope = scope
+
+    @cached_property
+    def users(self) -> UserRepository:
+        """Reads of users."""
+        return UserRepository(self.scope)
+
+    @cached_property
+    def tags(self) -> TagRepository:
+        """Reads of tags."""
+        return TagRepository(self.scope)
+
+    @cached_property
+    def posts(self) -> PostRepository:
+        """Reads of posts."""
+        return PostRepository(self.scope, self.users, self.tags)
+
+
+__all__ = ["ReadScope", "Repositories"]

@@ -1,0 +1,94 @@
+"""What a list is asked for, and what it answers."""
+
+import hashlib
+from binascii import Error as Base64Error
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+from uuid import UUID
+
+import orjson
+
+from gqlapi.database.pagination import Window
+from gqlapi.errors import InvalidCursor
+from gqlapi.repositories.conditions import Condition
+from gqlapi.repositories.records import Record
+
+R = TypeVar("R", bound=Record)
+DIGEST_LENGTH = 6
+# How the value of an ordering attribute is read back out of a cursor's JSON.
+DECODERS: dict[type, Callable[[str], Any]] = {UUID: UUID, datetime: datetime.fromisoformat, str: str}
+
+
+@dataclass(frozen=True, slots=True)
+class OrderTerm:
+    """One attribute of an ordering, and the type of its values."""
+
+    attribute: str
+    type: type
+    descending: bool = False
+    nullable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ordering:
+    """An ordering whose last attribute is unique; it makes and reads cursors."""
+
+    terms: tuple[OrderTerm, ...]
+
+    @property
+    def digest(self) -> str:
+        """A short name of the ordering, which its cursors carry."""
+        text = ",".join(f"{'-' if term.descending else ''}{term.attribute}" for term in self.terms)
+        return hashlib.sha256(text.encode()).hexdigest()[:DIGEST_LENGTH]
+
+    def encode_cursor(self, row: Record) -> str:
+        """Return the opaque cursor of a row: base64url of JSON `[digest, values]`."""
+        values = [getattr(row, term.attribute) for term in self.terms]
+        return urlsafe_b64encode(orjson.dumps([self.digest, values])).rstrip(b"=").decode()
+
+    def decode_cursor(self, cursor: str) -> tuple[Any, ...]:
+        """Return the values of the row that the cursor stands for.
+
+        Raises:
+            InvalidCursor: it is damaged, or was made by another ordering.
+        """
+        try:
+            digest, values = orjson.loads(urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4)))
+        except (Base64Error, ValueError, TypeError):
+            raise InvalidCursor("The cursor is not one that this server made.") from None
+        if digest != self.digest:
+            raise InvalidCursor("The cursor belongs to another ordering; start again without it.")
+        try:
+            return tuple(_decode(term, value) for term, value in zip(self.terms, values, strict=True))
+        except (ValueError, TypeError):
+            raise InvalidCursor("The cursor is not one that this server made.") from None
+
+
+def _decode(term: OrderTerm, value: object) -> Any:
+    if value is None and term.nullable:
+        return None
+    if not isinstance(value, str):
+        raise TypeError(value)
+    return DECODERS[term.type](value)
+
+
+@dataclass(frozen=True, slots=True)
+class PageRequest:
+    """A list as it is asked for: which rows, in which order, which window; prepared once per field."""
+
+    ordering: Ordering
+    window: Window
+    condition: Condition | None = None
+    include_deleted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RecordPage(Generic[R]):
+    """The records of one page, in order."""
+
+    records: Sequence[R]
+    has_next: bool
+    has_previous: bool

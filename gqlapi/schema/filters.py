@@ -1,0 +1,197 @@
+"""Filters as clients write them, and their translation into conditions."""
+
+import dataclasses
+from datetime import datetime
+from typing import Annotated, Any
+
+import strawberry
+
+from gqlapi.errors import BadUserInput, LimitExceeded
+from gqlapi.repositories.conditions import All, AnyOf, Compare, Condition, Not, Operator, Related
+from gqlapi.schema.enums import PostStatus, UserRole
+from gqlapi.schema.ids import decode_id_of
+
+MAX_FILTER_DEPTH = 5
+MAX_FILTER_BRANCHES = 50
+MAX_FILTER_VALUES = 500
+
+
+def _doc(text: str) -> Any:
+    return strawberry.field(default=strawberry.UNSET, description=text)
+
+
+def _named(name: str, text: str) -> Any:
+    return strawberry.field(default=strawberry.UNSET, name=name, description=text)
+
+
+ALL = "Holds when every one of these holds; an empty list holds."
+ANY = "Holds when at least one of these holds; an empty list never holds."
+NOT = "Holds when this does not."
+IN = "Is one of these, at most 500; an empty list matches nothing."
+NOT_IN = "Is none of these, at most 500."
+
+
+@strawberry.input(description="Compares an id. Several operators must all hold.")
+class IDFilter:
+    """Compares an id."""
+
+    eq: strawberry.ID | None = _doc("Is this id.")
+    ne: strawberry.ID | None = _doc("Is not this id.")
+    in_: list[strawberry.ID] | None = _named("in", IN)
+    not_in: list[strawberry.ID] | None = _doc(NOT_IN)
+
+
+@strawberry.input(description="Compares a text. Several operators must all hold. `%` and `_` have no special meaning.")
+class StringFilter:
+    """Compares a text."""
+
+    eq: str | None = _doc("Is this text.")
+    ne: str | None = _doc("Is not this text.")
+    in_: list[str] | None = _named("in", IN)
+    not_in: list[str] | None = _doc(NOT_IN)
+    starts_with: str | None = _doc("Begins with this text.")
+    contains: str | None = _doc("Contains this text.")
+    case_insensitive: bool = strawberry.field(
+        default=True, description="Compare without regard to case (Unicode case folding), also of letters with accents."
+    )
+
+
+@strawberry.input(description="Compares a time. Several operators must all hold; a missing time meets only `isNull`.")
+class DateTimeFilter:
+    """Compares a time."""
+
+    eq: datetime | None = _doc("Is this time.")
+    lt: datetime | None = _doc("Is before this time.")
+    lte: datetime | None = _doc("Is this time or before it.")
+    gt: datetime | None = _doc("Is after this time.")
+    gte: datetime | None = _doc("Is this time or after it.")
+    is_null: bool | None = _doc("True: there is no time. False: there is one.")
+
+
+FILTER_CAPS = "At most 5 levels deep, with 50 branches."
+
+
+@strawberry.input(description=f"Which users. Several fields must all hold. {FILTER_CAPS}")
+class UserFilter:
+    """Which users."""
+
+    and_: list["UserFilter"] | None = _named("and", ALL)
+    or_: list["UserFilter"] | None = _named("or", ANY)
+    not_: Annotated["UserFilter", strawberry.lazy("gqlapi.schema.filters")] | None = _named("not", NOT)
+    id: IDFilter | None = _doc("By id.")
+    username: StringFilter | None = _doc("By user name.")
+    role: list[UserRole] | None = _doc("Has one of these roles; an empty list matches nothing.")
+    created_at: DateTimeFilter | None = _doc("By the time of signing up.")
+
+
+@strawberry.input(description=f"Which tags. Several fields must all hold. {FILTER_CAPS}")
+class TagFilter:
+    """Which tags."""
+
+    and_: list["TagFilter"] | None = _named("and", ALL)
+    or_: list["TagFilter"] | None = _named("or", ANY)
+    not_: Annotated["TagFilter", strawberry.lazy("gqlapi.schema.filters")] | None = _named("not", NOT)
+    id: IDFilter | None = _doc("By id.")
+    slug: StringFilter | None = _doc("By slug.")
+    name: StringFilter | None = _doc("By name.")
+
+
+@strawberry.input(description="Which tags a post carries. Both must hold.")
+class TagListFilter:
+    """Which tags a post carries."""
+
+    some: TagFilter | None = _doc("At least one tag of the post meets this; `{}`: it has a tag.")
+    none: TagFilter | None = _doc("No tag of the post meets this; `{}`: it has no tag.")
+
+
+@strawberry.input(description=f"Which posts. Several fields must all hold. {FILTER_CAPS}")
+class PostFilter:
+    """Which posts."""
+
+    and_: list["PostFilter"] | None = _named("and", ALL)
+    or_: list["PostFilter"] | None = _named("or", ANY)
+    not_: Annotated["PostFilter", strawberry.lazy("gqlapi.schema.filters")] | None = _named("not", NOT)
+    id: IDFilter | None = _doc("By id.")
+    slug: StringFilter | None = _doc("By slug.")
+    title: StringFilter | None = _doc("By title.")
+    status: list[PostStatus] | None = _doc("Has one of these states; an empty list matches nothing.")
+    created_at: DateTimeFilter | None = _doc("By the time the post was created.")
+    published_at: DateTimeFilter | None = _doc("By the time of publication.")
+    updated_at: DateTimeFilter | None = _doc("By the time of the last change.")
+    author: UserFilter | None = _doc("By the author.")
+    tags: TagListFilter | None = _doc("By the tags.")
+
+
+RowFilter = UserFilter | PostFilter | TagFilter
+TYPENAMES: dict[type[RowFilter], str] = {UserFilter: "User", PostFilter: "Post", TagFilter: "Tag"}
+
+
+def to_condition(row_filter: RowFilter) -> Condition:
+    """Translate a filter; null means the same as leaving a field out.
+
+    Raises:
+        LimitExceeded: it is too deep, or has too many branches or values.
+        BadUserInput: an id in it cannot be decoded, or is of another type.
+    """
+    return _Translation().row(row_filter, depth=1)
+
+
+class _Translation:
+    """One translation, which counts the branches as it goes."""
+
+    def __init__(self) -> None:
+        self._branches = 0
+
+    def row(self, row_filter: RowFilter, *, depth: int) -> Condition:
+        self._branches += 1
+        if depth > MAX_FILTER_DEPTH:
+            raise LimitExceeded(f"The filter is deeper than {MAX_FILTER_DEPTH} levels.", limit=MAX_FILTER_DEPTH)
+        if self._branches > MAX_FILTER_BRANCHES:
+            raise LimitExceeded(f"The filter has over {MAX_FILTER_BRANCHES} branches.", limit=MAX_FILTER_BRANCHES)
+        parts: list[Condition] = []
+        for name, value in _given(row_filter):
+            parts.extend(self._field(row_filter, name, value, depth))
+        return parts[0] if len(parts) == 1 else All(tuple(parts))
+
+    def _field(self, row_filter: RowFilter, name: str, value: Any, depth: int) -> list[Condition]:
+        match name:
+            case "and_" | "or_":
+                parts = tuple(self.row(part, depth=depth + 1) for part in value)
+                return [All(parts) if name == "and_" else AnyOf(parts)]
+            case "not_":
+                return [Not(self.row(value, depth=depth + 1))]
+            case "author":
+                return [Related("author", self.row(value, depth=depth + 1))]
+            case "tags":
+                quantified = [(quantifier, self.row(part, depth=depth + 1)) for quantifier, part in _given(value)]
+                return [Related("tags", part, none=quantifier == "none") for quantifier, part in quantified]
+            case "role" | "status":
+                return [Compare(name, Operator.IN, tuple(value))]
+        return _comparisons(name, value, TYPENAMES[type(row_filter)])
+
+
+def _comparisons(attribute: str, operators: Any, typename: str) -> list[Condition]:
+    folded = isinstance(operators, StringFilter) and operators.case_insensitive
+    comparisons: list[Condition] = []
+    for name, value in _given(operators):
+        if name == "case_insensitive":
+            continue
+        if isinstance(value, list) and len(value) > MAX_FILTER_VALUES:
+            raise LimitExceeded(f"`{attribute}` lists over {MAX_FILTER_VALUES} values.", limit=MAX_FILTER_VALUES)
+        if isinstance(operators, IDFilter):
+            value = _decode_ids(value, typename, attribute)  # noqa: PLW2901 - the decoded form replaces the text
+        comparisons.append(Compare(attribute, Operator(name.rstrip("_")), value, folded=folded))
+    return comparisons
+
+
+def _decode_ids(value: str | list[str], typename: str, attribute: str) -> Any:
+    try:
+        return [decode_id_of(typename, id_) for id_ in value] if isinstance(value, list) else decode_id_of(typename, value)
+    except BadUserInput as error:
+        raise BadUserInput(f"In the filter, `{attribute}`: {error.message}") from None
+
+
+def _given(value: Any) -> list[tuple[str, Any]]:
+    """Return the fields that were given; null is the same as leaving a field out."""
+    pairs = ((field.name, getattr(value, field.name)) for field in dataclasses.fields(value))
+    return [(name, part) for name, part in pairs if part is not None and part is not strawberry.UNSET]

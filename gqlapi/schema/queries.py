@@ -1,0 +1,156 @@
+"""The root of all reading."""
+
+import asyncio
+from typing import Annotated, Any, Protocol, cast
+
+import strawberry
+
+from gqlapi import __version__
+from gqlapi.errors import ApiError, BadUserInput
+from gqlapi.models import GlobalId, fold
+from gqlapi.schema.fields import FieldRules, Info, rules_metadata
+from gqlapi.schema.ids import decode_id
+from gqlapi.schema.limits import Limits
+from gqlapi.schema.lists import MAX_PAGE_SIZE, argument, root_list
+from gqlapi.schema.pagination import Connection
+from gqlapi.schema.types import POSTS, TAGS, USERS, Node, Post, Tag, User
+
+MAX_NODES = 100
+INCLUDE_DELETED = "Also list deleted posts: all for editors and admins, their own for authors, refused for others."
+
+BY = "By exactly one of its unique keys."
+ID_KEY = "By id."
+
+
+@strawberry.input(one_of=True, description="One way to name a user.")
+class UserKey:
+    """One way to name a user."""
+
+    id: strawberry.Maybe[strawberry.ID] = strawberry.field(description=ID_KEY)
+    username: strawberry.Maybe[str] = strawberry.field(description="By user name, without regard to case.")
+
+
+@strawberry.input(one_of=True, description="One way to name a post.")
+class PostKey:
+    """One way to name a post."""
+
+    id: strawberry.Maybe[strawberry.ID] = strawberry.field(description=ID_KEY)
+    slug: strawberry.Maybe[str] = strawberry.field(description="By slug, without regard to case.")
+
+
+@strawberry.input(one_of=True, description="One way to name a tag.")
+class TagKey:
+    """One way to name a tag."""
+
+    id: strawberry.Maybe[strawberry.ID] = strawberry.field(description=ID_KEY)
+    slug: strawberry.Maybe[str] = strawberry.field(description="By slug, without regard to case.")
+
+
+class ServerFacts(Protocol):
+    """What the schema knows of itself."""
+
+    limits: Limits
+    sdl_hash: str
+
+
+def _check_nodes(_selection: frozenset[str], *, ids: list[strawberry.ID]) -> int:
+    if len(ids) > MAX_NODES:
+        raise BadUserInput(f"`ids` takes at most {MAX_NODES} ids.")
+    return len(ids)
+
+
+def _load_node(info: Info, global_id: GlobalId) -> Any:
+    """Return the loader's future, or None for a type that is no node."""
+    loaders = info.context.loaders
+    by_type = {"User": loaders.users, "Post": loaders.posts, "Tag": loaders.tags}
+    loader = by_type.get(global_id.typename)
+    return None if loader is None else loader.load(global_id.id)
+
+
+def _to_key(by: UserKey | PostKey | TagKey, typename: str, attribute: str) -> tuple[str, Any] | None:
+    """Return the column and the value to look for, or None for the id of another type."""
+    if by.id is not None:
+        global_id = decode_id(by.id.value)
+        return ("id", global_id.id) if global_id.typename == typename else None
+    name = by.username if isinstance(by, UserKey) else by.slug
+    return None if name is None else (attribute, fold(name.value))
+
+
+@strawberry.type(description="What there is to know of the server.")
+class ServerInfo:
+    """What there is to know of the server."""
+
+    version: str = strawberry.field(description="The version of the server.")
+    schema_hash: str = strawberry.field(description="Changes whenever the schema does: SHA-256 of its SDL, in hex.")
+    max_page_size: int = strawberry.field(description="The most rows of a page.")
+    max_cost: int = strawberry.field(description="The most points that an operation may cost.")
+
+
+@strawberry.type(description="The root of all reading.")
+class Query:
+    """The root of all reading."""
+
+    posts: Connection[Post] = root_list(
+        POSTS,
+        lambda repositories: repositories.posts,
+        description="Posts that the viewer may see: the public ones; for authors their own, for editors and admins all.",
+        arguments=[argument("include_deleted", bool, INCLUDE_DELETED, default=False)],
+    )
+    users: Connection[User] = root_list(
+        USERS, lambda repositories: repositories.users, description="Users."
+    )
+    tags: Connection[Tag] = root_list(TAGS, lambda repositories: repositories.tags, description="Tags.")
+
+    @strawberry.field(
+        description="The object with this id; null when there is none that the viewer may see. "
+        "An id that cannot be decoded is an error, BAD_USER_INPUT."
+    )
+    async def node(
+        self, info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="The id of any object.")]  # noqa: A002
+    ) -> Node | None:
+        found = _load_node(info, decode_id(id))
+        return None if found is None else cast("Node | None", await found)
+
+    @strawberry.field(
+        description="The objects with these ids, in their order; null for each that the viewer may not see. "
+        "An id that cannot be decoded is an error at its own index.",
+        metadata=rules_metadata(FieldRules(prepare=_check_nodes, factor=int)),
+    )
+    async def nodes(
+        self, info: Info, ids: Annotated[list[strawberry.ID], strawberry.argument(description="At most 100 ids.")]
+    ) -> list[Node | None]:
+        return cast("list[Node | None]", await asyncio.gather(*(_node_or_error(info, id_) for id_ in ids)))
+
+    @strawberry.field(description="The user with this id or name; null when there is none.")
+    async def user(self, info: Info, by: Annotated[UserKey, strawberry.argument(description=BY)]) -> User | None:
+        key = _to_key(by, "User", "username_key")
+        return cast("User | None", await info.context.repositories.users.get_by(*key)) if key else None
+
+    @strawberry.field(description="The post with this id or slug; null when there is none that the viewer may see.")
+    async def post(self, info: Info, by: Annotated[PostKey, strawberry.argument(description=BY)]) -> Post | None:
+        key = _to_key(by, "Post", "slug")
+        post = await info.context.repositories.posts.get_aggregate_by(*key) if key else None
+        if post is not None:
+            info.context.loaders.prime(post)
+        return cast("Post | None", post)
+
+    @strawberry.field(description="The tag with this id or slug; null when there is none.")
+    async def tag(self, info: Info, by: Annotated[TagKey, strawberry.argument(description=BY)]) -> Tag | None:
+        key = _to_key(by, "Tag", "slug")
+        return cast("Tag | None", await info.context.repositories.tags.get_by(*key)) if key else None
+
+    @strawberry.field(description="What there is to know of the server.")
+    def server_info(self, info: Info) -> ServerInfo:
+        facts: ServerFacts = info.schema  # type: ignore[assignment] # our own schema class, which Strawberry hands back
+        return ServerInfo(
+            version=__version__, schema_hash=facts.sdl_hash, max_page_size=MAX_PAGE_SIZE, max_cost=facts.limits.max_cost
+        )
+
+
+async def _node_or_error(info: Info, text: str) -> Any:
+    """Return the error instead of raising it: graphql-core then reports it at the index, and keeps the rest."""
+    try:
+        found = _load_node(info, decode_id(text))
+    except ApiError as error:
+        return error
+    return None if found is None else await found

@@ -1,0 +1,225 @@
+"""The object types. They refer to each other, hence they live together."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+import strawberry
+from graphql import GraphQLResolveInfo
+
+from gqlapi import models
+from gqlapi.accounts import policy
+from gqlapi.content import excerpt
+from gqlapi.errors import BadUserInput
+from gqlapi.execution.relation import Relation
+from gqlapi.repositories.posts import MAX_EXCERPT_LENGTH
+from gqlapi.repositories.records import PostRecord, Record, TagRecord, UserRecord
+from gqlapi.schema.enums import PostStatus, UserRole
+from gqlapi.schema.fields import FieldRules, Info, needs, relation, rules_metadata
+from gqlapi.schema.filters import PostFilter, TagFilter, UserFilter
+from gqlapi.schema.lists import ListKind, nested_list
+from gqlapi.schema.ordering import (
+    OrderDirection,
+    PostOrder,
+    PostOrderField,
+    TagOrder,
+    TagOrderField,
+    UserOrder,
+    UserOrderField,
+)
+from gqlapi.schema.pagination import Connection
+
+MAX_TAGS_PER_POST = 20
+
+POSTS = ListKind(
+    filter=PostFilter,
+    order=PostOrder,
+    default_order=(PostOrder(field=PostOrderField.PUBLISHED_AT, direction=OrderDirection.DESC),),
+    default_order_text="publication, newest first",
+    indexed=frozenset({"id", "updated_at", "published_at", "title_key"}),
+    nested_indexed=frozenset({"id", "published_at"}),
+)
+USERS = ListKind(
+    filter=UserFilter,
+    order=UserOrder,
+    default_order=(UserOrder(field=UserOrderField.CREATED_AT, direction=OrderDirection.DESC),),
+    default_order_text="signing up, newest first",
+    indexed=frozenset({"id", "username_key"}),
+)
+TAGS = ListKind(
+    filter=TagFilter,
+    order=TagOrder,
+    default_order=(TagOrder(field=TagOrderField.NAME),),
+    default_order_text="name",
+    indexed=frozenset({"id", "name_key"}),
+)
+
+AUTHOR = Relation(lambda context, _node: context.loaders.authors, key="author_id")
+TAGS_OF_POST = Relation(lambda context, _node: context.loaders.tags_of_posts, key="id")
+
+
+@strawberry.interface(description="An object with an id that finds it again, whatever its type.")
+class Node:
+    """An object with a global id."""
+
+    global_id: strawberry.ID = strawberry.field(
+        name="id", description="The id, unique across all types. Opaque: do not take it apart, and do not make one."
+    )
+
+
+@strawberry.interface(description="A row that knows when it changed, and how often.")
+class Versioned:
+    """A row with a version and timestamps."""
+
+    version: int = strawberry.field(description="1 at first, and one more with each write: for optimistic locking.")
+    created_at: datetime = strawberry.field(description="When the row was created.")
+    updated_at: datetime = strawberry.field(description="When the row was last changed.")
+
+
+@strawberry.interface(description="Something that the viewer may or may not change.")
+class Ownable:
+    """Something that the viewer may or may not change."""
+
+    viewer_can_update: bool = strawberry.field(description="Whether the viewer may change it.")
+    viewer_can_delete: bool = strawberry.field(description="Whether the viewer may delete it.")
+
+
+def _user_can_change(root: Any, info: Info) -> bool:
+    user: UserRecord = root
+    return policy.may_change_user(info.context.viewer, user.id)
+
+
+def _post_can_change(root: Any, info: Info) -> bool:
+    post: PostRecord = root
+    return policy.may_change_post(info.context.viewer, post.author_id)
+
+
+def _tag_can_change(info: Info) -> bool:
+    return policy.may_change_tag(info.context.viewer)
+
+
+def _email(root: Any, info: Info) -> str | None:
+    user: UserRecord = root
+    return user.email if policy.may_read_email(info.context.viewer, user.id) else None
+
+
+def _is(*classes: type[Any]) -> Any:
+    def is_type_of(value: object, _info: GraphQLResolveInfo) -> bool:
+        return isinstance(value, classes)
+
+    return staticmethod(is_type_of)
+
+
+@strawberry.type(description="A person: an author, or somebody who signs in to read.")
+class User(Node, Versioned, Ownable):
+    """A user, read from a record or an entity."""
+
+    is_type_of = _is(UserRecord, models.User)
+
+    username: str = strawberry.field(description="The unique name, for URLs and signing in.")
+    display_name: str = strawberry.field(description="The name to show.")
+    bio: str | None = strawberry.field(description="What the user says about themselves.")
+    avatar_url: str | None = strawberry.field(description="The URL of a picture.")
+    email: str | None = strawberry.field(
+        resolver=_email, description="Only for the user and admins; null for everybody else.", metadata=needs("id", "email")
+    )
+    role: UserRole = strawberry.field(description="What the user may do.")
+    viewer_can_update: bool = strawberry.field(
+        resolver=_user_can_change, description="Whether the viewer may change this user.", metadata=needs("id")
+    )
+    viewer_can_delete: bool = strawberry.field(
+        resolver=_user_can_change, description="Whether the viewer may delete this user.", metadata=needs("id")
+    )
+    posts: "Connection[Post]" = nested_list(
+        POSTS,
+        lambda repositories, ids, request: repositories.posts.page_by_author_ids(ids, request),
+        lambda repositories, ids, request: repositories.posts.count_by_author_ids(ids, request),
+        description="The user's posts that the viewer may see.",
+    )
+
+
+@strawberry.type(description="The body of a post in three forms.")
+class Content:
+    """The body of a post; read from the post's own record."""
+
+    is_type_of = _is(PostRecord, models.Post)
+
+    markdown: str = strawberry.field(description="As it was written: CommonMark.")
+    html: str = strawberry.field(description="Rendered and sanitised when the post was written; safe to embed.")
+    text: str = strawberry.field(description="Without any markup.")
+
+
+def _content(root: Any) -> Any:
+    return root
+
+
+def _check_excerpt(_selection: frozenset[str], *, length: int) -> int:
+    if not 1 <= length <= MAX_EXCERPT_LENGTH:
+        raise BadUserInput(f"`length` must be between 1 and {MAX_EXCERPT_LENGTH}.")
+    return length
+
+
+def _excerpt(
+    root: Any, length: Annotated[int, strawberry.argument(description="The most characters: 1 to 2000.")] = 250
+) -> str:
+    post: PostRecord = root
+    return excerpt(post.text_head, length)
+
+
+@strawberry.type(description="Something written by a user.")
+class Post(Node, Versioned, Ownable):
+    """A post, read from a record or an entity."""
+
+    is_type_of = _is(PostRecord, models.Post)
+
+    slug: str = strawberry.field(description="The unique name for URLs.")
+    title: str = strawberry.field(description="The title.")
+    excerpt: str = strawberry.field(
+        resolver=_excerpt,
+        description="The beginning of the text without markup, cut between words.",
+        metadata=rules_metadata(FieldRules(needs=frozenset({"text_head"}), prepare=_check_excerpt)),
+    )
+    content: Content = strawberry.field(
+        resolver=_content, description="The whole body. Read only when it is selected.", metadata=needs()
+    )
+    status: PostStatus = strawberry.field(description="Whether the post is public, and if not, why.")
+    reading_time_minutes: int = strawberry.field(description="How long it takes to read, at least 1.")
+    published_at: datetime | None = strawberry.field(description="When the post became public, or will.")
+    deleted_at: datetime | None = strawberry.field(description="When the post was deleted, if it is.")
+    author: User = relation(AUTHOR, description="Who wrote it; after their deletion only a placeholder name is left.")
+    tags: "list[Tag]" = relation(
+        TAGS_OF_POST,
+        description="At most 20, in the order that the author gave.",
+        factor=MAX_TAGS_PER_POST,
+    )
+    viewer_can_update: bool = strawberry.field(
+        resolver=_post_can_change, description="Whether the viewer may change this post.", metadata=needs("author_id")
+    )
+    viewer_can_delete: bool = strawberry.field(
+        resolver=_post_can_change, description="Whether the viewer may delete this post.", metadata=needs("author_id")
+    )
+
+
+@strawberry.type(description="A word that posts are filed under.")
+class Tag(Node, Versioned, Ownable):
+    """A tag, read from a record or an entity."""
+
+    is_type_of = _is(TagRecord, models.Tag)
+
+    slug: str = strawberry.field(description="The unique name for URLs.")
+    name: str = strawberry.field(description="The name to show.")
+    description: str | None = strawberry.field(description="What the tag stands for.")
+    viewer_can_update: bool = strawberry.field(
+        resolver=_tag_can_change, description="Whether the viewer may change this tag.", metadata=needs()
+    )
+    viewer_can_delete: bool = strawberry.field(
+        resolver=_tag_can_change, description="Whether the viewer may delete this tag.", metadata=needs()
+    )
+    posts: "Connection[Post]" = nested_list(
+        POSTS,
+        lambda repositories, ids, request: repositories.posts.page_by_tag_ids(ids, request),
+        lambda repositories, ids, request: repositories.posts.count_by_tag_ids(ids, request),
+        description="The tag's posts that the viewer may see.",
+    )
+
+
+AnyRecord = Record | models.Row

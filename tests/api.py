@@ -1,0 +1,86 @@
+"""A server on a loopback port, a client that speaks HTTP to it, and a count of the statements that it runs."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+import httpx
+import sqlalchemy as sa
+import uvicorn
+from starlette.applications import Starlette
+
+from gqlapi.app import create_app
+from gqlapi.database.unit import Database
+from gqlapi.settings import Settings
+
+TRANSACTION_CONTROL = ("BEGIN", "COMMIT", "ROLLBACK", "PRAGMA", "SAVEPOINT", "RELEASE")
+
+
+class Api:
+    """A client of a running server."""
+
+    def __init__(self, app: Starlette, client: httpx.AsyncClient) -> None:
+        self.app = app
+        self.http = client
+
+    @property
+    def database(self) -> Database:
+        database: Database = self.app.state.database
+        return database
+
+    async def post(self, query: str, variables: dict[str, Any] | None = None, **body: Any) -> httpx.Response:
+        return await self.http.post("/graphql", json={"query": query, "variables": variables, **body})
+
+    async def execute(self, query: str, variables: dict[str, Any] | None = None, **body: Any) -> dict[str, Any]:
+        """Return the whole result, errors included."""
+        response = await self.post(query, variables, **body)
+        result: dict[str, Any] = response.json()
+        return result
+
+    async def data(self, query: str, variables: dict[str, Any] | None = None) -> Any:
+        """Return the data of an operation that must not fail."""
+        result = await self.execute(query, variables)
+        assert "errors" not in result, result["errors"]
+        return result["data"]
+
+    @contextmanager
+    def statements(self) -> Iterator[list[str]]:
+        """Record the SQL statements that run in the block, without transaction control."""
+        recorded: list[str] = []
+
+        def record(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+            if not statement.lstrip().upper().startswith(TRANSACTION_CONTROL):
+                recorded.append(statement)
+
+        engines = {engine.sync_engine for engine in (self.database.read_engine, self.database.write_engine)}
+        for engine in engines:
+            sa.event.listen(engine, "before_cursor_execute", record)
+        try:
+            yield recorded
+        finally:
+            for engine in engines:
+                sa.event.remove(engine, "before_cursor_execute", record)
+
+
+@asynccontextmanager
+async def serve(settings: Settings) -> AsyncIterator[Api]:
+    """Serve the application over real HTTP for the length of the block."""
+    app = create_app(settings)
+    config = uvicorn.Config(app, log_config=None, lifespan="on", timeout_graceful_shutdown=5)
+    server = uvicorn.Server(config)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        running = asyncio.create_task(server.serve(sockets=[listener]))
+        try:
+            base_url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+            async with httpx.AsyncClient(base_url=base_url, timeout=30) as client:
+                yield Api(app, client)
+        finally:
+            server.should_exit = True
+            await running
+
+
+def settings_for(database_url: str, **overrides: Any) -> Settings:
+    """Return settings for a test: nothing is read from `.env`."""
+    return Settings(_env_file=None, **{"database_url": database_url, "log_level": "error", **overrides})

@@ -1,0 +1,151 @@
+"""Fixtures, in one chain: `dialect` → `database_url` → `api`."""
+
+import os
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import pytest_asyncio
+from hypothesis import settings as hypothesis_settings
+
+from gqlapi.database.migrations import upgrade
+from tests.api import Api, serve, settings_for
+from tests.postgres import SERVER_VARIABLE, PostgresServer, PostgresUnavailable, PrivatePostgres
+
+hypothesis_settings.register_profile("dev", deadline=None)
+hypothesis_settings.register_profile("ci", deadline=None, derandomize=True, database=None)
+hypothesis_settings.load_profile("ci" if os.environ.get("CI") else "dev")
+
+# Ends with the test run. With pytest-xdist it holds the one server of all workers, in the controlling process.
+RUN = pytest.StashKey[ExitStack]()
+SERVER = pytest.StashKey[PostgresServer | PostgresUnavailable]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Open what is closed at the end of the run."""
+    config.stash[RUN] = ExitStack()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop the server, if it was started."""
+    config.stash[RUN].close()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Start the server before the first worker of pytest-xdist, and tell each worker where it is."""
+    try:
+        node.workerinput["postgres_url"] = _server(node.config).maintenance_url
+    except PostgresUnavailable as error:
+        node.workerinput["postgres_error"] = str(error)
+
+
+def _server(config: pytest.Config) -> PostgresServer:
+    """Return the server, which starts with the first call."""
+    if SERVER not in config.stash:
+        try:
+            config.stash[SERVER] = _find_server(config)
+        except PostgresUnavailable as error:
+            config.stash[SERVER] = error
+    server = config.stash[SERVER]
+    if isinstance(server, PostgresUnavailable):
+        raise server
+    return server
+
+
+def _find_server(config: pytest.Config) -> PostgresServer:
+    handed_over: dict[str, str] = getattr(config, "workerinput", {})
+    if message := handed_over.get("postgres_error"):
+        raise PostgresUnavailable(message)
+    if url := handed_over.get("postgres_url") or os.environ.get(SERVER_VARIABLE):
+        return PostgresServer(url)
+    return config.stash[RUN].enter_context(PrivatePostgres())
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def dialect(request: pytest.FixtureRequest) -> str:
+    """Run the test once on each database."""
+    name: str = request.param
+    return name
+
+
+@pytest.fixture(scope="session")
+def postgres(request: pytest.FixtureRequest) -> PostgresServer:
+    """The PostgreSQL server of this run; without one the test fails, it is not skipped."""
+    try:
+        return _server(request.config)
+    except PostgresUnavailable as error:
+        pytest.fail(str(error), pytrace=False)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def postgresql_template(postgres: PostgresServer) -> AsyncIterator[str]:
+    """The name of a migrated, empty database."""
+    name = f"gqlapi_template_{uuid4().hex}"
+    await upgrade(await postgres.create_database(name))
+    yield name
+    await postgres.drop_database(name)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated, empty file."""
+    path = tmp_path_factory.mktemp("template") / "template.db"
+    await upgrade(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture
+def empty_sqlite_url(tmp_path: Path) -> str:
+    """The URL of a file that does not exist yet."""
+    return f"sqlite:///{tmp_path / 'empty.db'}"
+
+
+@pytest_asyncio.fixture
+async def empty_postgresql_url(postgres: PostgresServer) -> AsyncIterator[str]:
+    """The URL of a database without tables."""
+    name = f"gqlapi_test_{uuid4().hex}"
+    yield await postgres.create_database(name)
+    await postgres.drop_database(name)
+
+
+@pytest.fixture
+def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
+    """The URL of a fresh copy of the template."""
+    path = tmp_path / "gqlapi.db"
+    shutil.copyfile(sqlite_template, path)
+    return f"sqlite:///{path}"
+
+
+@pytest_asyncio.fixture
+async def postgresql_url(postgres: PostgresServer, postgresql_template: str) -> AsyncIterator[str]:
+    """The URL of a fresh copy of the template."""
+    name = f"gqlapi_test_{uuid4().hex}"
+    yield await postgres.create_database(name, template=postgresql_template)
+    await postgres.drop_database(name)
+
+
+@pytest.fixture
+def empty_database_url(dialect: str, request: pytest.FixtureRequest) -> str:
+    """The URL of a database of this test's own without tables."""
+    url: str = request.getfixturevalue(f"empty_{dialect}_url")
+    return url
+
+
+@pytest.fixture
+def database_url(dialect: str, request: pytest.FixtureRequest) -> str:
+    """The URL of a migrated database of this test's own without rows."""
+    # By name, so that a run of SQLite's tests starts no PostgreSQL.
+    url: str = request.getfixturevalue(f"{dialect}_url")
+    return url
+
+
+@pytest_asyncio.fixture
+async def api(database_url: str) -> AsyncIterator[Api]:
+    """A client of a server over an empty database."""
+    async with serve(settings_for(database_url)) as client:
+        yield client

