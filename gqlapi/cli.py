@@ -22,9 +22,13 @@ from gqlapi.settings import Settings
 
 SDL_FILE = Path("schema.graphql")
 GRACEFUL_SHUTDOWN_SECONDS = 25
+DEFAULT_SIZE = SeedSize()
 
 cli = typer.Typer(
-    help="A GraphQL API server for publishing.", no_args_is_help=True, pretty_exceptions_enable=False, add_completion=True
+    help="A GraphQL API server for publishing.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=True,
 )
 console = Console(stderr=True)
 
@@ -42,6 +46,7 @@ def _print_version(value: bool) -> None:  # noqa: FBT001 - typer passes the opti
 
 @cli.callback()
 def _options(
+    *,
     _version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
@@ -65,7 +70,12 @@ Port = Annotated[int | None, typer.Option(help="Port to listen on.")]
 
 
 @cli.command()
-def dev(host: Host = None, port: Port = None, reload: Annotated[bool, typer.Option(help="Restart when code changes.")] = True) -> None:
+def dev(
+    *,
+    host: Host = None,
+    port: Port = None,
+    reload: Annotated[bool, typer.Option(help="Restart when code changes.")] = True,
+) -> None:
     """Create the database if need be, migrate, seed it if empty, and serve with GraphiQL."""
     settings = load_settings(environment="dev", host=host, port=port)
     configure_logs(settings)
@@ -94,9 +104,9 @@ def migrate(revision: Annotated[str, typer.Argument(help="Where to.")] = "head")
 
 @cli.command("seed")
 def seed_command(
-    users: Annotated[int, typer.Option(min=1)] = SeedSize.users,
-    posts: Annotated[int, typer.Option(min=0)] = SeedSize.posts,
-    tags: Annotated[int, typer.Option(min=0)] = SeedSize.tags,
+    users: Annotated[int, typer.Option(min=1)] = DEFAULT_SIZE.users,
+    posts: Annotated[int, typer.Option(min=0)] = DEFAULT_SIZE.posts,
+    tags: Annotated[int, typer.Option(min=0)] = DEFAULT_SIZE.tags,
     key: Annotated[int, typer.Option(help="Another key makes another blog.")] = 1,
 ) -> None:
     """Fill an empty database with a small blog, always the same one."""
@@ -109,6 +119,7 @@ def seed_command(
 
 @cli.command()
 def schema(
+    *,
     check: Annotated[bool, typer.Option(help="Only compare schema.graphql; fail when it differs.")] = False,
 ) -> None:
     """Print the schema as SDL."""

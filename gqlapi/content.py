@@ -47,7 +47,7 @@ def _inline_text(token: Token) -> str:
 
 
 def excerpt(text: str, length: int) -> str:
-    """Return the beginning of a text on one line, at most `length` characters, cut between words where there are any."""
+    """Return the beginning of a text, on one line of at most `length` characters, cut between words."""
     line = " ".join(text.split())
     if len(line) <= length:
         return line

@@ -1,6 +1,6 @@
 """The loaders of one operation: each turns the single loads of a level into one call of a repository."""
 
-from collections.abc import Awaitable, Callable, Hashable, Sequence
+from collections.abc import Callable, Coroutine, Hashable
 from typing import Any
 from uuid import UUID
 
@@ -9,7 +9,7 @@ from aiodataloader import DataLoader
 from gqlapi.models import Post
 from gqlapi.repositories import Repositories
 
-BatchLoad = Callable[[list[UUID]], Awaitable[Sequence[Any]]]
+BatchLoad = Callable[[list[UUID]], Coroutine[Any, Any, list[Any]]]
 
 
 class Loaders:

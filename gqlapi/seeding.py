@@ -18,7 +18,14 @@ TOPICS = (
     "backups", "typography", "accessibility", "forms", "images", "search", "translation", "privacy", "profiling",
     "retries", "timeouts", "naming", "reviews", "onboarding", "estimates", "documentation",
 )  # fmt: skip
-OPENINGS = ("What we learned about", "A field guide to", "Rethinking", "Small steps in", "The quiet cost of", "Notes on")
+OPENINGS = (
+    "What we learned about",
+    "A field guide to",
+    "Rethinking",
+    "Small steps in",
+    "The quiet cost of",
+    "Notes on",
+)
 SETTINGS = ("at scale", "for small teams", "after a bad week", "in practice", "without drama", "from scratch")
 SENTENCES = (
     "The first version worked, and that was the problem.",
@@ -108,7 +115,11 @@ def _make_posts(random: Random, count: int, users: list[User], tags: list[Tag]) 
         post = _make_post(random, number, created_at)
         post.author_id = random.choice(users).id
         # The square of a uniform number: a few tags carry most posts.
-        picked = dict.fromkeys(tags[int(random.random() ** 2 * len(tags))] for _ in range(random.randrange(4))) if tags else {}
+        picked = (
+            dict.fromkeys(tags[int(random.random() ** 2 * len(tags))] for _ in range(random.randrange(4)))
+            if tags
+            else {}
+        )
         post.post_tags = [
             PostTag(tag_id=tag.id, position=position, visible_from=post.visible_from)
             for position, tag in enumerate(picked)
@@ -151,5 +162,11 @@ def _make_publication(number: int, created_at: datetime) -> tuple[PostState, dat
 def _make_markdown(random: Random, topic: str) -> str:
     paragraphs = [" ".join(random.sample(SENTENCES, 4)) for _ in range(random.randint(2, 5))]
     return "\n\n".join(
-        [f"A few words about **{topic}**.", paragraphs[0], f"## Why {topic}", *paragraphs[1:], f"- measure {topic}\n- write it down"]
+        [
+            f"A few words about **{topic}**.",
+            paragraphs[0],
+            f"## Why {topic}",
+            *paragraphs[1:],
+            f"- measure {topic}\n- write it down",
+        ]
     )

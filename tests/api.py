@@ -54,7 +54,11 @@ class Api:
             if not statement.lstrip().upper().startswith(TRANSACTION_CONTROL):
                 recorded.append(statement)
 
-        engines = {engine.sync_engine for engine in (self.database.read_engine, self.database.write_engine)}
+        database = self.database
+        engines = [database.write_engine.sync_engine]
+        # On PostgreSQL the engine for reads is a view of the other one, and would report everything twice.
+        if database.read_engine.pool is not database.write_engine.pool:
+            engines.append(database.read_engine.sync_engine)
         for engine in engines:
             sa.event.listen(engine, "before_cursor_execute", record)
         try:

@@ -193,4 +193,10 @@ def _reachable(binaries: Path, folder: Path) -> Path:
     """Return programs that `nobody` can run: a copy, when a folder above them is closed, as /root is."""
     if os.geteuid() != 0 or all(parent.stat().st_mode & stat.S_IXOTH for parent in (binaries, *binaries.parents)):
         return binaries
-    return shutil.copytree(binaries.parent, folder / "programs", symlinks=True) / "bin"
+    package, install = binaries.parents[1], binaries.parent
+    copy = folder / "programs" / package.name / install.name
+    shutil.copytree(install, copy, symlinks=True)
+    libraries = package.with_name(f"{package.name}.libs")  # where a wheel keeps what its programs are linked with
+    if libraries.is_dir():
+        shutil.copytree(libraries, folder / "programs" / libraries.name)
+    return copy / "bin"

@@ -5,15 +5,6 @@ import pytest
 from tests.postgres import BINARIES_VARIABLE, PostgresUnavailable, PrivatePostgres, find_binaries
 
 
-@pytest.fixture
-def temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the servers of this test put their files; open to the account that they run as."""
-    folder = tmp_path / "servers"
-    folder.mkdir()
-    monkeypatch.setattr("tempfile.tempdir", str(folder))
-    return folder
-
-
 def write_program(path: Path, script: str) -> None:
     path.write_text(f"#!/bin/sh\n{script}\n")
     path.chmod(0o755)
@@ -34,16 +25,16 @@ class TestPrivatePostgres:
     @pytest.mark.parametrize(
         ("initdb", "postgres"), [("echo no space left; exit 1", "exit 0"), ("exit 0", "echo no space left; exit 1")]
     )
-    def test_tells_why_it_does_not_start(
-        self, tmp_path: Path, temporary_folder: Path, initdb: str, postgres: str
-    ) -> None:
-        binaries = tmp_path / "bin"
-        binaries.mkdir()
+    def test_tells_why_it_does_not_start(self, tmp_path: Path, initdb: str, postgres: str) -> None:
+        # Inside a folder of pytest, which is closed to other accounts: root has to copy the programs.
+        binaries = tmp_path / "install" / "bin"
+        binaries.mkdir(parents=True)
         write_program(binaries / "initdb", initdb)
         write_program(binaries / "postgres", postgres)
-        with pytest.raises(PostgresUnavailable, match="no space left"), PrivatePostgres(binaries):
+        private = PrivatePostgres(binaries)
+        with pytest.raises(PostgresUnavailable, match="no space left"), private:
             pass
-        assert not list(temporary_folder.iterdir())
+        assert not private.folder.exists()
 
 
 class TestFindBinaries:

@@ -91,4 +91,6 @@ def _correlated_page(
 
 
 def _json_ids() -> sa.TableValuedAlias:
-    return sa.func.json_each(sa.bindparam("ids", type_=sa.Text)).table_valued(sa.column("value", sa.Uuid), name="parent")
+    return sa.func.json_each(sa.bindparam("ids", type_=sa.Text)).table_valued(
+        sa.column("value", sa.Uuid), name="parent"
+    )

@@ -1,6 +1,6 @@
 """A first-come, first-served queue in front of the connection pool.
 
-SQLAlchemy's async pool is unfair once it is saturated: measured p99 of 1.6 to 3.8 s, against 0.8 to 1.3 s behind a gate.
+SQLAlchemy's async pool is unfair once it is saturated: measured p99 of 1.6 to 3.8 s, and 0.8 to 1.3 s behind a gate.
 """
 
 import asyncio

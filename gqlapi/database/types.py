@@ -52,7 +52,7 @@ class UtcDateTime(sa.TypeDecorator[datetime]):
 SORT_KEY = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 
 
-def enum_column_type(enum: type[StrEnum], name: str) -> sa.Enum:
+def enum_column_type(enum: type[StrEnum], name: str) -> Any:
     """Store the values of `enum` as VARCHAR(16) with a named CHECK: adding a value is no ALTER TYPE."""
     return sa.Enum(
         enum,

@@ -94,8 +94,8 @@ class ReadUnit:
         Raises:
             ApiError: the database timed out or is not available.
         """
-        result = await self._run(statement, parameters, entities=False)
-        return result.all()
+        rows: Sequence[sa.Row[Any]] = (await self._run(statement, parameters, entities=False)).all()
+        return rows
 
     async def entities(self, statement: sa.Select[Any], parameters: dict[str, Any] | None = None) -> Sequence[Any]:
         """Run one statement through the ORM and return its entities, with what `selectinload` adds.
@@ -103,8 +103,8 @@ class ReadUnit:
         Raises:
             ApiError: the database timed out or is not available.
         """
-        result = await self._run(statement, parameters, entities=True)
-        return result.scalars().all()
+        entities: Sequence[Any] = (await self._run(statement, parameters, entities=True)).scalars().all()
+        return entities
 
     async def close(self) -> None:
         """End the transaction and give the connection back; a statement that still runs is cancelled."""
@@ -161,5 +161,3 @@ class ReadUnit:
             await session.close()
         finally:
             self._gate.leave()
-
-

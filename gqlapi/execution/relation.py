@@ -21,7 +21,7 @@ class Relation:
     loader: Callable[[Any, FieldNode], DataLoader[Any, Any]]
     key: str
 
-    def resolve(self, source: Any, info: GraphQLResolveInfo, **_arguments: Any) -> Any:
+    def resolve(self, source: Any, info: GraphQLResolveInfo[Any], **_arguments: Any) -> Any:
         """Return the loader's future: graphql-core awaits it, without a coroutine per object."""
         key: Hashable = getattr(source, self.key)
         return self.loader(info.context, info.field_nodes[0]).load(key)

@@ -91,8 +91,9 @@ class Repository(Generic[R]):
     async def count(self, request: PageRequest) -> int:
         """Count all rows that the pages of a list go through."""
         identity = self.columns["id"]
-        statement = sa.select(sa.func.count()).select_from(identity.table).where(self._matches(request))
-        return int((await self.scope.unit.rows(statement))[0][0])
+        statement: AnySelect = sa.select(sa.func.count()).select_from(identity.table).where(self._matches(request))
+        ((total,),) = await self.scope.unit.rows(statement)
+        return int(total)
 
     async def _by_ids(self, ids: Sequence[UUID], visible: sa.ColumnElement[bool]) -> list[R | None]:
         columns = self._selected_columns()
@@ -122,9 +123,9 @@ class Repository(Generic[R]):
         self, ids: Sequence[UUID], children: AnySelect, link: sa.ColumnElement[UUID]
     ) -> list[int]:
         """Count each parent's children, in the order of `ids`."""
-        statement = children.with_only_columns(link, sa.func.count(), maintain_column_froms=True)
-        statement = statement.where(is_one_of(self.scope.dialect_name, link)).group_by(link)
-        rows = await self.scope.unit.rows(statement, bind_ids(self.scope.dialect_name, ids))
+        counted: AnySelect = children.with_only_columns(link, sa.func.count(), maintain_column_froms=True)
+        statement = counted.where(is_one_of(self.scope.dialect_name, link)).group_by(link)
+        rows: Sequence[Any] = await self.scope.unit.rows(statement, bind_ids(self.scope.dialect_name, ids))
         counts = {row[0]: row[1] for row in rows}
         return [counts.get(id_, 0) for id_ in ids]
 

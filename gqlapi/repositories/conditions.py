@@ -1,5 +1,6 @@
 """Filters as values: what the schema hands to the repositories, without SQL and without GraphQL."""
 
+import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -112,27 +113,21 @@ class Filterable:
             return sa.or_(column.is_(None), clause)
         return sa.and_(column.is_not(None), clause)
 
-    def _apply(self, column: sa.ColumnElement[Any], operator: Operator, value: Any) -> sa.ColumnElement[bool]:
-        match operator:
-            case Operator.EQ:
-                return column == value
-            case Operator.NE:
-                return column != value
-            case Operator.IN:
-                return column.in_(value)
-            case Operator.NOT_IN:
-                return column.not_in(value)
-            case Operator.LT:
-                return column < value
-            case Operator.LTE:
-                return column <= value
-            case Operator.GT:
-                return column > value
-            case Operator.GTE:
-                return column >= value
-            case Operator.IS_NULL:
-                return column.is_(None) if value else column.is_not(None)
-            case Operator.STARTS_WITH:
-                return sa.func.substr(column, 1, len(value)) == value
-            case Operator.CONTAINS:
-                return contains_text(self.dialect_name, column, value)
+    def _apply(self, column: sa.ColumnElement[Any], how: Operator, value: Any) -> sa.ColumnElement[bool]:
+        if how is Operator.CONTAINS:
+            return contains_text(self.dialect_name, column, value)
+        return CLAUSES[how](column, value)
+
+
+CLAUSES: Mapping[Operator, Callable[[sa.ColumnElement[Any], Any], sa.ColumnElement[bool]]] = {
+    Operator.EQ: operator.eq,
+    Operator.NE: operator.ne,
+    Operator.LT: operator.lt,
+    Operator.LTE: operator.le,
+    Operator.GT: operator.gt,
+    Operator.GTE: operator.ge,
+    Operator.IN: lambda column, values: column.in_(values),
+    Operator.NOT_IN: lambda column, values: column.not_in(values),
+    Operator.IS_NULL: lambda column, wanted: column.is_(None) if wanted else column.is_not(None),
+    Operator.STARTS_WITH: lambda column, text: sa.func.substr(column, 1, len(text)) == text,
+}

@@ -1,8 +1,8 @@
 """What a list is asked for, and what it answers."""
 
 import hashlib
-from binascii import Error as Base64Error
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import Error as Base64Error
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime

@@ -1,7 +1,7 @@
 """Reads of posts."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -25,14 +25,14 @@ LINKS = PostTag.__table__.c
 MAX_EXCERPT_LENGTH = 2_000
 # The text of a published post's state stands literally in the SQL: a bound value hides it from partial indexes.
 IS_PUBLISHED = POSTS.state == sa.literal_column(f"'{PostState.PUBLISHED}'")
-STATUS_TYPE = enum_column_type(PostStatus, "status")
+STATUS_TYPE: sa.types.TypeEngine[PostStatus] = enum_column_type(PostStatus, "status")
 
 
 class PostRepository(Repository[PostRecord]):
     """Reads of posts."""
 
     record = PostRecord
-    columns = {**POSTS, "text_head": sa.func.substr(POSTS.text, 1, MAX_EXCERPT_LENGTH + 1)}
+    columns: ClassVar = {**POSTS, "text_head": sa.func.substr(POSTS.text, 1, MAX_EXCERPT_LENGTH + 1)}
 
     def __init__(self, scope: ReadScope, users: UserRepository, tags: TagRepository) -> None:
         """Bind the repository to an operation; filters reach into authors and tags."""

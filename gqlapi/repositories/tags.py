@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import ClassVar
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -20,7 +21,7 @@ class TagRepository(Repository[TagRecord]):
     """Reads of tags, which everybody may see."""
 
     record = TagRecord
-    columns = {**TAGS}
+    columns: ClassVar = {**TAGS}
 
     def visible(self) -> sa.ColumnElement[bool]:
         """Hold for every tag."""
@@ -42,6 +43,6 @@ class TagRepository(Repository[TagRecord]):
         )
         by_post: dict[UUID, list[TagRecord]] = defaultdict(list)
         names = tuple(columns)
-        for *values, post_id in await self.scope.unit.rows(statement, bind_ids(self.scope.dialect_name, ids)):
-            by_post[post_id].append(TagRecord.of(names, values))
+        for row in await self.scope.unit.rows(statement, bind_ids(self.scope.dialect_name, ids)):
+            by_post[row[-1]].append(TagRecord.of(names, row[:-1]))
         return [by_post.get(id_, []) for id_ in ids]

@@ -1,6 +1,7 @@
 """Reads of users."""
 
 from collections.abc import Sequence
+from typing import ClassVar
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -17,7 +18,7 @@ class UserRepository(Repository[UserRecord]):
     """Reads of users; deleted ones appear only as the authors of their posts."""
 
     record = UserRecord
-    columns = {**USERS}
+    columns: ClassVar = {**USERS}
 
     def visible(self) -> sa.ColumnElement[bool]:
         """Hold for users that are not deleted."""

@@ -205,9 +205,7 @@ class Analyzer:
         field_definition = definition_of(definition)
         assert field_definition is not None  # noqa: S101 - rules stand on Strawberry's definitions only
         converter = self._converter
-        return convert_arguments(
-            arguments, field_definition.arguments, converter.scalar_registry, converter.config
-        )
+        return convert_arguments(arguments, field_definition.arguments, converter.scalar_registry, converter.config)
 
     def _subfields(self, selection_set: SelectionSetNode) -> frozenset[str]:
         """Return the names of the fields that are selected, through fragments."""
@@ -242,9 +240,8 @@ def _response_key(node: FieldNode) -> str:
 
 
 def _field_of(parent: GraphQLNamedType, name: str) -> GraphQLField | None:
-    if isinstance(parent, GraphQLObjectType | GraphQLInterfaceType):
-        return parent.fields.get(name)
-    return None
+    fields: Mapping[str, GraphQLField] = getattr(parent, "fields", {})
+    return fields.get(name)
 
 
 def _check_text(value: Any) -> None:

@@ -79,9 +79,7 @@ def relation(relation: Relation, *, description: str, factor: int = 1) -> Any:
     rules = FieldRules(
         needs=frozenset({relation.key}), relation=relation, resolve=relation.resolve, factor=lambda _: factor
     )
-    return strawberry.field(
-        resolver=set_by_rules, description=description, metadata=rules_metadata(rules)
-    )
+    return strawberry.field(resolver=set_by_rules, description=description, metadata=rules_metadata(rules))
 
 
 def set_by_rules() -> Any:

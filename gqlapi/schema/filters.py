@@ -186,7 +186,9 @@ def _comparisons(attribute: str, operators: Any, typename: str) -> list[Conditio
 
 def _decode_ids(value: str | list[str], typename: str, attribute: str) -> Any:
     try:
-        return [decode_id_of(typename, id_) for id_ in value] if isinstance(value, list) else decode_id_of(typename, value)
+        return (
+            [decode_id_of(typename, id_) for id_ in value] if isinstance(value, list) else decode_id_of(typename, value)
+        )
     except BadUserInput as error:
         raise BadUserInput(f"In the filter, `{attribute}`: {error.message}") from None
 

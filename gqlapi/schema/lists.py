@@ -65,7 +65,7 @@ def root_list(
 ) -> Any:
     """Declare a list at the root: one statement for the page, one for the count."""
 
-    async def resolve(_root: object, info: GraphQLResolveInfo, **_arguments: Any) -> List:
+    async def resolve(_root: object, info: GraphQLResolveInfo[Any], **_arguments: Any) -> List:
         context: Context = info.context
         request: ListRequest = context.prepared(info.field_nodes[0])
         source = repository(context.repositories)
@@ -76,9 +76,7 @@ def root_list(
     return _list_field([*_list_arguments(kind), *arguments], rules, description)
 
 
-def nested_list(
-    kind: ListKind, page: PageByParents, count: CountByParents, *, description: str
-) -> Any:
+def nested_list(kind: ListKind, page: PageByParents, count: CountByParents, *, description: str) -> Any:
     """Declare a list of each object of a type: one statement for the pages of all, one for their counts."""
     relation = Relation(_list_loader(page, count), key="id")
     rules = FieldRules(
@@ -123,8 +121,8 @@ def _list_loader(page: PageByParents, count: CountByParents) -> Callable[[Contex
         request: ListRequest = context.prepared(node)
         repositories, ordering = context.repositories, request.page.ordering
 
-        async def load_counts(ids: list[UUID]) -> Sequence[int]:
-            return await count(repositories, ids, request.page)
+        async def load_counts(ids: list[UUID]) -> list[int]:
+            return [*await count(repositories, ids, request.page)]
 
         async def load_lists(ids: list[UUID]) -> list[List]:
             counts = context.loaders.with_arguments(("count", id(node)), load_counts)

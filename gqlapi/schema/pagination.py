@@ -56,9 +56,7 @@ class List:
 
     __slots__ = ("_cursor_of", "_page", "count")
 
-    def __init__(
-        self, page: RecordPage[Any] | None, ordering: Ordering, count: Callable[[], Awaitable[int]]
-    ) -> None:
+    def __init__(self, page: RecordPage[Any] | None, ordering: Ordering, count: Callable[[], Awaitable[int]]) -> None:
         """Wrap a page; it is None where only the count was selected."""
         self._page = page or RecordPage((), has_next=False, has_previous=False)
         self._cursor_of = ordering.encode_cursor

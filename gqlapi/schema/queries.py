@@ -93,11 +93,11 @@ class Query:
     posts: Connection[Post] = root_list(
         POSTS,
         lambda repositories: repositories.posts,
-        description="Posts that the viewer may see: the public ones; for authors their own, for editors and admins all.",
+        description="Posts that the viewer may see: public ones; authors see their own, editors and admins all.",
         arguments=[argument("include_deleted", bool, INCLUDE_DELETED, default=False)],
     )
     users: Connection[User] = root_list(
-        USERS, lambda repositories: repositories.users, description="Users."
+        USERS, lambda repositories: repositories.users, description="Users, authors and others."
     )
     tags: Connection[Tag] = root_list(TAGS, lambda repositories: repositories.tags, description="Tags.")
 
@@ -106,7 +106,9 @@ class Query:
         "An id that cannot be decoded is an error, BAD_USER_INPUT."
     )
     async def node(
-        self, info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="The id of any object.")]  # noqa: A002
+        self,
+        info: Info,
+        id: Annotated[strawberry.ID, strawberry.argument(description="The id of any object.")],  # noqa: A002
     ) -> Node | None:
         found = _load_node(info, decode_id(id))
         return None if found is None else cast("Node | None", await found)

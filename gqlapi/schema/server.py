@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 from collections.abc import Iterable, Iterator
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 import strawberry
 import structlog
@@ -34,7 +34,7 @@ from gqlapi.schema.types import Post, Tag, User
 
 # Documents that are kept parsed and validated; a client sends a handful, an attacker at most these.
 DOCUMENT_CACHE_SIZE = 512
-TOKEN_LIMIT_MESSAGE = "Document contains more than"
+TOO_LONG = "Document contains more than"
 
 logger = structlog.get_logger()
 
@@ -67,7 +67,7 @@ class Schema(strawberry.Schema):
         """A name of this very schema."""
         return hashlib.sha256(self.sdl.encode()).hexdigest()
 
-    async def execute(  # noqa: PLR0913, PLR0917 - Strawberry's signature
+    async def execute(
         self,
         query: str | None,
         variable_values: dict[str, Any] | None = None,
@@ -78,7 +78,7 @@ class Schema(strawberry.Schema):
         operation_extensions: dict[str, Any] | None = None,
     ) -> ExecutionResult:
         """Run one operation within the deadline, give its connection back, and make its errors fit for clients."""
-        context: Context = context_value
+        context = cast("Context", context_value)
         try:
             async with asyncio.timeout(self.limits.operation_timeout_seconds):
                 result = await super().execute(
@@ -168,7 +168,7 @@ def _largest_root(analysis: Analysis, name: str) -> str:
 
 def _limit_error(name: str, size: int, limit: int, root: str, operation: OperationDefinitionNode) -> GraphQLError:
     # The true size of a hostile document may have hundreds of digits.
-    shown = size if size < 10**9 else 10**9
+    shown = min(size, 10**9)
     error = LimitExceeded(f"The operation has {name} {shown}, over the limit of {limit}.", limit=limit, actual=shown)
     return GraphQLError(error.message, operation, path=[root.split(":", 1)[1]], original_error=error)
 
@@ -189,7 +189,11 @@ def present(error: GraphQLError, request_id: str, fallback: Code) -> GraphQLErro
     if original is None or isinstance(original, ApiError):
         code = _code_of(error, fallback)
         return GraphQLError(
-            error.message, error.nodes, error.source, error.positions, error.path,
+            error.message,
+            error.nodes,
+            error.source,
+            error.positions,
+            error.path,
             extensions={**(original.extensions if original else {}), **(error.extensions or {}), "code": code},
         )
     logger.error("masked error", request_id=request_id, path=error.path, exc_info=original)
@@ -202,6 +206,6 @@ def _code_of(error: GraphQLError, fallback: Code) -> str:
     if isinstance(error.original_error, ApiError):
         return str(error.original_error.code)
     if isinstance(error, GraphQLSyntaxError):
-        too_long = TOKEN_LIMIT_MESSAGE in error.message
+        too_long = TOO_LONG in error.message
         return str(Code.LIMIT_EXCEEDED if too_long else Code.GRAPHQL_PARSE_FAILED)
     return str((error.extensions or {}).get("code", fallback))

@@ -103,7 +103,7 @@ def _email(root: Any, info: Info) -> str | None:
 
 
 def _is(*classes: type[Any]) -> Any:
-    def is_type_of(value: object, _info: GraphQLResolveInfo) -> bool:
+    def is_type_of(value: object, _info: GraphQLResolveInfo[Any]) -> bool:
         return isinstance(value, classes)
 
     return staticmethod(is_type_of)
@@ -120,7 +120,9 @@ class User(Node, Versioned, Ownable):
     bio: str | None = strawberry.field(description="What the user says about themselves.")
     avatar_url: str | None = strawberry.field(description="The URL of a picture.")
     email: str | None = strawberry.field(
-        resolver=_email, description="Only for the user and admins; null for everybody else.", metadata=needs("id", "email")
+        resolver=_email,
+        description="Only for the user and admins; null for everybody else.",
+        metadata=needs("id", "email"),
     )
     role: UserRole = strawberry.field(description="What the user may do.")
     viewer_can_update: bool = strawberry.field(

@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import Awaitable, Callable
+import shutil
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,16 @@ from gqlapi.database.migrations import connect, current_revision, head_revision,
 from gqlapi.database.url import normalize_url
 from gqlapi.models import Base
 from tests.database.catalog import read_catalog
+
+REVISION = """
+from alembic import op
+
+revision = "{revision}"
+down_revision = "{parent}"
+
+def upgrade() -> None:
+    op.execute("{statement}")
+"""
 
 
 async def execute(url: str, *statements: str) -> None:
@@ -140,43 +150,45 @@ class TestRunExclusively:
             assert await connection.run_sync(run) == [0, 1]
         await engine.dispose()
 
-    async def test_tries_again_when_a_table_is_locked(
-        self, postgresql_url: str, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+
+@pytest.fixture
+def new_revisions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Add two revisions: one that needs no lock, and one that needs the lock of posts."""
+    scripts = shutil.copytree(migrations.scripts_directory(), tmp_path / "alembic")
+    for revision, parent, statement in (
+        ("first", head_revision(), "CREATE TABLE notes (id INTEGER)"),
+        ("second", "first", "ALTER TABLE posts ADD COLUMN subtitle TEXT"),
+    ):
+        text = REVISION.format(revision=revision, parent=parent, statement=statement)
+        (scripts / "versions" / f"{revision}.py").write_text(text)
+    monkeypatch.setattr(migrations, "scripts_directory", lambda: scripts)
+
+
+@pytest.mark.usefixtures("new_revisions")
+class TestLockTimeout:
+    async def test_is_followed_by_another_attempt(self, postgresql_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(migrations, "LOCK_TIMEOUT_SECONDS", 0.1)
         monkeypatch.setattr(migrations, "PAUSE_SECONDS", 0.1)
-        attempts = await self._alter_a_locked_table(postgresql_url, hold_seconds=0.25)
-        assert attempts > 1
+        async with connect(postgresql_url) as reader:
+            await reader.exec_driver_sql("SELECT 1 FROM posts")
+            upgrading = asyncio.create_task(upgrade(postgresql_url))
+            while await current_revision(postgresql_url) != "first":
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(0.2)  # longer than the timeout
+            await reader.rollback()
+            await upgrading
+        assert await current_revision(postgresql_url) == "second"
 
-    async def test_gives_up_when_a_table_stays_locked(
+    async def test_ends_the_run_after_the_last_attempt(
         self, postgresql_url: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(migrations, "LOCK_TIMEOUT_SECONDS", 0.01)
         monkeypatch.setattr(migrations, "PAUSE_SECONDS", 0.01)
-        with pytest.raises(DBAPIError, match="lock timeout"):
-            await self._alter_a_locked_table(postgresql_url, hold_seconds=10)
-
-    async def _alter_a_locked_table(self, url: str, *, hold_seconds: float) -> int:
-        """Return how often it was tried."""
-        attempts = 0
-
-        def run(connection: sa.Connection) -> None:
-            def alter() -> None:
-                nonlocal attempts
-                attempts += 1
-                with connection.begin():
-                    connection.exec_driver_sql("ALTER TABLE posts ADD COLUMN subtitle text")
-
-            run_exclusively(connection, alter)
-
-        async with connect(url) as reader, connect(url) as connection:
+        async with connect(postgresql_url) as reader:
             await reader.exec_driver_sql("SELECT 1 FROM posts")
-            release = asyncio.create_task(_after(hold_seconds, reader.rollback))
-            try:
-                await connection.run_sync(run)
-            finally:
-                release.cancel()
-        return attempts
+            with pytest.raises(DBAPIError, match="lock timeout"):
+                await upgrade(postgresql_url)
+        assert await current_revision(postgresql_url) == "first"
 
 
 class TestCatalogTwin:
@@ -234,8 +246,3 @@ class TestCatalogTwin:
 
 def _foreign_keys(connection: sa.Connection) -> object:
     return connection.exec_driver_sql("PRAGMA foreign_keys").scalar()
-
-
-async def _after(seconds: float, action: Callable[[], Awaitable[None]]) -> None:
-    await asyncio.sleep(seconds)
-    await action()
