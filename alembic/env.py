@@ -8,13 +8,18 @@ from typing import Any, Literal
 import sqlalchemy as sa
 from alembic import context
 from alembic.autogenerate.api import AutogenContext
+from alembic.autogenerate.rewriter import Rewriter
+from alembic.operations import ops
 from alembic.util import CommandError
+from sqlalchemy.sql import visitors
 
 from gqlapi.database import migrations
 from gqlapi.database.types import UtcDateTime
 from gqlapi.database.url import normalize_url
 from gqlapi.models import Base
 from gqlapi.settings import Settings
+
+writer = Rewriter()
 
 
 def include_name(name: str | None, _type: str, _parent_names: Mapping[str, str | None]) -> bool:
@@ -30,6 +35,21 @@ def render_item(kind: str, item: object, autogen_context: AutogenContext) -> str
     return "UtcDateTime()"
 
 
+@writer.rewrites(ops.ModifyTableOps)
+def leave_checks_to_enums(_context: object, _revision: object, table: ops.ModifyTableOps) -> ops.ModifyTableOps:
+    """Leave out the CHECK of a new enum column: the column's type brings it along."""
+    columns = [op.column for op in table.ops if isinstance(op, ops.AddColumnOp)]
+    enums = {column.name for column in columns if isinstance(column.type, sa.Enum)}
+    table.ops = [op for op in table.ops if enums.isdisjoint(_checked_columns(op))]
+    return table
+
+
+def _checked_columns(op: ops.MigrateOperation) -> set[str]:
+    if not isinstance(op, ops.CreateCheckConstraintOp) or not isinstance(op.condition, sa.ColumnElement):
+        return set()
+    return {element.name for element in visitors.iterate(op.condition) if isinstance(element, sa.Column)}
+
+
 def options(dialect: str) -> dict[str, Any]:
     """Return what every run is configured with."""
     return {
@@ -38,6 +58,7 @@ def options(dialect: str) -> dict[str, Any]:
         "compare_server_default": True,
         "include_name": include_name,
         "render_item": render_item,
+        "process_revision_directives": writer,
         "render_as_batch": dialect == "sqlite",
         "autogenerate_plugins": ["alembic.autogenerate.*", "alembic.ext.checkconstraint_byname"],
         # Alembic thinks that SQLite's DDL is not transactional, because its driver commits before it by default.

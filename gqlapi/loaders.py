@@ -2,14 +2,13 @@
 
 from collections.abc import Callable, Coroutine, Hashable
 from typing import Any
-from uuid import UUID
 
 from aiodataloader import DataLoader
 
 from gqlapi.models import Post
 from gqlapi.repositories import Repositories
 
-BatchLoad = Callable[[list[UUID]], Coroutine[Any, Any, list[Any]]]
+BatchLoad = Callable[[list[Any]], Coroutine[Any, Any, list[Any]]]
 
 
 class Loaders:
@@ -22,9 +21,9 @@ class Loaders:
         self.tags = _loader(repositories.tags.list_by_ids)
         self.authors = _loader(repositories.users.list_authors_by_ids)
         self.tags_of_posts = _loader(repositories.tags.list_by_post_ids)
-        self._with_arguments: dict[Hashable, DataLoader[UUID, Any]] = {}
+        self._with_arguments: dict[Hashable, DataLoader[Any, Any]] = {}
 
-    def with_arguments(self, key: Hashable, load: BatchLoad) -> DataLoader[UUID, Any]:
+    def with_arguments(self, key: Hashable, load: BatchLoad) -> DataLoader[Any, Any]:
         """Return the loader that `key` names (a relation and its arguments), made at its first use."""
         loader = self._with_arguments.get(key)
         if loader is None:
@@ -39,5 +38,5 @@ class Loaders:
             self.tags_of_posts.prime(post.id, post.tags)
 
 
-def _loader(load: BatchLoad) -> DataLoader[UUID, Any]:
+def _loader(load: BatchLoad) -> DataLoader[Any, Any]:
     return DataLoader(batch_load_fn=load)

@@ -7,8 +7,10 @@ from random import Random
 
 from gqlapi.content import RENDERER_VERSION, render
 from gqlapi.database.unit import Database
-from gqlapi.models import Post, PostState, PostTag, Tag, User, UserRole, fold, new_id
+from gqlapi.models import Post, PostState, PostTag, Tag, User, UserRole, new_id
 from gqlapi.repositories import ReadScope, Repositories
+from gqlapi.repositories.search import SearchIndex
+from gqlapi.words import fold
 
 START = datetime(2024, 1, 1, 8, tzinfo=UTC)
 NAMES = ("Ada", "Bela", "Chen", "Dana", "Emre", "Farah", "Goran", "Hana", "Ines", "Jomo", "Kaya", "Lior")
@@ -64,7 +66,10 @@ async def seed(database: Database, size: SeedSize | None = None, *, key: int = 1
         tags = [_make_tag(random, number) for number in range(size.tags)]
         session.add_all([*users, *tags])
         await session.flush()
-        session.add_all(_make_posts(random, size.posts, users, tags))
+        posts = list(_make_posts(random, size.posts, users, tags))
+        session.add_all(posts)
+        await session.flush()
+        await SearchIndex(session).put([*users, *tags, *posts])
     return True
 
 

@@ -15,7 +15,7 @@ from gqlapi.app import create_app
 from gqlapi.database.unit import Database
 from gqlapi.settings import Settings
 
-TRANSACTION_CONTROL = ("BEGIN", "COMMIT", "ROLLBACK", "PRAGMA", "SAVEPOINT", "RELEASE")
+TRANSACTION_CONTROL = ("BEGIN", "COMMIT", "ROLLBACK", "PRAGMA", "SAVEPOINT", "RELEASE", "SET LOCAL")
 
 
 class Api:

@@ -8,7 +8,9 @@ from typing import Any
 from gqlapi.content import RENDERER_VERSION, render
 from gqlapi.database.types import utc_now
 from gqlapi.database.unit import Database
-from gqlapi.models import Post, PostState, PostTag, Row, Tag, User, UserRole, fold, new_id
+from gqlapi.models import Post, PostState, PostTag, Row, Tag, User, UserRole, new_id
+from gqlapi.repositories.search import SearchIndex
+from gqlapi.words import fold
 
 _numbers = count(1)
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
@@ -76,3 +78,5 @@ async def save(database: Database, rows: Iterable[Row]) -> None:
         session.add_all(row for row in rows if not isinstance(row, Post))
         await session.flush()
         session.add_all(row for row in rows if isinstance(row, Post))
+        await session.flush()
+        await SearchIndex(session).put(row for row in rows if isinstance(row, User | Post | Tag))

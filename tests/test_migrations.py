@@ -60,6 +60,11 @@ class Checkout:
         assert (process.returncode == 0) == (status == 0), errors
         return output + errors if status else output
 
+    def add_columns(self, model: str, *definitions: str) -> None:
+        """Add columns to the last class of a module of models."""
+        module = self.path / "gqlapi" / "models" / f"{model}.py"
+        module.write_text(module.read_text() + "".join(f"    {definition}\n" for definition in definitions))
+
     def add_revision(self, *statements: str) -> None:
         """Add a revision after the newest one."""
         body = "\n".join(f"    {statement}" for statement in statements)
@@ -144,18 +149,24 @@ class TestCommands:
 
 
 class TestAutogenerate:
-    async def test_writes_an_added_column(self, migrated: Checkout) -> None:
-        model = migrated.path / "gqlapi" / "models" / "user.py"
-        column = "    seen_at: Mapped[datetime | None] = mapped_column(UtcDateTime)\n"
-        model.write_text(model.read_text() + column)
+    async def test_writes_added_columns(self, migrated: Checkout) -> None:
+        migrated.add_columns(
+            "user",
+            "seen_at: Mapped[datetime | None] = mapped_column(UtcDateTime)",
+            "next_role: Mapped[UserRole | None] = mapped_column(enum_column_type(UserRole, 'next_role'))",
+        )
         migrated.alembic("revision", "--autogenerate", "-m", "Add the last visit")
         [script] = (migrated.path / "alembic" / "versions").glob("????_??_??_????_add_the_last_visit.py")
         text = script.read_text()
         assert "sa.Column('seen_at', UtcDateTime(), nullable=True)" in text
         assert "from gqlapi.database.types import UtcDateTime" in text
+        before = await read_catalog(migrated.url)
         migrated.alembic("upgrade", "head")
         migrated.alembic("check")
-        assert any("seen_at" in line for line in await read_catalog(migrated.url))
+        added = {line for line in await read_catalog(migrated.url) - before if "seen_at" in line or "next_role" in line}
+        assert any("ck_users_next_role" in line for line in added)
+        migrated.alembic("downgrade", "-1")
+        assert await read_catalog(migrated.url) == before
 
 
 class TestOffline:

@@ -12,6 +12,8 @@ from gqlapi.database.url import normalize_url
 SQLITE_BUSY_TIMEOUT_MS = 5_000
 # Instructions of SQLite's virtual machine between two looks at the clock: about a millisecond.
 SQLITE_PROGRESS_STEPS = 100_000
+# An execution option: a statement's own timeout in milliseconds, shorter than the engine's.
+TIMEOUT_OPTION = "timeout_ms"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,5 +104,8 @@ def _limit_statement_time(engine: AsyncEngine, seconds: float) -> None:
         )
 
     @sa.event.listens_for(engine.sync_engine, "before_cursor_execute")
-    def _start_clock(connection: sa.Connection, *_: object) -> None:
-        connection.info["deadline"] = time.monotonic() + seconds
+    def _start_clock(
+        connection: sa.Connection, _cursor: object, _statement: str, _parameters: object, context: Any, _many: object
+    ) -> None:
+        allowed_ms = context.execution_options.get(TIMEOUT_OPTION) if context else None
+        connection.info["deadline"] = time.monotonic() + (allowed_ms / 1000 if allowed_ms else seconds)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
-from gqlapi.database.engine import EngineOptions, create_engines
+from gqlapi.database.engine import TIMEOUT_OPTION, EngineOptions, create_engines
 from gqlapi.database.failures import is_disconnect, to_api_error
 from gqlapi.database.gate import PoolGate
 
@@ -88,12 +88,16 @@ class ReadUnit:
         self._failure: Exception | None = None
         self._closed = False
 
-    async def rows(self, statement: sa.Select[Any], parameters: dict[str, Any] | None = None) -> Sequence[sa.Row[Any]]:
-        """Run one statement and return all its rows.
+    async def rows(
+        self, statement: sa.Select[Any], parameters: dict[str, Any] | None = None, *, timeout_ms: int | None = None
+    ) -> Sequence[sa.Row[Any]]:
+        """Run one statement, with a timeout of its own if given, and return all its rows.
 
         Raises:
             ApiError: the database timed out or is not available.
         """
+        if timeout_ms is not None:
+            statement = statement.execution_options(**{TIMEOUT_OPTION: timeout_ms})
         rows: Sequence[sa.Row[Any]] = (await self._run(statement, parameters, entities=False)).all()
         return rows
 
@@ -151,7 +155,13 @@ class ReadUnit:
             return await self._session.execute(statement, parameters)
         # A Core execution on the session's own connection: a third cheaper for plain rows.
         connection = await self._session.connection()
-        return await connection.execute(statement, parameters)
+        timeout_ms = statement.get_execution_options().get(TIMEOUT_OPTION)
+        if timeout_ms is None or connection.dialect.name != "postgresql":
+            return await connection.execute(statement, parameters)
+        await connection.exec_driver_sql(f"SET LOCAL statement_timeout = {int(timeout_ms)}")
+        result = await connection.execute(statement, parameters)
+        await connection.exec_driver_sql("SET LOCAL statement_timeout TO DEFAULT")
+        return result
 
     async def _disconnect(self) -> None:
         if self._session is None:

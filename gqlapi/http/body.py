@@ -40,7 +40,9 @@ def parse_json(data: str | bytes) -> Any:
     try:
         return json.loads(data, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
-        raise HttpFailure(HTTP_BAD_REQUEST, "The body is not valid JSON.") from None
+        # The body is bytes; the parameters of a URL are text.
+        name = "The body" if isinstance(data, bytes) else "`variables` or `extensions`"
+        raise HttpFailure(HTTP_BAD_REQUEST, f"{name} is not valid JSON.") from None
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import orjson
 from cross_web import AsyncHTTPRequestAdapter, HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -18,10 +17,13 @@ from gqlapi.database.unit import Database
 from gqlapi.errors import Code
 from gqlapi.http.body import HTTP_BAD_REQUEST, parse_json, read_body
 from gqlapi.http.failures import HttpFailure
+from gqlapi.http.json import encode_json
 
 HTTP_METHOD_NOT_ALLOWED = 405
+HTTP_UNSUPPORTED_MEDIA_TYPE = 415
 HTTP_SERVICE_UNAVAILABLE = 503
 RETRY_AFTER_SECONDS = "1"
+MEDIA_TYPE = "application/json"
 
 
 class GraphQLEndpoint(GraphQL[Context, None]):
@@ -38,6 +40,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         request = Request(scope, receive)
         try:
             if request.method == "POST":
+                _check_media_type(request)
                 # Starlette keeps what `body()` reads in this attribute: Strawberry finds the bounded body there.
                 request._body = await read_body(request, self._max_body_bytes)  # noqa: SLF001
             response = await self.run(request)
@@ -81,7 +84,17 @@ class GraphQLEndpoint(GraphQL[Context, None]):
 
     def encode_json(self, data: object) -> bytes:
         """Encode a result."""
-        return orjson.dumps(data)
+        return encode_json(data)
+
+
+def _check_media_type(request: Request) -> None:
+    """Take JSON and nothing else: Strawberry looks for the name anywhere in the header.
+
+    Browsers send other sites' `text/plain` without asking first.
+    """
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != MEDIA_TYPE:
+        raise HttpFailure(HTTP_UNSUPPORTED_MEDIA_TYPE, f"The Content-Type must be {MEDIA_TYPE}.")
 
 
 def _is_unavailable(result: ExecutionResult) -> bool:

@@ -1,6 +1,6 @@
 """The tables, and the values that all layers share."""
 
-from gqlapi.models.base import Base, Row, created_at_of, fold, new_id
+from gqlapi.models.base import Base, Row, created_at_of, new_id
 from gqlapi.models.global_id import GlobalId, decode_global_id
 from gqlapi.models.post import Post, PostState, PostStatus
 from gqlapi.models.tag import PostTag, Tag
@@ -22,6 +22,5 @@ __all__ = [
     "Viewer",
     "created_at_of",
     "decode_global_id",
-    "fold",
     "new_id",
 ]

@@ -1,6 +1,5 @@
 """What all models share: keys, timestamps, versions and the naming of constraints."""
 
-import unicodedata
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from secrets import randbits
@@ -16,14 +15,6 @@ from gqlapi.database.types import UtcDateTime, utc_now
 from gqlapi.models.global_id import GlobalIdMixin
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def fold(text: str) -> str:
-    """Fold text for case-insensitive comparison: NFKC, then Unicode case folding.
-
-    Done in Python, because the databases fold differently (SQLite only ASCII).
-    """
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
 
 
 def new_id(created_at: datetime | None = None, randbits: Callable[[int], int] = randbits) -> UUID:

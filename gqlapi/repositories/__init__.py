@@ -4,6 +4,7 @@ from functools import cached_property
 
 from gqlapi.repositories.base import ReadScope
 from gqlapi.repositories.posts import PostRepository
+from gqlapi.repositories.search import Kind, SearchRepository
 from gqlapi.repositories.tags import TagRepository
 from gqlapi.repositories.users import UserRepository
 
@@ -29,6 +30,11 @@ class Repositories:
     def posts(self) -> PostRepository:
         """Reads of posts."""
         return PostRepository(self.scope, self.users, self.tags)
+
+    @cached_property
+    def search(self) -> SearchRepository:
+        """Search across all of them."""
+        return SearchRepository(self.scope, {Kind.POST: self.posts, Kind.USER: self.users, Kind.TAG: self.tags})
 
 
 __all__ = ["ReadScope", "Repositories"]

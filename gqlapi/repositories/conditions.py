@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from gqlapi.database.dialect import contains_text
-from gqlapi.models import fold
+from gqlapi.words import fold
 
 
 class Operator(StrEnum):
@@ -26,6 +26,7 @@ class Operator(StrEnum):
     IS_NULL = "is_null"
     STARTS_WITH = "starts_with"
     CONTAINS = "contains"
+    FINDS = "finds"
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,31 @@ DIGEST_LENGTH = 6
 DECODERS: dict[type, Callable[[str], Any]] = {UUID: UUID, datetime: datetime.fromisoformat, str: str}
 
 
+DAMAGED = "The cursor is not one that this server made."
+
+
+def encode_cursor(digest: str, values: Sequence[Any]) -> str:
+    """Return an opaque cursor: base64url of JSON `[digest, values]`."""
+    return urlsafe_b64encode(orjson.dumps([digest, values])).rstrip(b"=").decode()
+
+
+def decode_cursor(cursor: str, digest: str) -> Sequence[Any]:
+    """Return the values in a cursor.
+
+    Raises:
+        InvalidCursor: it is damaged, or carries another digest.
+    """
+    try:
+        carried, values = orjson.loads(urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4)))
+    except (Base64Error, ValueError, TypeError):
+        raise InvalidCursor(DAMAGED) from None
+    if carried != digest:
+        raise InvalidCursor("The cursor belongs to another list or ordering; start again without it.")
+    if not isinstance(values, list):
+        raise InvalidCursor(DAMAGED)
+    return values
+
+
 @dataclass(frozen=True, slots=True)
 class OrderTerm:
     """One attribute of an ordering, and the type of its values."""
@@ -46,8 +71,7 @@ class Ordering:
 
     def encode_cursor(self, row: Record) -> str:
         """Return the opaque cursor of a row: base64url of JSON `[digest, values]`."""
-        values = [getattr(row, term.attribute) for term in self.terms]
-        return urlsafe_b64encode(orjson.dumps([self.digest, values])).rstrip(b"=").decode()
+        return encode_cursor(self.digest, [getattr(row, term.attribute) for term in self.terms])
 
     def decode_cursor(self, cursor: str) -> tuple[Any, ...]:
         """Return the values of the row that the cursor stands for.
@@ -55,16 +79,11 @@ class Ordering:
         Raises:
             InvalidCursor: it is damaged, or was made by another ordering.
         """
-        try:
-            digest, values = orjson.loads(urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4)))
-        except (Base64Error, ValueError, TypeError):
-            raise InvalidCursor("The cursor is not one that this server made.") from None
-        if digest != self.digest:
-            raise InvalidCursor("The cursor belongs to another ordering; start again without it.")
+        values = decode_cursor(cursor, self.digest)
         try:
             return tuple(_decode(term, value) for term, value in zip(self.terms, values, strict=True))
         except (ValueError, TypeError):
-            raise InvalidCursor("The cursor is not one that this server made.") from None
+            raise InvalidCursor(DAMAGED) from None
 
 
 def _decode(term: OrderTerm, value: object) -> Any:

@@ -9,6 +9,7 @@ from sqlalchemy.orm import load_only, selectinload, with_expression
 
 from gqlapi.database.dialect import AnySelect
 from gqlapi.database.pagination import Key
+from gqlapi.database.search import found_ids
 from gqlapi.database.types import enum_column_type
 from gqlapi.errors import Forbidden, Unauthenticated
 from gqlapi.models import Post, PostState, PostStatus, PostTag, Tag, User
@@ -73,7 +74,7 @@ class PostRepository(Repository[PostRecord]):
             self.columns,
             folded={"slug": POSTS.slug, "title": POSTS.title_key},
             nullable=frozenset({"published_at"}),
-            special={"status": self._has_status},
+            special={"status": self._has_status, "search": self._is_found},
             related=self._has_related,
         )
 
@@ -163,6 +164,9 @@ class PostRepository(Repository[PostRecord]):
             raise TypeError(f"a status cannot be compared by {condition.operator}")
         # Never NULL: what is published has a time, and FALSE AND NULL is FALSE for the rest.
         return sa.or_(sa.false(), *(clauses[status] for status in condition.value))
+
+    def _is_found(self, condition: Compare) -> sa.ColumnElement[bool]:
+        return POSTS.id.in_(found_ids(self.scope.dialect_name, condition.value, "post"))
 
     def _has_related(self, condition: Related) -> sa.ColumnElement[bool]:
         """Uncorrelated subqueries over keys that are never NULL: measured better than EXISTS and joins for counts."""

@@ -157,12 +157,13 @@ class Analyzer:
         named_type = get_named_type(definition.type)
         inner = self._selections(named_type, node.selection_set, path)
         factor = 1 if rules.factor is None or prepared is INVALID else rules.factor(prepared)
+        surcharge = 0 if rules.surcharge is None or prepared is INVALID else rules.surcharge(prepared)
         return Size(
             depth=inner.depth + (node.name.value not in UNCOUNTED_LEVELS),
             fields=own.fields + inner.fields,
             aliases=own.aliases + inner.aliases,
             directives=inner.directives,
-            cost=factor * (inner.cost + self._is_counted(named_type)),
+            cost=factor * (inner.cost + self._is_counted(named_type)) + surcharge,
         )
 
     def _is_counted(self, named_type: GraphQLNamedType) -> bool:

@@ -7,6 +7,8 @@ from typing import Any
 
 import strawberry
 from graphql import GraphQLField, GraphQLObjectType, GraphQLSchema
+from strawberry.annotation import StrawberryAnnotation
+from strawberry.types.arguments import StrawberryArgument
 from strawberry.types.field import StrawberryField
 
 from gqlapi.context import Context
@@ -22,13 +24,15 @@ class FieldRules:
     """How a field is prepared, charged and read.
 
     `needs` are the attributes its resolver reads. `prepare` turns the names of the selected subfields and the
-    arguments into what the resolver uses, or raises. `factor` is how many objects it may return for one parent, given
-    what was prepared. `resolve` is called by graphql-core itself: no argument is converted again for each object.
+    arguments into what the resolver uses, or raises. Of what was prepared, `factor` tells how many objects may be
+    returned for one parent, and `surcharge` the points besides. `resolve` is called by graphql-core itself: no
+    argument is converted again for each object.
     """
 
     needs: frozenset[str] = frozenset()
     prepare: Callable[..., Any] | None = None
     factor: Callable[[Any], int] | None = None
+    surcharge: Callable[[Any], int] | None = None
     relation: Relation | None = None
     resolve: Callable[..., Any] | None = None
 
@@ -87,12 +91,27 @@ def set_by_rules() -> Any:
     raise NotImplementedError
 
 
-def describe_enum(enum: type[Enum], description: str, **values: str) -> None:
+def prepared_field(arguments: list[StrawberryArgument], rules: FieldRules, description: str) -> Any:
+    """Declare a field whose arguments are prepared before the operation runs."""
+    field: StrawberryField = strawberry.field(
+        resolver=set_by_rules, description=description, metadata=rules_metadata(rules)
+    )
+    field.arguments = arguments
+    return field
+
+
+def argument(name: str, annotation: Any, description: str, default: object = strawberry.UNSET) -> StrawberryArgument:
+    """Make a described argument."""
+    type_annotation = StrawberryAnnotation(annotation)
+    return StrawberryArgument(name, None, type_annotation, description=description, default=default)
+
+
+def describe_enum(enum: type[Enum], description: str, *, name: str | None = None, **values: str) -> None:
     """Make an enum a GraphQL enum, with a description for it and for each of its values.
 
     Raises:
         KeyError: a value has no description.
     """
-    definition = strawberry.enum(enum, description=description).__strawberry_definition__  # type: ignore[attr-defined] # set by Strawberry
+    definition = strawberry.enum(enum, name=name, description=description).__strawberry_definition__  # type: ignore[attr-defined] # set by Strawberry
     for value in definition.values:
         value.description = values[value.name]

@@ -10,6 +10,7 @@ from gqlapi.errors import BadUserInput, LimitExceeded
 from gqlapi.repositories.conditions import All, AnyOf, Compare, Condition, Not, Operator, Related
 from gqlapi.schema.enums import PostStatus, UserRole
 from gqlapi.schema.ids import decode_id_of
+from gqlapi.schema.search_query import parse_query
 
 MAX_FILTER_DEPTH = 5
 MAX_FILTER_BRANCHES = 50
@@ -120,6 +121,7 @@ class PostFilter:
     updated_at: DateTimeFilter | None = _doc("By the time of the last change.")
     author: UserFilter | None = _doc("By the author.")
     tags: TagListFilter | None = _doc("By the tags.")
+    search: str | None = _doc("Found by this full-text search; written as in `search`.")
 
 
 RowFilter = UserFilter | PostFilter | TagFilter
@@ -165,12 +167,14 @@ class _Translation:
             case "tags":
                 quantified = [(quantifier, self.row(part, depth=depth + 1)) for quantifier, part in _given(value)]
                 return [Related("tags", part, none=quantifier == "none") for quantifier, part in quantified]
-            case "role" | "status":
-                return [Compare(name, Operator.IN, tuple(value))]
         return _comparisons(name, value, TYPENAMES[type(row_filter)])
 
 
 def _comparisons(attribute: str, operators: Any, typename: str) -> list[Condition]:
+    if attribute == "search":
+        return [Compare(attribute, Operator.FINDS, parse_query(operators))]
+    if isinstance(operators, list):
+        return [Compare(attribute, Operator.IN, tuple(operators))]
     folded = isinstance(operators, StringFilter) and operators.case_insensitive
     comparisons: list[Condition] = []
     for name, value in _given(operators):

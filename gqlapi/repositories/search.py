@@ -1,0 +1,201 @@
+"""Search across posts, users and tags."""
+
+import hashlib
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from gqlapi.database.dialect import AnySelect, bind_ids, is_one_of
+from gqlapi.database.search import DOCUMENTS, WORDS, Indexed, SearchQuery, from_documents, matches, score
+from gqlapi.errors import InvalidCursor
+from gqlapi.models import Post, Tag, User
+from gqlapi.repositories.base import ReadScope, Repository
+from gqlapi.repositories.pages import DAMAGED, decode_cursor, encode_cursor
+
+MAX_CANDIDATES = 1_000
+TIMEOUT_MS = 2_000
+
+
+class Kind(StrEnum):
+    """What can be found."""
+
+    POST = "post"
+    USER = "user"
+    TAG = "tag"
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A row that a search found."""
+
+    score: float
+    id: UUID
+    kind: Kind
+
+
+@dataclass(frozen=True, slots=True)
+class SearchRequest:
+    """A search; its cursors are valid for the same words and kinds."""
+
+    query: SearchQuery
+    kinds: frozenset[Kind]
+
+    @property
+    def digest(self) -> str:
+        """A short name of the search, which its cursors carry."""
+        text = f"{sorted(self.kinds)} {self.query.to_tsquery()}"
+        return hashlib.sha256(text.encode()).hexdigest()[:6]
+
+    def encode_cursor(self, hit: Hit) -> str:
+        """Return the opaque cursor of a hit."""
+        return encode_cursor(self.digest, [hit.score, hit.id])
+
+    def decode_cursor(self, cursor: str) -> tuple[float, UUID]:
+        """Return the score and the id of the hit that the cursor stands for.
+
+        Raises:
+            InvalidCursor: it is damaged, or was made by another search.
+        """
+        match decode_cursor(cursor, self.digest):
+            case [float(score_), str(id_)]:
+                try:
+                    return score_, UUID(id_)
+                except ValueError:
+                    raise InvalidCursor(DAMAGED) from None
+        raise InvalidCursor(DAMAGED)
+
+
+def after_cursor(hits: Sequence[Hit], cursor: tuple[float, UUID]) -> int:
+    """Return the index of the first hit after a cursor: after its row, or where that stood if it is gone.
+
+    Scores on SQLite depend on the whole corpus, so the row itself is the better mark.
+    """
+    score_, id_ = cursor
+    for index, hit in enumerate(hits):
+        if hit.id == id_:
+            return index + 1
+    return next((index for index, hit in enumerate(hits) if (hit.score, hit.id) < (score_, id_)), len(hits))
+
+
+class SearchRepository:
+    """Ranked search. Every statement passes through the `visible` of the rows' own repositories."""
+
+    def __init__(self, scope: ReadScope, repositories: dict[Kind, Repository[Any]]) -> None:
+        """Bind the repository to an operation."""
+        self._scope = scope
+        self._repositories = repositories
+
+    async def rank(self, request: SearchRequest) -> list[Hit]:
+        """Return the 1,000 best of the newest 1,000 hits of each kind, best first, in one statement."""
+        candidates = sa.union_all(*(self._candidates(kind, request.query) for kind in sorted(request.kinds))).subquery()
+        statement = (
+            sa.select(candidates.c.score, candidates.c.node_id, candidates.c.kind)
+            .order_by(candidates.c.score.desc(), candidates.c.node_id.desc())
+            .limit(MAX_CANDIDATES)
+        )
+        rows: Sequence[Any] = await self._scope.unit.rows(statement, timeout_ms=TIMEOUT_MS)
+        return [Hit(row[0], row[1], Kind(row[2])) for row in rows]
+
+    async def texts(self, kind: Kind, ids: Sequence[UUID]) -> dict[UUID, tuple[str, str]]:
+        """Read the title and the body that a hit was found by, of each visible row."""
+        columns = self._repositories[kind].columns
+        title, body = (columns[name] for name in TEXT_ATTRIBUTES[kind])
+        statement: AnySelect = sa.select(columns["id"], title, body).where(
+            is_one_of(self._scope.dialect_name, columns["id"]), self._repositories[kind].visible()
+        )
+        rows: Sequence[Any] = await self._scope.unit.rows(statement, bind_ids(self._scope.dialect_name, ids))
+        return {row[0]: (row[1], row[2] or "") for row in rows}
+
+    def _candidates(self, kind: Kind, query: SearchQuery) -> sa.Select[Any]:
+        """Rank the newest hits of one kind: ranking is linear in the number of hits, hence the cap."""
+        dialect_name, repository = self._scope.dialect_name, self._repositories[kind]
+        identity = repository.columns["id"]
+        newest = (
+            sa.select(score(dialect_name, query).label("score"), DOCUMENTS.c.node_id, DOCUMENTS.c.kind)
+            .select_from(from_documents(dialect_name).join(identity.table, identity == DOCUMENTS.c.node_id))
+            .where(matches(dialect_name, query), repository.visible())
+            .order_by(DOCUMENTS.c.node_id.desc())
+            .limit(MAX_CANDIDATES)
+            .subquery()
+        )
+        return sa.select(newest)
+
+
+TEXT_ATTRIBUTES = {
+    Kind.POST: ("title", "text"),
+    Kind.USER: ("display_name", "bio"),
+    Kind.TAG: ("name", "description"),
+}
+
+
+class SearchIndex:
+    """Keeps the search in step with the rows, in the transaction that writes them."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        """Write through a session."""
+        self._session = session
+        self._is_postgresql = session.get_bind().dialect.name == "postgresql"
+
+    async def put(self, nodes: Iterable[User | Post | Tag]) -> None:
+        """Index rows, or index them again, in a constant number of statements."""
+        documents = {node.id: (_kind_of(node), _prepare(node)) for node in nodes}
+        if not documents:
+            return
+        if self._is_postgresql:
+            await self._put_postgresql(documents)
+        else:
+            await self._put_sqlite(documents)
+
+    async def remove(self, ids: Collection[UUID]) -> None:
+        """Take rows out of the index."""
+        if not self._is_postgresql:
+            gone = sa.select(DOCUMENTS.c.id).where(DOCUMENTS.c.node_id.in_(ids))
+            await self._session.execute(sa.delete(WORDS).where(WORDS.c.rowid.in_(gone)))
+        await self._session.execute(sa.delete(DOCUMENTS).where(DOCUMENTS.c.node_id.in_(ids)))
+
+    async def _put_postgresql(self, documents: dict[UUID, tuple[Kind, Indexed]]) -> None:
+        insert = postgresql_insert(DOCUMENTS)
+        upsert = insert.on_conflict_do_update(index_elements=["node_id"], set_={"vector": insert.excluded.vector})
+        rows = [
+            {"node_id": id_, "kind": kind.value, "vector": indexed.to_tsvector()}
+            for id_, (kind, indexed) in documents.items()
+        ]
+        await self._session.execute(upsert, rows)
+
+    async def _put_sqlite(self, documents: dict[UUID, tuple[Kind, Indexed]]) -> None:
+        ids = bind_ids("sqlite", documents)
+        known = sa.select(DOCUMENTS.c.id).where(is_one_of("sqlite", DOCUMENTS.c.node_id))
+        await self._session.execute(sa.delete(WORDS).where(WORDS.c.rowid.in_(known)), ids)
+        await self._session.execute(
+            sa.insert(DOCUMENTS).prefix_with("OR IGNORE"),
+            [{"node_id": id_, "kind": kind.value} for id_, (kind, _) in documents.items()],
+        )
+        numbered = sa.select(DOCUMENTS.c.node_id, DOCUMENTS.c.id).where(is_one_of("sqlite", DOCUMENTS.c.node_id))
+        rowids = {row[0]: row[1] for row in await self._session.execute(numbered, ids)}
+        await self._session.execute(
+            sa.insert(WORDS),
+            [
+                {"rowid": rowids[id_], "title": " ".join(indexed.title), "body": " ".join(indexed.body)}
+                for id_, (_, indexed) in documents.items()
+            ],
+        )
+
+
+def _kind_of(node: User | Post | Tag) -> Kind:
+    return Kind(node.typename.lower())
+
+
+def _prepare(node: User | Post | Tag) -> Indexed:
+    match node:
+        case Post():
+            return Indexed.of(node.title, node.text)
+        case User():
+            return Indexed.of(f"{node.username} {node.display_name}", node.bio or "")
+        case Tag():
+            return Indexed.of(node.name, node.description or "")

@@ -1,0 +1,147 @@
+"""The search field."""
+
+import asyncio
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, cast
+
+import strawberry
+from graphql import GraphQLResolveInfo
+
+from gqlapi.context import Context
+from gqlapi.errors import BadUserInput
+from gqlapi.repositories.search import Hit, Kind, SearchRequest, after_cursor
+from gqlapi.schema.fields import FieldRules, Info, argument, describe_enum, prepared_field
+from gqlapi.schema.lists import DEFAULT_PAGE_SIZE, ROW_FIELDS, check_size
+from gqlapi.schema.pagination import PageInfo
+from gqlapi.schema.scalars import Cursor
+from gqlapi.schema.search_query import highlight, parse_query
+from gqlapi.schema.types import Post, Tag, User
+
+# Points of a search besides its rows: it ranks up to 1,000 candidates.
+SEARCH_COST = 50
+ALL_KINDS = [Kind.POST, Kind.USER, Kind.TAG]
+
+describe_enum(Kind, "What can be found.", name="SearchType", POST="Posts.", USER="Users.", TAG="Tags.")
+
+SearchResult = Annotated[
+    User | Post | Tag, strawberry.union("SearchResult", description="Something that a search can find.")
+]
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedSearch:
+    """A prepared search field: what to look for, and which hits of it to return."""
+
+    request: SearchRequest
+    size: int
+    after: tuple[float, Any] | None
+    reads_rows: bool
+
+
+def _highlight(root: Any, info: Info) -> Awaitable[str | None]:
+    edge: SearchEdge = root
+    context, request = info.context, edge.request
+
+    async def load(hits: list[Any]) -> list[str | None]:
+        texts: dict[Any, tuple[str, str]] = {}
+        for kind in {hit.kind for hit in hits}:
+            ids = [hit.id for hit in hits if hit.kind is kind]
+            texts.update(await context.repositories.search.texts(kind, ids))
+        return [highlight(request.query, *texts.get(hit.id, ("", ""))) for hit in hits]
+
+    return context.loaders.with_arguments(("highlight", request), load).load(edge.hit)
+
+
+@strawberry.type(description="A hit, with its place among the hits.")
+class SearchEdge:
+    """A hit, with its place among the hits."""
+
+    hit: strawberry.Private[Hit]
+    request: strawberry.Private[SearchRequest]
+
+    node: SearchResult = strawberry.field(description="What was found.")
+    cursor: Cursor = strawberry.field(description="The place of the hit, to be passed as `after`.")
+    score: float = strawberry.field(description="How good the hit is; compares only within one search.")
+    highlight: str | None = strawberry.field(
+        resolver=_highlight,
+        description="The part of the text around the first hit, as HTML: words that were found stand between `<mark>` "
+        "and `</mark>`, all else is escaped. Null when they stand in neither the text nor the title.",
+    )
+
+
+@strawberry.type(description="A page of hits, best first.")
+class SearchConnection:
+    """A page of hits, best first."""
+
+    edges: list[SearchEdge] = strawberry.field(description="The hits with their cursors.")
+    nodes: list[SearchResult] = strawberry.field(description="What was found, for clients that need no cursor of each.")
+    page_info: PageInfo = strawberry.field(description="Where the page lies among the hits.")
+    total_count: int = strawberry.field(description="How many hits can be paged through: at most the best 1,000.")
+
+
+def _prepare(
+    selection: frozenset[str],
+    *,
+    query: str,
+    types: Sequence[Kind] | None = None,
+    first: int | None = None,
+    after: Cursor | None = None,
+) -> PreparedSearch:
+    kinds = frozenset(ALL_KINDS if types is None else types)
+    if not kinds:
+        raise BadUserInput("`types` must not be empty.")
+    request = SearchRequest(parse_query(query), kinds)
+    return PreparedSearch(
+        request=request,
+        size=check_size("first", first) or DEFAULT_PAGE_SIZE,
+        after=None if after is None else request.decode_cursor(after),
+        reads_rows=not ROW_FIELDS.isdisjoint(selection),
+    )
+
+
+async def _resolve(_root: object, info: GraphQLResolveInfo[Any], **_arguments: Any) -> SearchConnection:
+    context: Context = info.context
+    prepared: PreparedSearch = context.prepared(info.field_nodes[0])
+    hits = await context.repositories.search.rank(prepared.request)
+    start = 0 if prepared.after is None else after_cursor(hits, prepared.after)
+    page = hits[start : start + prepared.size] if prepared.reads_rows else []
+    edges = await _load_edges(context, prepared.request, page)
+    page_info = PageInfo(
+        has_next_page=start + len(page) < len(hits),
+        has_previous_page=start > 0,
+        start_cursor=edges[0].cursor if edges else None,
+        end_cursor=edges[-1].cursor if edges else None,
+    )
+    nodes = [edge.node for edge in edges]
+    return SearchConnection(edges=edges, nodes=nodes, page_info=page_info, total_count=len(hits))
+
+
+async def _load_edges(context: Context, request: SearchRequest, hits: Sequence[Hit]) -> list[SearchEdge]:
+    """Load the rows of a page, in one statement for each type among them."""
+    loaders = {Kind.POST: context.loaders.posts, Kind.USER: context.loaders.users, Kind.TAG: context.loaders.tags}
+    nodes: list[Any] = await asyncio.gather(*(loaders[hit.kind].load(hit.id) for hit in hits))
+    return [
+        SearchEdge(hit=hit, request=request, node=node, cursor=Cursor(request.encode_cursor(hit)), score=hit.score)
+        for hit, node in zip(hits, nodes, strict=True)
+        if node is not None  # gone since it was ranked, when statements share no snapshot
+    ]
+
+
+def search_field(description: str) -> Any:
+    """Declare the search at the root: one statement to rank, one for each type of a page, one for its highlights."""
+    rules = FieldRules(
+        prepare=_prepare,
+        factor=lambda prepared: cast("PreparedSearch", prepared).size,
+        surcharge=lambda _: SEARCH_COST,
+        resolve=_resolve,
+    )
+    arguments = [
+        argument(
+            "query", str, 'Words that must all be found, `"a phrase"`, `begin*`, `-without`; at most 500 characters.'
+        ),
+        argument("types", list[Kind] | None, "What to look for: all types when left out.", default=ALL_KINDS),
+        argument("first", int | None, "Size of the page: 1 to 100; 20 by default."),
+        argument("after", Cursor | None, "Only hits after this cursor."),
+    ]
+    return prepared_field(arguments, rules, description)

@@ -1,0 +1,273 @@
+"""Random nested queries, drawn by hypothesis, and their text."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+from uuid import UUID
+
+import hypothesis.strategies as st
+
+from gqlapi.models import PostStatus, UserRole
+from tests.oracle import Field, World, snake, to_text
+
+T = TypeVar("T")
+Names = tuple[str, ...]
+
+ROW_LEAVES = ("id", "version", "createdAt", "updatedAt", "viewerCanUpdate", "viewerCanDelete", "__typename")
+LEAVES = {
+    "User": (*ROW_LEAVES, "username", "displayName", "bio", "avatarUrl", "email", "role"),
+    "Tag": (*ROW_LEAVES, "slug", "name", "description"),
+    "Post": (
+        *(*ROW_LEAVES, "slug", "title", "excerpt", "content", "status", "readingTimeMinutes"),
+        *("publishedAt", "deletedAt"),
+    ),
+}
+ORDER_FIELDS = {
+    "User": ("CREATED_AT", "USERNAME"),
+    "Tag": ("CREATED_AT", "NAME"),
+    "Post": ("CREATED_AT", "UPDATED_AT", "PUBLISHED_AT", "TITLE"),
+}
+FLAT_FILTERS = {
+    "User": ("id", "username", "role", "createdAt"),
+    "Tag": ("id", "slug", "name"),
+    "Post": ("id", "slug", "title", "status", "createdAt", "publishedAt", "updatedAt"),
+}
+DEEP_FILTERS = {
+    "User": ("and", "or", "not"),
+    "Tag": ("and", "or", "not"),
+    "Post": ("and", "or", "not", "author", "tags"),
+}
+RELATIONS = {"User": [("posts", "Post")], "Tag": [("posts", "Post")], "Post": [("author", "User"), ("tags", "Tag")]}
+ROOT = [
+    *(("users", "User", None), ("tags", "Tag", None), ("posts", "Post", None)),
+    *(("user", "User", "username"), ("tag", "Tag", "slug"), ("post", "Post", "slug")),
+]
+PAGE_INFO = tuple(Field(name) for name in ("hasNextPage", "hasPreviousPage", "startCursor", "endCursor"))
+
+
+class Name(str):
+    """The value of an enum, which has no quotes where it stands in a document."""
+
+    __slots__ = ()
+
+
+class RandomQuery:
+    """One query about the rows of a world, drawn choice by choice."""
+
+    def __init__(self, draw: st.DrawFn, world: World) -> None:
+        self._draw = draw
+        self._rows: dict[str, list[Any]] = {"User": world.users, "Tag": world.tags, "Post": world.posts}
+        self._visible = world.visible
+
+    def fields(self) -> tuple[Field, ...]:
+        """Draw one to three root fields, each up to four levels of objects deep."""
+        return _aliased([self._root() for _ in range(self._number(1, 3))])
+
+    def _root(self) -> Field:
+        name, kind, attribute = self._one_of(ROOT)
+        if attribute is None:
+            return self._list(name, kind, depth=3, max_size=100)
+        row = self._one_of(self._rows[kind])
+        by = {attribute: getattr(row, attribute).upper()} if self._chance() else {"id": row.global_id}
+        return Field(name, kind, arguments={"by": by}, selection=self._object(kind, 3))
+
+    def _object(self, kind: str, depth: int) -> tuple[Field, ...]:
+        leaves = [self._leaf(name) for name in self._some(LEAVES[kind], 3) or ["id"]]
+        relations = self._some(RELATIONS[kind] * 2, 2) if depth else []
+        fields = _aliased([*leaves, *(self._relation(*relation, depth - 1) for relation in relations)])
+        match self._one_of(("plain", "plain", "fragments", "skip")):
+            case "fragments":
+                return (*fields[1:], Field("...", selection=fields[:1]), Field("...", selection=fields[-1:]))
+            case "skip":
+                return (replace(fields[-1], alias="skipped", skipped=True), *fields)
+        return fields
+
+    def _leaf(self, name: str) -> Field:
+        if name == "content":
+            return Field(name, selection=tuple(Field(form) for form in ("markdown", "html", "text")))
+        if name == "excerpt" and self._chance():
+            return Field(name, arguments={"length": self._number(1, 2000)})
+        return Field(name)
+
+    def _relation(self, name: str, kind: str, depth: int) -> Field:
+        if name == "posts":
+            return self._list(name, kind, depth=depth, max_size=4)
+        return Field(name, kind, selection=self._object(kind, depth))
+
+    def _list(self, name: str, kind: str, *, depth: int, max_size: int) -> Field:
+        arguments: dict[str, Any] = {}
+        if self._chance():
+            arguments["filter"] = self._filter(kind, 2)
+        if self._chance():
+            arguments["orderBy"] = [self._order(name) for name in self._some(ORDER_FIELDS[kind], 3)]
+        if (size := self._one_of(("first", "last", None))) is not None:
+            arguments[size] = self._number(1, max_size)
+        for side in self._some(("after", "before"), 2) if self._chance() else ():
+            arguments[side] = self._one_of(self._visible[kind]).id
+        selection = self._some([Field("totalCount"), Field("pageInfo", selection=PAGE_INFO)], 2)
+        match self._one_of(("nodes", "edges", "neither")):
+            case "nodes":
+                selection.append(Field("nodes", selection=self._object(kind, depth)))
+            case "edges":
+                node = Field("node", selection=self._object(kind, depth))
+                selection.append(Field("edges", selection=(Field("cursor"), node)))
+        return Field(name, kind, arguments=arguments, selection=tuple(selection) or (Field("totalCount"),))
+
+    def _order(self, name: str) -> dict[str, str]:
+        direction = self._one_of((Name("ASC"), Name("DESC"), None))
+        return {"field": Name(name)} if direction is None else {"field": Name(name), "direction": direction}
+
+    def _filter(self, kind: str, depth: int) -> dict[str, Any] | None:
+        if self._number(0, 9) == 9:
+            return None
+        names = FLAT_FILTERS[kind] + (DEEP_FILTERS[kind] if depth else ())
+        return {name: self._condition(kind, name, depth) for name in self._some(names, 2)}
+
+    def _condition(self, kind: str, name: str, depth: int) -> Any:
+        match name:
+            case "and" | "or":
+                return [self._filter(kind, depth - 1) or {} for _ in range(self._number(0, 3))]
+            case "not":
+                return self._filter(kind, depth - 1)
+            case "author":
+                return self._filter("User", depth - 1)
+            case "tags":
+                return {quantifier: self._filter("Tag", depth - 1) for quantifier in self._some(("some", "none"), 2)}
+            case "role" | "status":
+                names = [choice.name for choice in (UserRole if name == "role" else PostStatus)]
+                return [Name(choice) for choice in self._some(names, 3)]
+            case "id":
+                return self._operators(("eq", "ne"), ("in", "notIn"), lambda: self._one_of(self._rows[kind]).global_id)
+            case "createdAt" | "updatedAt" | "publishedAt":
+                nulls = {"isNull": self._chance()} if self._chance() else {}
+                times = ("eq", "lt", "lte", "gt", "gte")
+                return {**nulls, **self._operators(times, (), lambda: self._time(kind, snake(name)))}
+        sensitivity = {"caseInsensitive": self._chance()} if self._chance() else {}
+        texts = ("eq", "ne", "startsWith", "contains")
+        return {**sensitivity, **self._operators(texts, ("in", "notIn"), lambda: self._text(kind, name))}
+
+    def _operators(self, single: Names, several: Names, value: Callable[[], str]) -> dict[str, Any]:
+        return {
+            name: [value() for _ in range(self._number(0, 3))] if name in several else value()
+            for name in self._some((*single, *several), 2)
+        }
+
+    def _text(self, kind: str, name: str) -> str:
+        text: str = getattr(self._one_of(self._rows[kind]), name)
+        if self._chance():
+            start = self._number(0, 6)
+            text = text[start : start + self._number(0, 3)]
+        elif self._number(0, 5) == 5:
+            text = self._one_of(("", "%", "_", "\\", "'", "e"))
+        change: Callable[[str], str] = self._one_of((str, str.upper, str.lower, str.swapcase))
+        return change(text)
+
+    def _time(self, kind: str, attribute: str) -> str:
+        moment = getattr(self._one_of(self._rows[kind]), attribute) or datetime(2021, 3, 2, tzinfo=UTC)
+        moment += timedelta(milliseconds=self._number(-1, 1))
+        if self._chance():
+            return to_text(moment)
+        return to_text(moment + timedelta(hours=5, minutes=30)).replace("Z", "+05:30")
+
+    def _number(self, least: int, most: int) -> int:
+        return self._draw(st.integers(least, most))
+
+    def _chance(self) -> bool:
+        return self._draw(st.booleans())
+
+    def _one_of(self, choices: Sequence[T]) -> T:
+        return choices[self._draw(st.integers(0, len(choices) - 1))]
+
+    def _some(self, choices: Sequence[T], most: int) -> list[T]:
+        """Draw different choices."""
+        places = st.lists(st.integers(0, len(choices) - 1), unique=True, max_size=most)
+        return [choices[place] for place in self._draw(places)]
+
+
+@st.composite
+def queries(draw: st.DrawFn, world: World) -> tuple[Field, ...]:
+    return RandomQuery(draw, world).fields()
+
+
+def _aliased(fields: list[Field] | tuple[Field, ...]) -> tuple[Field, ...]:
+    """Give an alias to each field whose name was there before."""
+    seen: set[str] = set()
+    renamed: list[Field] = []
+    for number, own in enumerate(fields):
+        alias = f"{own.name.strip('_')}{number}" if own.name in seen else None
+        renamed.append(replace(own, alias=alias))
+        seen.add(own.name)
+    return tuple(renamed)
+
+
+Cursors = Callable[[Field, UUID], str]
+TYPES = {"filter": "{}Filter", "orderBy": "[{}Order!]", "first": "Int", "last": "Int"}
+TYPES |= {"after": "Cursor", "before": "Cursor", "by": "{}Key!", "length": "Int!"}
+
+
+class Document:
+    """The text of a query; arguments are variables and literals in turn.
+
+    With `split`, each list stands there twice, with a half of its selection each, which the server has to merge.
+    """
+
+    def __init__(self, fields: tuple[Field, ...], cursor_of: Cursors, *, split: bool = False) -> None:
+        self._cursor_of = cursor_of
+        self._split = split
+        self._texts: dict[int, str] = {}
+        self.variables: dict[str, Any] = {}
+        self._declared: list[str] = []
+        self._count = 0
+        body = self._selection(fields)
+        self.text = f"query{'(' + ', '.join(self._declared) + ')' if self._declared else ''} {body}"
+
+    def _selection(self, fields: tuple[Field, ...]) -> str:
+        return "{ " + " ".join(map(self._field, fields)) + " }"
+
+    def _field(self, own: Field) -> str:
+        # The same field of two fragments has the same text, or they could not be merged.
+        if id(own) not in self._texts:
+            self._texts[id(own)] = self._text(own)
+        return self._texts[id(own)]
+
+    def _text(self, own: Field) -> str:
+        if own.name == "...":
+            return f"... @include(if: true) {self._selection(own.selection)}"
+        arguments = ", ".join(f"{name}: {self._argument(own, name, value)}" for name, value in own.arguments.items())
+        text = f"{own.alias}: {own.name}" if own.alias else own.name
+        text += f"({arguments})" if arguments else ""
+        text += " @skip(if: true)" if own.skipped else ""
+        if not own.selection:
+            return text
+        if self._split and len(own.selection) > 1:
+            return f"{text} {self._selection(own.selection[:1])} {text} {self._selection(own.selection[1:])}"
+        return f"{text} {self._selection(own.selection)}"
+
+    def _argument(self, own: Field, name: str, value: Any) -> str:
+        if isinstance(value, UUID):
+            value = self._cursor_of(own, value)
+        self._count += 1
+        if self._count % 2:
+            return _literal(value)
+        variable = f"v{self._count}"
+        self.variables[variable] = value
+        self._declared.append(f"${variable}: {TYPES[name].format(own.type)}")
+        return f"${variable}"
+
+
+def _literal(value: Any) -> str:
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return str(value).lower()
+        case Name():
+            return str(value)
+        case str():
+            return '"' + "".join(f"\\u{ord(c):04x}" if c in '"\\' else c for c in value) + '"'
+        case list():
+            return "[" + ", ".join(map(_literal, value)) + "]"
+        case dict():
+            return "{" + ", ".join(f"{name}: {_literal(part)}" for name, part in value.items()) + "}"
+    return str(value)
