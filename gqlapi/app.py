@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from gqlapi.database.engine import EngineOptions
 from gqlapi.database.unit import Database
+from gqlapi.http.graphiql.page import graphiql_routes
 from gqlapi.http.graphql import GraphQLEndpoint
 from gqlapi.http.health import Readiness, healthz
 from gqlapi.http.request_id import HEADER, RequestIdMiddleware
@@ -30,7 +31,6 @@ def create_app(settings: Settings | None = None) -> Starlette:
     endpoint = GraphQLEndpoint(
         Schema(create_limits(settings)),
         database,
-        graphiql=settings.serves_graphiql,
         max_body_bytes=settings.max_body_bytes,
     )
 
@@ -43,7 +43,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
     app = Starlette(
         routes=[
             Route("/", _to_graphql),
-            Route(GRAPHQL_PATH, endpoint),
+            *(graphiql_routes(GRAPHQL_PATH, endpoint) if settings.serves_graphiql else [Route(GRAPHQL_PATH, endpoint)]),
             Route("/healthz", healthz),
             Route("/readyz", readiness.readyz),
         ],

@@ -15,6 +15,7 @@ from rich.console import Console
 from gqlapi import __version__
 from gqlapi.app import GRAPHQL_PATH, create_database, create_limits
 from gqlapi.database import migrations
+from gqlapi.http.graphiql.background import building_in_background
 from gqlapi.logs import configure_logs
 from gqlapi.schema import Schema
 from gqlapi.seeding import SeedSize, seed
@@ -81,7 +82,8 @@ def dev(
     configure_logs(settings)
     asyncio.run(_prepare(settings))
     _print_banner(settings)
-    _serve(settings, reload=reload, workers=1)
+    with building_in_background():
+        _serve(settings, reload=reload, workers=1)
 
 
 @cli.command()

@@ -88,3 +88,20 @@ async def serve(settings: Settings) -> AsyncIterator[Api]:
 def settings_for(database_url: str, **overrides: Any) -> Settings:
     """Return settings for a test: nothing is read from `.env`."""
     return Settings(_env_file=None, **{"database_url": database_url, "log_level": "error", **overrides})
+
+
+# What no client may ever read: texts of statements, of drivers and of programs.
+INTERNALS = ("[SQL", "sqlalche", "Traceback", "asyncpg", "sqlite3", "SELECT ")
+
+
+def internals_in(response: httpx.Response) -> list[str]:
+    """Return what of the server's inside a response shows."""
+    return [name for name in INTERNALS if name in response.text]
+
+
+def only_error(response: httpx.Response) -> dict[str, Any]:
+    """Return the one error of a response that shows nothing of the server's inside."""
+    assert internals_in(response) == []
+    [error] = response.json()["errors"]
+    details: dict[str, Any] = error
+    return details

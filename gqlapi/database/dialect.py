@@ -94,3 +94,10 @@ def _json_ids() -> sa.TableValuedAlias:
     return sa.func.json_each(sa.bindparam("ids", type_=sa.Text)).table_valued(
         sa.column("value", sa.Uuid), name="parent"
     )
+
+
+def utc_period(dialect_name: str, moment: sa.ColumnElement[Any], *, by_month: bool) -> sa.ColumnElement[str]:
+    """Return the day (`2026-11-20`) or the month (`2026-11`) in UTC that a time lies in."""
+    if dialect_name == "postgresql":
+        return sa.func.to_char(sa.func.timezone("UTC", moment), "YYYY-MM" if by_month else "YYYY-MM-DD")
+    return sa.func.strftime("%Y-%m" if by_month else "%Y-%m-%d", moment)

@@ -29,9 +29,9 @@ MEDIA_TYPE = "application/json"
 class GraphQLEndpoint(GraphQL[Context, None]):
     """Answers GraphQL requests; one context for each operation."""
 
-    def __init__(self, schema: BaseSchema, database: Database, *, graphiql: bool, max_body_bytes: int) -> None:
+    def __init__(self, schema: BaseSchema, database: Database, *, max_body_bytes: int) -> None:
         """Serve a schema over a database."""
-        super().__init__(schema, graphql_ide="graphiql" if graphiql else None, subscription_protocols=())
+        super().__init__(schema, graphql_ide=None, subscription_protocols=())
         self._database = database
         self._max_body_bytes = max_body_bytes
 

@@ -3,6 +3,7 @@
 from functools import cached_property
 
 from gqlapi.repositories.base import ReadScope
+from gqlapi.repositories.post_aggregates import PostAggregateRepository
 from gqlapi.repositories.posts import PostRepository
 from gqlapi.repositories.search import Kind, SearchRepository
 from gqlapi.repositories.tags import TagRepository
@@ -30,6 +31,11 @@ class Repositories:
     def posts(self) -> PostRepository:
         """Reads of posts."""
         return PostRepository(self.scope, self.users, self.tags)
+
+    @cached_property
+    def post_aggregates(self) -> PostAggregateRepository:
+        """Figures about posts."""
+        return PostAggregateRepository(self.scope, self.posts)
 
     @cached_property
     def search(self) -> SearchRepository:

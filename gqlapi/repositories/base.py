@@ -15,7 +15,7 @@ from gqlapi.database.types import utc_now
 from gqlapi.database.unit import ReadUnit
 from gqlapi.errors import Forbidden
 from gqlapi.models import ANONYMOUS, Viewer
-from gqlapi.repositories.conditions import Filterable
+from gqlapi.repositories.conditions import Condition, Filterable
 from gqlapi.repositories.pages import Ordering, PageRequest, RecordPage
 from gqlapi.repositories.records import Record
 
@@ -129,11 +129,13 @@ class Repository(Generic[R]):
         counts = {row[0]: row[1] for row in rows}
         return [counts.get(id_, 0) for id_ in ids]
 
+    def matching(self, condition: Condition | None, *, include_deleted: bool = False) -> sa.ColumnElement[bool]:
+        """Hold for the rows that the viewer may see and that meet a condition."""
+        visible = self.visible_with_deleted() if include_deleted else self.visible()
+        return visible if condition is None else sa.and_(visible, self.filterable().clause(condition))
+
     def _matches(self, request: PageRequest) -> sa.ColumnElement[bool]:
-        visible = self.visible_with_deleted() if request.include_deleted else self.visible()
-        if request.condition is None:
-            return visible
-        return sa.and_(visible, self.filterable().clause(request.condition))
+        return self.matching(request.condition, include_deleted=request.include_deleted)
 
     def _select(self, columns: Mapping[str, sa.ColumnElement[Any]]) -> AnySelect:
         return sa.select(*_labelled(columns))

@@ -27,7 +27,8 @@ DAMAGED = "The cursor is not one that this server made."
 
 def encode_cursor(digest: str, values: Sequence[Any]) -> str:
     """Return an opaque cursor: base64url of JSON `[digest, values]`."""
-    return urlsafe_b64encode(orjson.dumps([digest, values])).rstrip(b"=").decode()
+    # `default`: the UUIDs of asyncpg are of a class of their own, which orjson refuses.
+    return urlsafe_b64encode(orjson.dumps([digest, values], default=str)).rstrip(b"=").decode()
 
 
 def decode_cursor(cursor: str, digest: str) -> Sequence[Any]:

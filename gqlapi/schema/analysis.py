@@ -6,7 +6,7 @@ follows every spread is exponential (758 bytes took 3.2 seconds).
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from graphql import (
@@ -152,12 +152,12 @@ class Analyzer:
         rules = rules_of(definition)
         self._select(parent, node.name.value)
         prepared = self._prepare(definition, node, path)
+        surcharge = 0 if rules.surcharge is None or prepared is INVALID else rules.surcharge(prepared)
         if node.selection_set is None:
-            return own
+            return replace(own, cost=surcharge)
         named_type = get_named_type(definition.type)
         inner = self._selections(named_type, node.selection_set, path)
         factor = 1 if rules.factor is None or prepared is INVALID else rules.factor(prepared)
-        surcharge = 0 if rules.surcharge is None or prepared is INVALID else rules.surcharge(prepared)
         return Size(
             depth=inner.depth + (node.name.value not in UNCOUNTED_LEVELS),
             fields=own.fields + inner.fields,

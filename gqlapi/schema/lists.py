@@ -26,6 +26,7 @@ DEFAULT_PAGE_SIZE = 20
 MAX_PAGE_SIZE = 100
 # An ordering that no index serves reads and sorts all rows of the list, whatever the size of the page.
 UNINDEXED_FACTOR = 5
+FILTER = "Which rows; all that the viewer may see when left out."
 ROW_FIELDS = frozenset({"edges", "nodes", "pageInfo"})
 
 PageByParents = Callable[[Repositories, Sequence[UUID], PageRequest], Awaitable[Sequence[RecordPage[Any]]]]
@@ -86,11 +87,31 @@ def nested_list(kind: ListKind, page: PageByParents, count: CountByParents, *, d
     return prepared_field(_list_arguments(kind), rules, description)
 
 
+def nested_count(kind: ListKind, count: CountByParents, *, description: str) -> Any:
+    """Declare a count of the rows of each object of a type: one statement for all objects."""
+
+    def prepare(_selection: frozenset[str], *, filter: RowFilter | None = None) -> PageRequest:  # noqa: A002
+        condition = None if filter is None else to_condition(filter)
+        return PageRequest(to_ordering(kind.default_order), Window(size=1), condition)
+
+    def loader(context: Context, node: FieldNode) -> DataLoader[UUID, int]:
+        async def load(ids: list[UUID]) -> list[int]:
+            return [*await count(context.repositories, ids, context.prepared(node))]
+
+        return context.loaders.with_arguments(("count", id(node)), load)
+
+    relation = Relation(loader, key="id")
+    rules = FieldRules(
+        needs=frozenset({"id"}), prepare=prepare, surcharge=lambda _: 1, relation=relation, resolve=relation.resolve
+    )
+    return prepared_field([argument("filter", kind.filter | None, FILTER)], rules, description)
+
+
 def _list_arguments(kind: ListKind) -> list[StrawberryArgument]:
     sizes = f"1 to {MAX_PAGE_SIZE}"
     order = f"The keys of the ordering, most important first. Default: {kind.default_order_text}."
     return [
-        argument("filter", kind.filter | None, "Which rows; all that the viewer may see when left out."),
+        argument("filter", kind.filter | None, FILTER),
         argument("order_by", list[kind.order] | None, order),  # type: ignore[name-defined] # a type made at run time
         argument("first", int | None, f"Size of the page, from the start: {sizes}; {DEFAULT_PAGE_SIZE} by default."),
         argument("after", Cursor | None, "Only rows after this cursor."),

@@ -8,6 +8,7 @@ import strawberry
 from gqlapi import __version__
 from gqlapi.errors import ApiError, BadUserInput
 from gqlapi.models import GlobalId
+from gqlapi.schema.aggregates import PostAggregates, aggregates_field
 from gqlapi.schema.fields import FieldRules, Info, argument, rules_metadata
 from gqlapi.schema.ids import decode_id
 from gqlapi.schema.limits import Limits
@@ -103,6 +104,7 @@ class Query:
     )
     tags: Connection[Tag] = root_list(TAGS, lambda repositories: repositories.tags, description="Tags.")
 
+    post_aggregates: PostAggregates = aggregates_field("Figures about posts: tag clouds, archives, top authors.")
     search: SearchConnection = search_field("Full-text search across posts, users and tags, best hits first.")
 
     @strawberry.field(

@@ -40,6 +40,7 @@ from gqlapi.schema.types import Post, Tag, User
 DOCUMENT_CACHE_SIZE = 512
 TOO_LONG = "Document contains more than"
 TOO_COMPLEX = "Validation aborted."
+TOO_MANY_DIGITS = "Exceeds the limit"
 # A developer reads the first few; finding a hundred, each with suggestions, took 2 seconds for a hostile document.
 MAX_VALIDATION_ERRORS = 10
 # graphql-core compares all fields of one response name with each other: 500,000 by default, which took 0.9 seconds.
@@ -231,7 +232,7 @@ def present(error: GraphQLError, request_id: str, *, is_refused: bool) -> GraphQ
         details = original.extensions if isinstance(original, ApiError) else {}
         fallback = Code.GRAPHQL_VALIDATION_FAILED if is_refused else Code.BAD_USER_INPUT
         return GraphQLError(
-            _shorten(error.message),
+            _message_of(error, original),
             error.nodes,
             error.source,
             error.positions,
@@ -244,7 +245,12 @@ def present(error: GraphQLError, request_id: str, *, is_refused: bool) -> GraphQ
     return GraphQLError(message, error.nodes, path=error.path, extensions=extensions)
 
 
-def _shorten(message: str) -> str:
+def _message_of(error: GraphQLError, original: Exception | None) -> str:
+    message = error.message
+    if message == TOO_COMPLEX:
+        return "The document selects the same fields too often to be checked."
+    if isinstance(original, ValueError) and str(original).startswith(TOO_MANY_DIGITS):
+        return "A number has too many digits."
     return message if len(message) <= MAX_MESSAGE_LENGTH else message[: MAX_MESSAGE_LENGTH - 1] + "…"
 
 

@@ -16,7 +16,7 @@ from gqlapi.repositories.records import PostRecord, Record, TagRecord, UserRecor
 from gqlapi.schema.enums import PostStatus, UserRole
 from gqlapi.schema.fields import FieldRules, Info, needs, relation, rules_metadata
 from gqlapi.schema.filters import PostFilter, TagFilter, UserFilter
-from gqlapi.schema.lists import ListKind, nested_list
+from gqlapi.schema.lists import ListKind, nested_count, nested_list
 from gqlapi.schema.ordering import (
     OrderDirection,
     PostOrder,
@@ -137,6 +137,11 @@ class User(Node, Versioned, Ownable):
         lambda repositories, ids, request: repositories.posts.count_by_author_ids(ids, request),
         description="The user's posts that the viewer may see.",
     )
+    post_count: int = nested_count(
+        POSTS,
+        lambda repositories, ids, request: repositories.posts.count_by_author_ids(ids, request),
+        description="How many posts of the user the viewer may see.",
+    )
 
 
 @strawberry.type(description="The body of a post in three forms.")
@@ -221,6 +226,11 @@ class Tag(Node, Versioned, Ownable):
         lambda repositories, ids, request: repositories.posts.page_by_tag_ids(ids, request),
         lambda repositories, ids, request: repositories.posts.count_by_tag_ids(ids, request),
         description="The tag's posts that the viewer may see.",
+    )
+    post_count: int = nested_count(
+        POSTS,
+        lambda repositories, ids, request: repositories.posts.count_by_tag_ids(ids, request),
+        description="How many posts with the tag the viewer may see.",
     )
 
 

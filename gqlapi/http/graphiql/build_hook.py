@@ -9,7 +9,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 # hatchling loads this file alone, and the package that it belongs to is not installed where it runs.
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
-from gqlapi.http.graphiql.build import BuildFailed, build_bundle  # noqa: E402 - see above
+from gqlapi.http.graphiql.build import BuildFailed, build_bundle
 
 
 class GraphiQLBuildHook(BuildHookInterface[Any]):

@@ -3,7 +3,7 @@ const root = document.getElementById('graphiql');
 const url = new URL(root.dataset.endpoint, location.href).href;
 const props = {
   fetcher: GraphiQL.createFetcher({ url }),
-  plugins: [GraphiQL.HISTORY_PLUGIN, GraphiQLPluginExplorer.explorerPlugin({ showAttribution: false })],
+  plugins: [GraphiQLPluginExplorer.explorerPlugin({ showAttribution: false })],
   defaultTabs: JSON.parse(root.dataset.examples).map((query) => ({ query })),
   defaultEditorToolsVisibility: false,
 };

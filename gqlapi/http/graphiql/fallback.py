@@ -7,14 +7,14 @@ from pathlib import Path
 HOST = "https://cdn.jsdelivr.net/npm/"
 # Taken from the packages themselves; a browser refuses a file whose bytes are others.
 STYLES = {
-    "graphiql@4.1.2/graphiql.min.css": "1el1QShFBnnXTx9x/Cprg82hZWKt0ry29OAYIXt05swbi0KcZDFoj0CWguMpopJr",
-    "@graphiql/plugin-explorer@4.0.6/dist/style.css": "XffIsImDMwexX8UM/Bg3tss0MZOeQmZcnHzk0avUrw9ff0IQ2g9j7QLA6m2lz5D0",
+    "graphiql@4.1.2/graphiql.min.css": "MEh+B2NdMSpj9kexQNN3QKc8UzMrCXW/Sx/phcpuyIU=",
+    "@graphiql/plugin-explorer@4.0.6/dist/style.css": "aJCaSuI7+t/EWRrLTis8jU9EFTua5/o7fnwxnroxDvE=",
 }
 SCRIPTS = {
-    "react@18.3.1/umd/react.production.min.js": "DGyLxAyjq0f9SPpVevD6IgztCFlnMF6oW/XQGmfe+IsZ8TqEiDrcHkMLKI6fiB/Z",
-    "react-dom@18.3.1/umd/react-dom.production.min.js": "gTGxhz21lVGYNMcdJOyq01Edg0jhn/c22nsx0kyqP0TxaV5WVdsSH1fSDUf5YJj1",
-    "graphiql@4.1.2/graphiql.min.js": "9XdHu7ajgGJziD4J1zNBKQ842Q/+zZfDv+ib1eMhZWBH6hPAs806x+Jbcf0yNO6B",
-    "@graphiql/plugin-explorer@4.0.6/dist/index.umd.js": "gXYG2RCFRuAiKUaKTbKxOVlvr0U9z0D/V/l5jdvRSH46vQ+9cpkG2d3ByiggUYvD",
+    "react@18.3.1/umd/react.production.min.js": "2Unxw2h67a3O2shSYYZfKbF80nOZfn9rK/xTsvnUxN0=",
+    "react-dom@18.3.1/umd/react-dom.production.min.js": "NfT5dPSyvNRNpzljNH+JUuNB+DkJ5EmCJ9Tia5j2bw0=",
+    "graphiql@4.1.2/graphiql.min.js": "hnImuor1znlJkD/FOTL3jayfS/xsyNoP04abi8bFJWs=",
+    "@graphiql/plugin-explorer@4.0.6/dist/index.umd.js": "UM8sWOS0Xa9yLY85q6Clh0pF4qpxX+TOcJ41flECqBs=",
 }
 _START = Path(__file__).with_suffix(".js").read_bytes()
 START_NAME = f"fallback-{hashlib.sha256(_START).hexdigest()[:8]}.js"
@@ -34,4 +34,4 @@ def head(assets: str) -> str:
 
 
 def _checked(digest: str) -> str:
-    return f'integrity="sha384-{digest}" crossorigin="anonymous"'
+    return f'integrity="sha256-{digest}" crossorigin="anonymous"'

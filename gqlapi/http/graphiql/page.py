@@ -99,7 +99,7 @@ def load_examples() -> list[str]:
     here = Path(__file__).resolve()
     for folder in (here.parent / "examples", here.parents[3] / "examples"):
         if folder.is_dir():
-            return [path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.graphql"))]
+            return [path.read_text(encoding="utf-8").strip() for path in sorted(folder.glob("*.graphql"))]
     return []
 
 

@@ -1,0 +1,139 @@
+"""Figures about posts."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import strawberry
+from graphql import GraphQLResolveInfo
+
+from gqlapi.context import Context
+from gqlapi.errors import BadUserInput
+from gqlapi.models import GlobalId, PostStatus
+from gqlapi.repositories.conditions import Condition
+from gqlapi.repositories.post_aggregates import PostBucketRow, PostGroup
+from gqlapi.schema.fields import FieldRules, Info, argument, describe_enum, prepared_field
+from gqlapi.schema.filters import PostFilter, to_condition
+from gqlapi.schema.types import Node
+
+DEFAULT_TOP = 20
+MAX_TOP = 100
+# Grouping reads every matching post; a mean length reads every text as well.
+AGGREGATE_COST = 100
+LENGTH_COST = 1_000
+
+describe_enum(
+    PostGroup,
+    "What posts can be grouped by.",
+    STATUS="Their state.",
+    AUTHOR="Their author.",
+    TAG="Their tags: a post counts for each of them.",
+    DAY="The day of publication, in UTC.",
+    MONTH="The month of publication, in UTC.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedAggregates:
+    """A prepared aggregate field: which posts, and which figures of them are selected."""
+
+    condition: Condition | None
+    group: PostGroup | None
+    top: int
+    selection: frozenset[str]
+
+
+def _node(root: Any, info: Info) -> Any:
+    bucket: PostBucket = root
+    loaders = {PostGroup.AUTHOR: info.context.loaders.authors, PostGroup.TAG: info.context.loaders.tags}
+    return loaders[bucket.group].load(bucket.row.key) if bucket.group in loaders else None
+
+
+@strawberry.type(description="The figures of one group of posts.")
+class PostBucket:
+    """The figures of one group of posts."""
+
+    row: strawberry.Private[PostBucketRow]
+    group: strawberry.Private[PostGroup]
+
+    key: str = strawberry.field(
+        description="What the posts have in common: a status, the id of an author or tag, a day as `2026-11-20` or a "
+        "month as `2026-11`."
+    )
+    node: Node | None = strawberry.field(resolver=_node, description="The author or tag, when grouped by one.")
+    count: int = strawberry.field(description="How many posts there are in the group.")
+    first_published_at: datetime | None = strawberry.field(description="The earliest publication in the group.")
+    last_published_at: datetime | None = strawberry.field(description="The latest publication in the group.")
+
+
+@strawberry.type(description="Figures about the posts that the viewer may see.")
+class PostAggregates:
+    """Figures about posts."""
+
+    count: int = strawberry.field(description="How many posts there are.")
+    average_length: float | None = strawberry.field(
+        description="The mean number of characters of their texts without markup; null when there are none. Costs "
+        "1,000 points."
+    )
+    buckets: list[PostBucket] = strawberry.field(
+        description="The largest groups, largest first; of days and months the latest, latest first. Empty without "
+        "`groupBy`."
+    )
+
+
+def _prepare(
+    selection: frozenset[str],
+    *,
+    filter: PostFilter | None = None,  # noqa: A002 - the argument's name in the API
+    group_by: PostGroup | None = None,
+    top: int = DEFAULT_TOP,
+) -> PreparedAggregates:
+    if not 1 <= top <= MAX_TOP:
+        raise BadUserInput(f"`top` must be between 1 and {MAX_TOP}.")
+    return PreparedAggregates(None if filter is None else to_condition(filter), group_by, top, selection)
+
+
+async def _resolve(_root: object, info: GraphQLResolveInfo[Any], **_arguments: Any) -> PostAggregates:
+    context: Context = info.context
+    prepared: PreparedAggregates = context.prepared(info.field_nodes[0])
+    repository = context.repositories.post_aggregates
+    count, mean, rows = 0, None, []
+    if prepared.selection & {"count", "averageLength"}:
+        count, mean = await repository.summary(prepared.condition, with_length="averageLength" in prepared.selection)
+    if prepared.group is not None and "buckets" in prepared.selection:
+        rows = [*await repository.buckets(prepared.condition, prepared.group, prepared.top)]
+    buckets = [_bucket(prepared.group, row) for row in rows if prepared.group is not None]
+    return PostAggregates(count=count, average_length=mean, buckets=buckets)
+
+
+def _bucket(group: PostGroup, row: PostBucketRow) -> PostBucket:
+    return PostBucket(
+        row=row,
+        group=group,
+        key=_key(group, row.key),
+        count=row.count,
+        first_published_at=row.first_published_at,
+        last_published_at=row.last_published_at,
+    )
+
+
+def _key(group: PostGroup, key: Any) -> str:
+    if isinstance(key, UUID):
+        return GlobalId("User" if group is PostGroup.AUTHOR else "Tag", key).encode()
+    return key.name if isinstance(key, PostStatus) else str(key)
+
+
+def _surcharge(prepared: PreparedAggregates) -> int:
+    return AGGREGATE_COST + (LENGTH_COST if "averageLength" in prepared.selection else 0)
+
+
+def aggregates_field(description: str) -> Any:
+    """Declare the aggregates at the root: one statement for the totals, one for the groups."""
+    arguments = [
+        argument("filter", PostFilter | None, "Which posts; all that the viewer may see when left out."),
+        argument("group_by", PostGroup | None, "What to group them by."),
+        argument("top", int, "How many groups: 1 to 100.", default=DEFAULT_TOP),
+    ]
+    rules = FieldRules(prepare=_prepare, factor=lambda prepared: prepared.top, surcharge=_surcharge, resolve=_resolve)
+    return prepared_field(arguments, rules, description)
