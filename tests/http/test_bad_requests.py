@@ -1,0 +1,241 @@
+"""Requests that are no GraphQL requests, and documents that are hostile."""
+
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from tests.api import Api, internals_in, only_error, serve, settings_for
+
+INFO = "{ serverInfo { version } }"
+JSON = {"Content-Type": "application/json"}
+ACCEPTED_STATUSES = {200, 400, 413, 415}
+MAX_SECONDS = 0.1
+BOMBS = {
+    "root": ("Query", "{ ...F0 }", "serverInfo { version }"),
+    "author": ("User", "{ posts { nodes { author { ...F0 } } } }", "id"),
+    "author of author": ("User", "{ posts { nodes { author { posts { nodes { author { ...F0 } } } } } } }", "id"),
+    "spread twice at the root": ("Query", "{ ...F0 ... on Query { ...F0 } }", "serverInfo { version }"),
+}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def server(sqlite_template: Path) -> AsyncIterator[Api]:
+    """A server whose database is never asked."""
+    async with serve(settings_for(f"sqlite:///{sqlite_template}")) as api:
+        yield api
+
+
+async def send(server: Api, content: bytes, **headers: str) -> Any:
+    return await server.http.post("/graphql", content=content, headers={**JSON, **headers})
+
+
+class TestBody:
+    @pytest.mark.parametrize(
+        "content",
+        [
+            b"",
+            b"5",
+            b"null",
+            b"[]",
+            b'"x"',
+            b"true",
+            b"NaN",
+            b'{"query": Infinity}',
+            b"{}",
+            b"{",
+            b'{"query": "\xff"}',
+            b"1" * 5000,
+            b'{"query": "{ serverInfo { version } }", "variables": {"n": ' + b"1" * 5000 + b"}}",
+            b"[" * 100_000 + b"]" * 100_000,
+            b'{"a":' * 100_000 + b"1" + b"}" * 100_000,
+            b'[{"query": "{ serverInfo { version } }"}]',
+            b'{"query": ""}',
+            b'{"query": null}',
+        ],
+        ids=lambda content: content[:24].decode("ascii", "replace"),
+    )
+    async def test_that_is_no_request_is_refused(self, server: Api, content: bytes) -> None:
+        response = await send(server, content)
+        error = only_error(response)
+        assert (response.status_code, error["extensions"]["code"]) == (400, "BAD_REQUEST")
+        assert response.headers["Content-Type"] == "application/json"
+
+    @pytest.mark.parametrize("name", ["query", "variables", "operationName", "extensions"])
+    @pytest.mark.parametrize("value", ["5", "[]", "true", "1.5", '"x"', "{}"])
+    async def test_with_a_field_of_a_wrong_type_is_refused(self, server: Api, name: str, value: str) -> None:
+        if (name in {"query", "operationName"} and value == '"x"') or (
+            name in {"variables", "extensions"} and value == "{}"
+        ):
+            pytest.skip("the right type")
+        fields = {"query": f'"{INFO}"', name: value}
+        response = await send(
+            server, ("{" + ",".join(f'"{key}":{text}' for key, text in fields.items()) + "}").encode()
+        )
+        error = only_error(response)
+        assert (response.status_code, error["extensions"]["code"]) == (400, "BAD_REQUEST")
+        assert f"`{name}`" in error["message"]
+
+    async def test_may_have_nulls_and_unknown_fields(self, server: Api) -> None:
+        data = await server.execute(INFO, None, operationName=None, extensions=None, future=1)
+        assert "errors" not in data
+
+    @given(content=st.binary(max_size=200) | st.text().map(str.encode))
+    @example(content=b'{"query":"{a}","operationName":"\\ud800"}')
+    @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    async def test_of_random_bytes_never_breaks_the_server(self, server: Api, content: bytes) -> None:
+        response = await send(server, content)
+        assert response.status_code in ACCEPTED_STATUSES
+        assert only_error(response)["extensions"]["code"] != "INTERNAL_SERVER_ERROR"
+
+
+class TestMediaType:
+    @pytest.mark.parametrize(
+        "media_type",
+        ["text/plain", "text/plain, application/json", "text/application/json", "application/x-www-form-urlencoded",
+         "multipart/form-data; boundary=x", "", "application/graphql", "x; application/json"],
+    )  # fmt: skip
+    async def test_other_than_json_is_refused(self, server: Api, media_type: str) -> None:
+        response = await send(server, b'{"query": "{ serverInfo { version } }"}', **{"Content-Type": media_type})
+        assert (response.status_code, only_error(response)["extensions"]["code"]) == (415, "BAD_REQUEST")
+
+    async def test_is_required(self, server: Api) -> None:
+        response = await server.http.post("/graphql", content=b'{"query": "{ serverInfo { version } }"}')
+        assert (response.status_code, only_error(response)["extensions"]["code"]) == (415, "BAD_REQUEST")
+
+    @pytest.mark.parametrize("media_type", ["application/json", "application/json; charset=utf-8", "Application/JSON"])
+    async def test_json_is_accepted(self, server: Api, media_type: str) -> None:
+        response = await send(server, b'{"query": "{ serverInfo { version } }"}', **{"Content-Type": media_type})
+        assert "errors" not in response.json()
+
+
+class TestMethod:
+    @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH"])
+    async def test_other_than_get_and_post_is_refused(self, server: Api, method: str) -> None:
+        response = await server.http.request(method, "/graphql")
+        assert (response.status_code, response.headers["Allow"]) == (405, "GET, POST")
+        assert only_error(response)["extensions"]["code"] == "BAD_REQUEST"
+
+    async def test_get_runs_a_query(self, server: Api) -> None:
+        query = "query($ids: [ID!]!) { nodes(ids: $ids) { id } }"
+        response = await server.http.get("/graphql", params={"query": query, "variables": '{"ids": []}'})
+        assert (response.status_code, response.json()) == (200, {"data": {"nodes": []}})
+
+    @pytest.mark.parametrize("name", ["variables", "extensions"])
+    @pytest.mark.parametrize("value", ["{", "5", "[]", "NaN", "[" * 20_000])
+    async def test_get_refuses_bad_json(self, server: Api, name: str, value: str) -> None:
+        response = await server.http.get("/graphql", params={"query": INFO, name: value})
+        error = only_error(response)
+        assert (response.status_code, error["extensions"]["code"]) == (400, "BAD_REQUEST")
+        assert f"`{name}`" in error["message"]
+
+    async def test_get_without_a_query_is_refused(self, server: Api) -> None:
+        response = await server.http.get("/graphql", headers={"Accept": "application/json"})
+        assert (response.status_code, only_error(response)["extensions"]["code"]) == (400, "BAD_REQUEST")
+
+
+class TestDocument:
+    @pytest.mark.parametrize(
+        ("query", "code"),
+        [
+            ("   ", "GRAPHQL_PARSE_FAILED"),
+            ("# nothing", "GRAPHQL_PARSE_FAILED"),
+            ("{", "GRAPHQL_PARSE_FAILED"),
+            ("{ a\ud800 }", "GRAPHQL_PARSE_FAILED"),
+            ("{ nope }", "GRAPHQL_VALIDATION_FAILED"),
+            ("{ ...Nope }", "GRAPHQL_VALIDATION_FAILED"),
+            ("{ ...A } fragment A on Query { ...B } fragment B on Query { ...A }", "GRAPHQL_VALIDATION_FAILED"),
+            ("{ ...A } fragment A on Query { ...A }", "GRAPHQL_VALIDATION_FAILED"),
+            ("mutation { deletePost }", "GRAPHQL_VALIDATION_FAILED"),
+            ("subscription { posts }", "GRAPHQL_VALIDATION_FAILED"),
+            ("{ user(by: {}) { id } }", "GRAPHQL_VALIDATION_FAILED"),
+            ('{ user(by: {id: "x", username: "y"}) { id } }', "GRAPHQL_VALIDATION_FAILED"),
+            ("{ posts(first: " + "1" * 5000 + ") { totalCount } }", "GRAPHQL_VALIDATION_FAILED"),
+            ("{ posts(includeDeleted: " + "1" * 5000 + ") { totalCount } }", "GRAPHQL_VALIDATION_FAILED"),
+            ("query A { serverInfo { version } } query B { serverInfo { version } }", "OPERATION_RESOLUTION_FAILURE"),
+            ("fragment A on Query { serverInfo { version } }", "OPERATION_RESOLUTION_FAILURE"),
+        ],
+        ids=lambda text: text[:40],
+    )
+    async def test_that_cannot_run_is_refused(self, server: Api, query: str, code: str) -> None:
+        content = b'{"query": "' + query.encode("ascii", "backslashreplace").replace(b'"', b'\\"') + b'"}'
+        with server.statements() as statements:
+            response = await send(server, content)
+        error = only_error(response)
+        assert (response.status_code, error["extensions"]["code"], statements) == (200, code, [])
+        assert len(response.content) < 1000
+
+    @pytest.mark.parametrize("name", ["B", "", "a", "\ud800", "x" * 10_000])
+    async def test_without_the_named_operation_is_refused(self, server: Api, name: str) -> None:
+        escaped = name.encode("ascii", "backslashreplace")
+        error = only_error(
+            await send(server, b'{"query": "query A { __typename }", "operationName": "' + escaped + b'"}')
+        )
+        assert error["extensions"]["code"] == "OPERATION_RESOLUTION_FAILURE"
+        assert len(error["message"]) < 1000
+
+    @given(query=st.text(max_size=100) | st.text(alphabet='{}()[]:!$@.|"\\ \nabq1_#', max_size=100))
+    @example(query="{ posts(filter: {createdAt: {eq: 1}}) { totalCount } }")
+    @settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    async def test_of_random_text_never_breaks_the_server(self, server: Api, query: str) -> None:
+        response = await server.post(query)
+        assert response.status_code in ACCEPTED_STATUSES
+        assert internals_in(response) == []
+        codes = {error["extensions"]["code"] for error in response.json().get("errors", ())}
+        assert "INTERNAL_SERVER_ERROR" not in codes
+
+
+class TestHostileDocument:
+    @pytest.mark.parametrize("size", [20, 60])
+    @pytest.mark.parametrize("shape", BOMBS)
+    async def test_of_doubling_fragments_is_refused_at_once(self, server: Api, shape: str, size: int) -> None:
+        typename, query, leaf = BOMBS[shape]
+        doubling = (f" fragment F{n} on {typename} {{ ...F{n + 1} ...F{n + 1} }}" for n in range(size - 1))
+        query += "".join(doubling) + f" fragment F{size - 1} on {typename} {{ {leaf} }}"
+
+        error, seconds = await measure(server, query)
+
+        assert seconds < MAX_SECONDS
+        assert error["extensions"]["code"] == "LIMIT_EXCEEDED"
+        assert error["extensions"]["actual"] >= 2 ** min(size - 1, 29)
+        assert error["path"] == ["serverInfo" if typename == "Query" else "posts"]
+
+    @pytest.mark.parametrize(
+        "query",
+        [
+            pytest.param("{" + "serverInfo { version } " * 390 + "}", id="root fields"),
+            pytest.param("{ serverInfo {" + "version " * 1900 + "} }", id="leaves"),
+            pytest.param("{" + "posts { nodes { author { id } } } " * 170 + "}", id="nested fields"),
+            pytest.param("{" + "... { serverInfo { version } } " * 240 + "}", id="inline fragments"),
+            pytest.param("{ __schema {" + "types { name fields { name } } " * 200 + "} }", id="introspection"),
+            pytest.param("{ serverInfo {" + " ".join(f"a{n}: version" for n in range(640)) + "} }", id="aliases"),
+            pytest.param("{ serverInfo " + "@skip(if: false) " * 400 + "{ version } }", id="directives"),
+            pytest.param("{ posts(filter: " + "{not: " * 180 + "{}" + "}" * 180 + ") { totalCount } }", id="filters"),
+            pytest.param("{" + " x" * 100_000 + "}", id="tokens"),
+            pytest.param("{ __schema { types {" + " fields { type {" * 4 + "name" + "} }" * 4 + "} } }", id="deep introspection"),
+        ],
+    )  # fmt: skip
+    async def test_is_refused_cheaply(self, server: Api, query: str) -> None:
+        error, seconds = await measure(server, query)
+        assert seconds < 4 * MAX_SECONDS
+        assert error["extensions"]["code"] in {"LIMIT_EXCEEDED", "GRAPHQL_VALIDATION_FAILED"}
+
+    async def test_with_many_mistakes_gets_the_first_few(self, server: Api) -> None:
+        response = await server.post("{" + " ".join(f"postz{n}" for n in range(1900)) + "}")
+        assert len(response.json()["errors"]) <= 11
+
+
+async def measure(server: Api, query: str) -> tuple[dict[str, Any], float]:
+    """Return the error of an operation that runs no SQL, and the CPU time of client and server together."""
+    await server.post(INFO)
+    started = time.process_time()
+    with server.statements() as statements:
+        response = await server.post(query)
+    seconds = time.process_time() - started
+    assert statements == []
+    return only_error(response), seconds
