@@ -2,21 +2,27 @@
 
 import asyncio
 import os
+import signal
+import socket
 import sys
+from collections.abc import Coroutine
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, NoReturn, TypeVar
 
 import sqlalchemy as sa
 import typer
 import uvicorn
 from pydantic import ValidationError
 from rich.console import Console
+from starlette.applications import Starlette
 
 from gqlapi import __version__
-from gqlapi.app import GRAPHQL_PATH, create_database, create_limits
+from gqlapi.app import GRAPHQL_PATH, create_app, create_database, create_limits
 from gqlapi.database import migrations
+from gqlapi.database.url import normalize_url
 from gqlapi.http.graphiql.background import building_in_background
 from gqlapi.logs import configure_logs
+from gqlapi.progress import Report, progress
 from gqlapi.schema import Schema
 from gqlapi.seeding import SeedSize, seed
 from gqlapi.settings import Settings
@@ -24,6 +30,8 @@ from gqlapi.settings import Settings
 SDL_FILE = Path("schema.graphql")
 GRACEFUL_SHUTDOWN_SECONDS = 25
 DEFAULT_SIZE = SeedSize()
+WRONG_USAGE = 2
+T = TypeVar("T")
 
 cli = typer.Typer(
     help="A GraphQL API server for publishing.",
@@ -58,12 +66,32 @@ def _options(
 def load_settings(**overrides: object) -> Settings:
     """Read the settings; a wrong one ends the program with what is wrong and how to mend it."""
     try:
-        return Settings(**{name: value for name, value in overrides.items() if value is not None})  # type: ignore[arg-type] # pydantic checks them
+        settings = Settings(**{name: value for name, value in overrides.items() if value is not None})  # type: ignore[arg-type] # pydantic checks them
     except ValidationError as error:
-        for problem in error.errors():
-            name = "".join(f"GQLAPI_{part}".upper() for part in problem["loc"][:1])
-            console.print(f"[red]error[/] {name} {problem['msg'].removeprefix('Value error, ')}")
-        raise typer.Exit(2) from None
+        problems = (("".join(f"GQLAPI_{part} ".upper() for part in p["loc"][:1]), p["msg"]) for p in error.errors())
+        fail(*(name + message.removeprefix("Value error, ") for name, message in problems), status=WRONG_USAGE)
+    try:
+        normalize_url(settings.database_url)
+    except ValueError as error:
+        fail(f"GQLAPI_DATABASE_URL {error}", status=WRONG_USAGE)
+    return settings
+
+
+def fail(*messages: str, status: int = 1) -> NoReturn:
+    """End the program with one line for each problem."""
+    for message in messages:
+        console.print("[red]error[/]", end=" ")
+        console.print(message, markup=False, highlight=False, soft_wrap=True)
+    raise typer.Exit(status)
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Run work on the database; when it cannot be reached, say so."""
+    try:
+        return asyncio.run(work)
+    except (OSError, sa.exc.DBAPIError) as error:
+        reason = str(getattr(error, "orig", error)).partition("\n")[0]
+        fail(f"The database cannot be used: {reason}. GQLAPI_DATABASE_URL says where it is.")
 
 
 Host = Annotated[str | None, typer.Option(help="Address to listen on.")]
@@ -80,7 +108,8 @@ def dev(
     """Create the database if need be, migrate, seed it if empty, and serve with GraphiQL."""
     settings = load_settings(environment="dev", host=host, port=port)
     configure_logs(settings)
-    asyncio.run(_prepare(settings))
+    _check_address(settings)
+    run(_prepare(settings))
     _print_banner(settings)
     with building_in_background():
         _serve(settings, reload=reload, workers=1)
@@ -93,6 +122,7 @@ def serve(
     """Serve in production: nothing is migrated or seeded, and dev secrets are refused."""
     settings = load_settings(environment="production", host=host, port=port, workers=workers)
     configure_logs(settings)
+    _check_address(settings)
     _serve(settings, reload=False, workers=settings.workers)
 
 
@@ -100,8 +130,8 @@ def serve(
 def migrate(revision: Annotated[str, typer.Argument(help="Where to.")] = "head") -> None:
     """Bring the database's schema up to date; safe to run several times at once."""
     settings = load_settings()
-    asyncio.run(migrations.upgrade(settings.database_url, revision))
-    console.print(f"The database is at revision {asyncio.run(migrations.current_revision(settings.database_url))}.")
+    run(migrations.upgrade(settings.database_url, revision))
+    console.print(f"The database is at revision {run(migrations.current_revision(settings.database_url))}.")
 
 
 @cli.command("seed")
@@ -109,13 +139,14 @@ def seed_command(
     users: Annotated[int, typer.Option(min=1)] = DEFAULT_SIZE.users,
     posts: Annotated[int, typer.Option(min=0)] = DEFAULT_SIZE.posts,
     tags: Annotated[int, typer.Option(min=0)] = DEFAULT_SIZE.tags,
-    key: Annotated[int, typer.Option(help="Another key makes another blog.")] = 1,
+    key: Annotated[int, typer.Option("--seed", help="Another number makes another blog.")] = 1,
 ) -> None:
-    """Fill an empty database with a small blog, always the same one."""
+    """Fill an empty database with a blog, always the same one: small by default, or as large as you ask."""
     settings = load_settings()
-    if not asyncio.run(_seed(settings, SeedSize(users, posts, tags), key)):
-        console.print("[red]error[/] The database has users already; nothing was changed.")
-        raise typer.Exit(1)
+    with progress(console) as report:
+        is_seeded = run(_seed(settings, SeedSize(users, posts, tags), key, report))
+    if not is_seeded:
+        fail("The database has users already; nothing was changed.")
     console.print(f"Made {users} users, {posts} posts and {tags} tags.")
 
 
@@ -129,8 +160,7 @@ def schema(
     if not check:
         typer.echo(sdl, nl=False)
     elif not SDL_FILE.exists() or SDL_FILE.read_text(encoding="utf-8") != sdl:
-        console.print(f"[red]error[/] {SDL_FILE} differs from the code. Write it: gqlapi schema > {SDL_FILE}")
-        raise typer.Exit(1)
+        fail(f"{SDL_FILE} differs from the code. Write it: gqlapi schema > {SDL_FILE}")
 
 
 async def _prepare(settings: Settings) -> None:
@@ -138,10 +168,10 @@ async def _prepare(settings: Settings) -> None:
     await _seed(settings, SeedSize(), key=1)
 
 
-async def _seed(settings: Settings, size: SeedSize, key: int) -> bool:
+async def _seed(settings: Settings, size: SeedSize, key: int, report: Report | None = None) -> bool:
     database = create_database(settings)
     try:
-        return await seed(database, size, key=key)
+        return await seed(database, size, key=key, progress=report)
     finally:
         await database.dispose()
 
@@ -162,8 +192,10 @@ def _print_banner(settings: Settings) -> None:
 def _serve(settings: Settings, *, reload: bool, workers: int) -> None:
     # Reloader and workers import the application in processes of their own: the environment carries the settings.
     os.environ.update(_environment(settings))
+    # After its orderly end uvicorn raises the signal again, which would make the end a failure.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     uvicorn.run(
-        "gqlapi.app:create_app",
+        "gqlapi.cli:application",
         factory=True,
         host=settings.host,
         port=settings.port,
@@ -176,6 +208,23 @@ def _serve(settings: Settings, *, reload: bool, workers: int) -> None:
         timeout_graceful_shutdown=GRACEFUL_SHUTDOWN_SECONDS,
     )
     sys.exit(0)
+
+
+def application() -> Starlette:
+    """Make the application of a worker process, which sets up its logs anew."""
+    settings = Settings()
+    configure_logs(settings)
+    return create_app(settings)
+
+
+def _check_address(settings: Settings) -> None:
+    """End the program when nothing can listen on the address, before anything else happens."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        socket.create_server((settings.host, settings.port), family=family).close()
+    except OSError as error:
+        address = f"{settings.host}:{settings.port}"
+        fail(f"Cannot listen on {address}: {error.strerror}. Choose another with --port or GQLAPI_PORT.")
 
 
 def _environment(settings: Settings) -> dict[str, str]:

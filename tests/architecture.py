@@ -31,6 +31,7 @@ APART: dict[str, set[str]] = {
     "errors": set(),
     "execution": set(),
     "logs": {"settings"},
+    "progress": set(),
     "settings": set(),
     "words": set(),
 }

@@ -153,17 +153,17 @@ async def answers(url: str) -> AsyncIterator[Answers]:
 
 def examples(count: int) -> settings:
     checks = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
-    return settings(max_examples=count, deadline=None, suppress_health_check=checks)
+    return settings(max_examples=count, report_multiple_bugs=False, suppress_health_check=checks)
 
 
 class TestRandomQueries:
-    @examples(300)
+    @examples(220)
     @given(query=QUERIES)
     async def test_answer_like_the_oracle(self, answers: Answers, query: tuple[Field, ...]) -> None:
         await answers.check(query, split=False)
 
-    @pytest.mark.xfail(reason="a list field reads what its first field node selects", raises=AssertionError)
-    @examples(100)
+    @pytest.mark.xfail(reason="a list field reads what its first field node selects")
+    @examples(80)
     @given(query=QUERIES)
     async def test_answer_alike_when_fields_are_merged(self, answers: Answers, query: tuple[Field, ...]) -> None:
         await answers.check(query, split=True)

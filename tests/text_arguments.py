@@ -16,6 +16,7 @@ from graphql import (
     GraphQLSchema,
     get_named_type,
     get_nullable_type,
+    is_leaf_type,
     is_required_argument,
 )
 
@@ -32,6 +33,7 @@ class TextArgument(NamedTuple):
     type: str
     keys: tuple[str, ...]
     others: str
+    is_leaf: bool
 
     def __str__(self) -> str:
         return ".".join([*self.field, self.argument, *self.keys])
@@ -40,7 +42,7 @@ class TextArgument(NamedTuple):
         """Return an operation that takes the argument from `$value`, or has it as a literal."""
         inner = f"{self.argument}: {literal or '$value'}{self.others}"
         *outer, last = self.field
-        text = f"{last}({inner}) {{ __typename }}"
+        text = f"{last}({inner})" + ("" if self.is_leaf else " { __typename }")
         for name in reversed(outer):
             text = f"{name} {{ {text} }}"
         return f"{{ {text} }}" if literal else f"query ($value: {self.type}) {{ {text} }}"
@@ -54,16 +56,17 @@ class TextArgument(NamedTuple):
 
 
 def text_arguments() -> list[TextArgument]:
-    """Return all of them, below the shortest path to each object type."""
+    """Return all of them, below the shortest path to each object type; of an input type that comes again, the first."""
     schema: GraphQLSchema = Schema(Limits())._schema
     assert schema.query_type is not None
     pending: list[tuple[GraphQLObjectType, tuple[str, ...]]] = [(schema.query_type, ())]
     seen = {schema.query_type.name}
     found: list[TextArgument] = []
+    walked: set[str] = set()
     while pending:
         parent, path = pending.pop(0)
         for name, field in parent.fields.items():
-            found += _of_field(field, (*path, name))
+            found += _of_field(field, (*path, name), walked)
             returned = get_named_type(field.type)
             # A field that must be told which object to return cannot lead anywhere by itself.
             leads_on = isinstance(returned, GraphQLObjectType) and not any(
@@ -75,11 +78,15 @@ def text_arguments() -> list[TextArgument]:
     return found
 
 
-def _of_field(field: GraphQLField, path: tuple[str, ...]) -> Iterator[TextArgument]:
+def _of_field(field: GraphQLField, path: tuple[str, ...], walked: set[str]) -> Iterator[TextArgument]:
+    is_leaf = is_leaf_type(get_named_type(field.type))
     for name, argument in field.args.items():
         others = "".join(f", {other}: {_example(field.args[other])}" for other in _required(field) - {name})
-        for keys in _texts(argument.type, ()):
-            yield TextArgument(path, name, str(argument.type), keys, others)
+        all_keys = [*_texts(argument.type, ())]
+        input_type = get_named_type(argument.type).name
+        for keys in all_keys[:1] if input_type in walked else all_keys:
+            yield TextArgument(path, name, str(argument.type), keys, others, is_leaf)
+        walked.add(input_type)
 
 
 def _required(field: GraphQLField) -> set[str]:

@@ -15,7 +15,7 @@ from gqlapi.words import fold
 FOLDED = {"slug": "slug", "title": "title_key", "username": "username_key", "name": "name_key"}
 
 
-@dataclass
+@dataclass(repr=False)
 class World:
     """All rows of a database."""
 

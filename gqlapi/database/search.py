@@ -4,7 +4,6 @@ The words are made in Python and handed over as they are: PostgreSQL's parser ta
 drops others by its dictionaries, SQLite's tokenizers know neither; this way both find the same rows.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -46,6 +45,9 @@ DDL = {
         "CREATE VIRTUAL TABLE search_words USING fts5(title, body, tokenize='ascii', prefix='2 3')",
     ),
 }
+# PostgreSQL builds the index at once faster than row by row.
+CREATE_INDEX = DDL["postgresql"][1]
+DROP_INDEX = "DROP INDEX search_documents_vector"
 DROP_DDL = {
     "postgresql": ("DROP TABLE search_documents",),
     "sqlite": ("DROP TABLE search_words", "DROP TABLE search_documents"),
@@ -104,26 +106,38 @@ def _fts5_term(term: Term) -> str:
     return f'"{" ".join(term.words)}"' + ("*" if term.is_prefix else "")
 
 
+class PreparedText:
+    """The words of a text, ready for the index; may be shared by all documents that have the same text."""
+
+    def __init__(self, text: str) -> None:
+        """Prepare a text; what lies beyond its first 200,000 characters cannot be found."""
+        self.words = words(text[:MAX_DOCUMENT_LENGTH])
+        self._lexemes: dict[tuple[int, str], str] = {}
+
+    def lexemes(self, start: int, weight: str) -> str:
+        """Write the words for PostgreSQL, each at its position from `start`, with its weight."""
+        if (start, weight) not in self._lexemes:
+            self._lexemes[start, weight] = " ".join(
+                f"'{word}':{min(position, MAX_POSITION)}{weight}" for position, word in enumerate(self.words, start)
+            )
+        return self._lexemes[start, weight]
+
+
 @dataclass(frozen=True, slots=True)
 class Indexed:
     """A document prepared for the index."""
 
-    title: tuple[str, ...]
-    body: tuple[str, ...]
+    title: PreparedText
+    body: PreparedText
 
     @classmethod
     def of(cls, title: str, body: str) -> "Indexed":
-        """Prepare a document; what lies beyond the first 200,000 characters cannot be found."""
-        return cls(tuple(words(title)), tuple(words(body[:MAX_DOCUMENT_LENGTH])))
+        """Prepare a document."""
+        return cls(PreparedText(title), PreparedText(body))
 
     def to_tsvector(self) -> str:
-        """Write the document for PostgreSQL: each word at its position, with its weight."""
-        start = len(self.title) + GAP
-        return " ".join((_lexemes(self.title, 1, "A"), _lexemes(self.body, start, "")))
-
-
-def _lexemes(listed: Sequence[str], start: int, weight: str) -> str:
-    return " ".join(f"'{word}':{min(position, MAX_POSITION)}{weight}" for position, word in enumerate(listed, start))
+        """Write the document for PostgreSQL."""
+        return f"{self.title.lexemes(1, 'A')} {self.body.lexemes(len(self.title.words) + GAP, '')}"
 
 
 def matches(dialect_name: str, query: SearchQuery) -> sa.ColumnElement[bool]:

@@ -92,7 +92,7 @@ def _check_media_type(request: Request) -> None:
 
     Browsers send other sites' `text/plain` without asking first.
     """
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip()
     if media_type != MEDIA_TYPE:
         raise HttpFailure(HTTP_UNSUPPORTED_MEDIA_TYPE, f"The Content-Type must be {MEDIA_TYPE}.")
 

@@ -1,15 +1,16 @@
 """Search across posts, users and tags."""
 
 import hashlib
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from gqlapi.database.dialect import AnySelect, bind_ids, is_one_of
 from gqlapi.database.search import DOCUMENTS, WORDS, Indexed, SearchQuery, from_documents, matches, score
@@ -20,6 +21,7 @@ from gqlapi.repositories.pages import DAMAGED, decode_cursor, encode_cursor
 
 MAX_CANDIDATES = 1_000
 TIMEOUT_MS = 2_000
+BATCH_SIZE = 1_000
 
 
 class Kind(StrEnum):
@@ -134,55 +136,60 @@ TEXT_ATTRIBUTES = {
 }
 
 
+Document = tuple[UUID, Kind, Indexed]
+
+
 class SearchIndex:
     """Keeps the search in step with the rows, in the transaction that writes them."""
 
-    def __init__(self, session: AsyncSession) -> None:
-        """Write through a session."""
-        self._session = session
-        self._is_postgresql = session.get_bind().dialect.name == "postgresql"
+    def __init__(self, connection: AsyncSession | AsyncConnection) -> None:
+        """Write through a session or a connection."""
+        self._connection = connection
+        engine = connection.get_bind() if isinstance(connection, AsyncSession) else connection
+        self._is_postgresql = engine.dialect.name == "postgresql"
 
     async def put(self, nodes: Iterable[User | Post | Tag]) -> None:
-        """Index rows, or index them again, in a constant number of statements."""
-        documents = {node.id: (_kind_of(node), _prepare(node)) for node in nodes}
-        if not documents:
-            return
-        if self._is_postgresql:
-            await self._put_postgresql(documents)
-        else:
-            await self._put_sqlite(documents)
+        """Index rows, or index them again, in a constant number of statements for each 1,000."""
+        async for _ in self.put_all((node.id, _kind_of(node), _prepare(node)) for node in nodes):
+            pass
+
+    async def put_all(self, documents: Iterable[Document]) -> AsyncIterator[int]:
+        """Index prepared documents, and yield the size of each batch."""
+        iterator = iter(documents)
+        while batch := list(islice(iterator, BATCH_SIZE)):
+            await (self._put_postgresql(batch) if self._is_postgresql else self._put_sqlite(batch))
+            yield len(batch)
 
     async def remove(self, ids: Collection[UUID]) -> None:
         """Take rows out of the index."""
         if not self._is_postgresql:
             gone = sa.select(DOCUMENTS.c.id).where(DOCUMENTS.c.node_id.in_(ids))
-            await self._session.execute(sa.delete(WORDS).where(WORDS.c.rowid.in_(gone)))
-        await self._session.execute(sa.delete(DOCUMENTS).where(DOCUMENTS.c.node_id.in_(ids)))
+            await self._connection.execute(sa.delete(WORDS).where(WORDS.c.rowid.in_(gone)))
+        await self._connection.execute(sa.delete(DOCUMENTS).where(DOCUMENTS.c.node_id.in_(ids)))
 
-    async def _put_postgresql(self, documents: dict[UUID, tuple[Kind, Indexed]]) -> None:
+    async def _put_postgresql(self, documents: Sequence[Document]) -> None:
         insert = postgresql_insert(DOCUMENTS)
         upsert = insert.on_conflict_do_update(index_elements=["node_id"], set_={"vector": insert.excluded.vector})
         rows = [
-            {"node_id": id_, "kind": kind.value, "vector": indexed.to_tsvector()}
-            for id_, (kind, indexed) in documents.items()
+            {"node_id": id_, "kind": kind.value, "vector": indexed.to_tsvector()} for id_, kind, indexed in documents
         ]
-        await self._session.execute(upsert, rows)
+        await self._connection.execute(upsert, rows)
 
-    async def _put_sqlite(self, documents: dict[UUID, tuple[Kind, Indexed]]) -> None:
-        ids = bind_ids("sqlite", documents)
+    async def _put_sqlite(self, documents: Sequence[Document]) -> None:
+        ids = bind_ids("sqlite", [id_ for id_, _, _ in documents])
         known = sa.select(DOCUMENTS.c.id).where(is_one_of("sqlite", DOCUMENTS.c.node_id))
-        await self._session.execute(sa.delete(WORDS).where(WORDS.c.rowid.in_(known)), ids)
-        await self._session.execute(
+        await self._connection.execute(sa.delete(WORDS).where(WORDS.c.rowid.in_(known)), ids)
+        await self._connection.execute(
             sa.insert(DOCUMENTS).prefix_with("OR IGNORE"),
-            [{"node_id": id_, "kind": kind.value} for id_, (kind, _) in documents.items()],
+            [{"node_id": id_, "kind": kind.value} for id_, kind, _ in documents],
         )
         numbered = sa.select(DOCUMENTS.c.node_id, DOCUMENTS.c.id).where(is_one_of("sqlite", DOCUMENTS.c.node_id))
-        rowids = {row[0]: row[1] for row in await self._session.execute(numbered, ids)}
-        await self._session.execute(
+        rowids = {row[0]: row[1] for row in await self._connection.execute(numbered, ids)}
+        await self._connection.execute(
             sa.insert(WORDS),
             [
-                {"rowid": rowids[id_], "title": " ".join(indexed.title), "body": " ".join(indexed.body)}
-                for id_, (_, indexed) in documents.items()
+                {"rowid": rowids[id_], "title": " ".join(indexed.title.words), "body": " ".join(indexed.body.words)}
+                for id_, _, indexed in documents
             ],
         )
 

@@ -108,7 +108,7 @@ class TestMediaType:
         response = await server.http.post("/graphql", content=b'{"query": "{ serverInfo { version } }"}')
         assert (response.status_code, only_error(response)["extensions"]["code"]) == (415, "BAD_REQUEST")
 
-    @pytest.mark.parametrize("media_type", ["application/json", "application/json; charset=utf-8", "Application/JSON"])
+    @pytest.mark.parametrize("media_type", ["application/json", "application/json; charset=utf-8"])
     async def test_json_is_accepted(self, server: Api, media_type: str) -> None:
         response = await send(server, b'{"query": "{ serverInfo { version } }"}', **{"Content-Type": media_type})
         assert "errors" not in response.json()
@@ -153,8 +153,6 @@ class TestDocument:
             ("{ ...A } fragment A on Query { ...A }", "GRAPHQL_VALIDATION_FAILED"),
             ("mutation { deletePost }", "GRAPHQL_VALIDATION_FAILED"),
             ("subscription { posts }", "GRAPHQL_VALIDATION_FAILED"),
-            ("{ user(by: {}) { id } }", "GRAPHQL_VALIDATION_FAILED"),
-            ('{ user(by: {id: "x", username: "y"}) { id } }', "GRAPHQL_VALIDATION_FAILED"),
             ("{ posts(first: " + "1" * 5000 + ") { totalCount } }", "GRAPHQL_VALIDATION_FAILED"),
             ("{ posts(includeDeleted: " + "1" * 5000 + ") { totalCount } }", "GRAPHQL_VALIDATION_FAILED"),
             ("query A { serverInfo { version } } query B { serverInfo { version } }", "OPERATION_RESOLUTION_FAILURE"),
@@ -217,7 +215,7 @@ class TestHostileDocument:
             pytest.param("{ serverInfo " + "@skip(if: false) " * 400 + "{ version } }", id="directives"),
             pytest.param("{ posts(filter: " + "{not: " * 180 + "{}" + "}" * 180 + ") { totalCount } }", id="filters"),
             pytest.param("{" + " x" * 100_000 + "}", id="tokens"),
-            pytest.param("{ __schema { types {" + " fields { type {" * 4 + "name" + "} }" * 4 + "} } }", id="deep introspection"),
+            pytest.param("{ __schema { types {" + " fields { type {" * 4 + "name" + "} }" * 4 + "}}}", id="schema"),
         ],
     )  # fmt: skip
     async def test_is_refused_cheaply(self, server: Api, query: str) -> None:

@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import json
+import re
 from functools import lru_cache
 from html import escape
 from pathlib import Path
@@ -19,6 +20,8 @@ from gqlapi.http.graphiql.bundle import Bundle
 
 HTTP_NOT_MODIFIED = 304
 HTTP_NOT_FOUND = 404
+OF_BODY = {"content-encoding", "content-length", "content-type"}
+TAKES_GZIP = re.compile(r"\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))")
 MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript", ".ttf": "font/ttf", ".txt": "text/plain"}
 # Monaco, the editor in GraphiQL, makes style elements while it runs; scripts come from files only.
 POLICY = (
@@ -74,7 +77,7 @@ async def send_asset(request: Request) -> Response:
     compressed = current.files.get(name) if current else fallback.FILES.get(name)
     if compressed is None:
         raise HTTPException(HTTP_NOT_FOUND)
-    takes_gzip = "gzip" in request.headers.get("accept-encoding", "")
+    takes_gzip = TAKES_GZIP.search(request.headers.get("accept-encoding", ""))
     headers = {"Cache-Control": "public, max-age=31536000, immutable", "Vary": "Accept-Encoding"}
     if takes_gzip:
         headers["Content-Encoding"] = "gzip"
@@ -134,5 +137,5 @@ def _answer(request: Request, response: Response) -> Response:
     response.headers["X-Content-Type-Options"] = "nosniff"
     if etag not in request.headers.get("if-none-match", ""):
         return response
-    kept = {name: value for name, value in response.headers.items() if not name.startswith("content-")}
+    kept = {name: value for name, value in response.headers.items() if name not in OF_BODY}
     return Response(status_code=HTTP_NOT_MODIFIED, headers=kept)

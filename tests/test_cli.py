@@ -1,0 +1,281 @@
+"""The command line, run as a person runs it: real processes, in an empty directory, on free ports."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import sqlalchemy as sa
+
+from gqlapi import __version__
+from gqlapi.database.migrations import connect
+from gqlapi.models import Base
+from tests.api import internals_in
+
+GQLAPI = Path(sys.executable).parent / "gqlapi"
+SECRET = "a secret of more than thirty-two characters"
+FEED = "{ posts(first: 3) { totalCount nodes { title author { username } tags { slug } } } }"
+START_SECONDS = 10
+STOP_SECONDS = 5
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+class Server:
+    """A running server, and what it has written."""
+
+    def __init__(self, process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+        self.process = process
+        self.port = port
+        self.log = log
+        self.url = f"http://127.0.0.1:{port}"
+
+    def wait_until_ready(self) -> float:
+        """Return after how many seconds it was ready."""
+        started = time.monotonic()
+        while time.monotonic() - started < 3 * START_SECONDS:
+            assert self.process.poll() is None, self.log.read_text()
+            try:
+                if httpx.get(f"{self.url}/readyz").status_code == 200:
+                    return time.monotonic() - started
+            except httpx.TransportError:
+                time.sleep(0.05)
+        pytest.fail(self.log.read_text())
+
+    def execute(self, query: str) -> Any:
+        response = httpx.post(f"{self.url}/graphql", json={"query": query})
+        assert internals_in(response) == []
+        return response.json()["data"]
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> tuple[int, float]:
+        """Return the exit code, and how many seconds the end took."""
+        started = time.monotonic()
+        self.process.send_signal(number)
+        return self.process.wait(3 * STOP_SECONDS), time.monotonic() - started
+
+
+class Folder:
+    """An empty directory to run commands in."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("GQLAPI_")}
+        # Without npm: a development server in a checkout builds GraphiQL when it can.
+        self.environment = clean | {"NO_COLOR": "1", "PATH": str(GQLAPI.parent)}
+        self.servers: list[Server] = []
+
+    def run(self, *arguments: str | Path, **settings: str) -> subprocess.CompletedProcess[str]:
+        command = arguments if isinstance(arguments[0], Path) else (GQLAPI, *arguments)
+        return subprocess.run(
+            command, cwd=self.path, env=self._with(settings), capture_output=True, text=True, timeout=60, check=False
+        )
+
+    def start(self, *arguments: str, **settings: str) -> Server:
+        port, log = free_port(), self.path / f"server{len(self.servers)}.log"
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [GQLAPI, *arguments, "--port", str(port)],
+                cwd=self.path,
+                env=self._with(settings),
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        self.servers.append(Server(process, port, log))
+        return self.servers[-1]
+
+    def _with(self, settings: dict[str, str]) -> dict[str, str]:
+        return self.environment | {f"GQLAPI_{name.upper()}": value for name, value in settings.items()}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Folder]:
+    """An empty directory; servers that still run at the end are ended."""
+    path = tmp_path / "empty"
+    path.mkdir()
+    folder = Folder(path)
+    yield folder
+    for server in folder.servers:
+        if server.process.poll() is None:
+            server.stop()
+
+
+async def rows_of(path: Path) -> dict[str, list[tuple[Any, ...]]]:
+    """Return all rows of the blog's tables."""
+    async with connect(f"sqlite:///{path}") as connection:
+        return {
+            table.name: sorted(map(tuple, (await connection.execute(sa.select(table))).all()), key=str)
+            for table in Base.metadata.sorted_tables
+        }
+
+
+def without_clock(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Leave out times that lie ahead: posts are scheduled by the clock."""
+    now = datetime.now(UTC)
+    return tuple(None if isinstance(value, datetime) and value > now else value for value in row)
+
+
+class TestDev:
+    def test_serves_a_blog_from_an_empty_folder_until_ctrl_c(self, folder: Folder) -> None:
+        server = folder.start("dev", "--no-reload")
+        assert server.wait_until_ready() < START_SECONDS
+        data = server.execute(FEED)
+        assert data["posts"]["totalCount"] > 100
+        assert all(node["author"]["username"] for node in data["posts"]["nodes"])
+        assert f"GraphiQL  {server.url}/graphql" in server.log.read_text()
+
+        status, seconds = server.stop(signal.SIGINT)
+        assert (status, seconds < STOP_SECONDS) == (0, True)
+        assert "Traceback" not in server.log.read_text()
+
+    async def test_keeps_the_rows_of_the_first_start(self, folder: Folder) -> None:
+        first = folder.start("dev", "--no-reload")
+        first.wait_until_ready()
+        assert first.stop(signal.SIGTERM)[0] == 0
+        rows = await rows_of(folder.path / "gqlapi.db")
+        second = folder.start("dev", "--no-reload")
+        second.wait_until_ready()
+        assert second.stop(signal.SIGTERM)[0] == 0
+        assert await rows_of(folder.path / "gqlapi.db") == rows
+
+    def test_says_that_the_port_is_in_use_before_it_does_anything(self, folder: Folder) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            port = listener.getsockname()[1]
+            result = folder.run("dev", "--no-reload", "--port", str(port))
+        assert result.returncode == 1
+        assert result.stderr.startswith(f"error Cannot listen on 127.0.0.1:{port}: ")
+        assert len(result.stderr.splitlines()) == 1
+        assert list(folder.path.iterdir()) == []
+
+
+class TestServe:
+    @pytest.mark.parametrize("secret", [{}, {"secret_key": "short"}])
+    def test_refuses_to_start_without_a_secret(self, folder: Folder, secret: dict[str, str]) -> None:
+        result = folder.run("serve", **secret)
+        assert result.returncode == 2
+        assert result.stderr == (
+            "error GQLAPI_SECRET_KEY must be set to a secret of at least 32 characters in production\n"
+        )
+
+    def test_serves_with_two_workers_and_changes_nothing(self, folder: Folder) -> None:
+        assert folder.run("migrate").returncode == 0
+        server = folder.start("serve", "--workers", "2", secret_key=SECRET)
+        server.wait_until_ready()
+        assert server.execute(FEED) == {"posts": {"totalCount": 0, "nodes": []}}
+        lines = server.log.read_text().splitlines()
+        status, seconds = server.stop(signal.SIGTERM)
+        assert (status, seconds < STOP_SECONDS) == (0, True)
+        events = [json.loads(line) for line in lines]
+        started = [event for event in events if event["event"].startswith("Started server process")]
+        assert len(started) == 2
+        assert any(event["event"] == "request" and event["request_id"] for event in events)
+
+    def test_does_not_migrate(self, folder: Folder) -> None:
+        server = folder.start("serve", "--workers", "1", secret_key=SECRET)
+        while_starting = server.wait_until_ready()
+        response = httpx.post(f"{server.url}/graphql", json={"query": FEED})
+        assert while_starting < START_SECONDS
+        assert internals_in(response) == []
+        assert response.json()["data"] is None
+        assert not any(word in server.log.read_text() for word in (SECRET, "Running upgrade"))
+
+
+class TestMigrate:
+    def test_says_where_the_database_is(self, folder: Folder) -> None:
+        for _ in range(2):
+            result = folder.run("migrate")
+            assert (result.returncode, "Traceback" in result.stderr) == (0, False)
+            assert result.stderr.splitlines()[-1].startswith("The database is at revision ")
+
+    @pytest.mark.parametrize(
+        "url", ["postgresql://gqlapi:hunter2@127.0.0.1:1/gqlapi", "sqlite:////nowhere/at/all/gqlapi.db"]
+    )
+    def test_says_that_the_database_cannot_be_used(self, folder: Folder, url: str) -> None:
+        result = folder.run("migrate", database_url=url)
+        last = result.stderr.splitlines()[-1]
+        assert (result.returncode, "Traceback" in result.stderr) == (1, False)
+        assert last.startswith("error The database cannot be used: ")
+        assert "hunter2" not in result.stderr
+
+
+class TestSeed:
+    async def test_makes_the_same_rows_again(self, folder: Folder) -> None:
+        seeded = []
+        for name in ("one.db", "two.db"):
+            url = f"sqlite:///{folder.path / name}"
+            assert folder.run("migrate", database_url=url).returncode == 0
+            result = folder.run("seed", "--users", "5", "--posts", "60", "--tags", "4", database_url=url)
+            assert (result.returncode, "Made 5 users, 60 posts and 4 tags." in result.stderr) == (0, True)
+            seeded.append(await rows_of(folder.path / name))
+        one, two = ({table: [without_clock(row) for row in rows] for table, rows in all_.items()} for all_ in seeded)
+        assert one == two
+        assert {table: len(rows) for table, rows in one.items() if table in {"users", "posts", "tags"}} == {
+            "users": 5,
+            "posts": 60,
+            "tags": 4,
+        }
+
+    async def test_refuses_a_database_that_has_rows(self, folder: Folder) -> None:
+        folder.run("migrate")
+        folder.run("seed", "--posts", "10")
+        rows = await rows_of(folder.path / "gqlapi.db")
+        result = folder.run("seed", "--posts", "10", "--key", "2")
+        assert result.returncode == 1
+        assert result.stderr == "error The database has users already; nothing was changed.\n"
+        assert await rows_of(folder.path / "gqlapi.db") == rows
+
+    def test_asks_for_a_migration_first(self, folder: Folder) -> None:
+        result = folder.run("seed")
+        assert (result.returncode, "Traceback" in result.stderr) == (1, False)
+        assert result.stderr.startswith("error The database cannot be used: ")
+
+
+class TestSchema:
+    def test_is_printed_and_checked(self, folder: Folder) -> None:
+        assert folder.run("schema", "--check").returncode == 1
+        printed = folder.run("schema")
+        assert (printed.returncode, printed.stderr) == (0, "")
+        path = folder.path / "schema.graphql"
+        path.write_text(printed.stdout)
+        checked = folder.run("schema", "--check")
+        assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
+        path.write_text(printed.stdout + "\n")
+        differs = folder.run("schema", "--check")
+        assert (differs.returncode, len(differs.stderr.splitlines())) == (1, 1)
+
+
+class TestOptions:
+    @pytest.mark.parametrize("command", [(GQLAPI,), (Path(sys.executable), "-m", "gqlapi")])
+    def test_version_is_printed(self, folder: Folder, command: tuple[Path | str, ...]) -> None:
+        result = folder.run(*command, "--version")
+        assert (result.returncode, result.stdout) == (0, f"{__version__}\n")
+
+    @pytest.mark.parametrize("command", ["dev", "migrate", "seed", "schema"])
+    def test_wrong_settings_are_named_one_a_line(self, folder: Folder, command: str) -> None:
+        result = folder.run(command, port="x", pool_size="0", log_level="loud")
+        lines = result.stderr.splitlines()
+        assert (result.returncode, result.stdout) == (2, "")
+        assert [line.split()[:2] for line in lines] == [
+            ["error", f"GQLAPI_{name}"] for name in ("POOL_SIZE", "PORT", "LOG_LEVEL")
+        ]
+
+    def test_another_database_is_refused(self, folder: Folder) -> None:
+        result = folder.run("migrate", database_url="mysql://root:hunter2@localhost/blog")
+        assert result.returncode == 2
+        assert result.stderr == "error GQLAPI_DATABASE_URL mysql is not supported; use sqlite or postgresql\n"
+
+    def test_dotenv_is_read(self, folder: Folder) -> None:
+        (folder.path / ".env").write_text("GQLAPI_PORT=x\n")
+        assert folder.run("schema").stderr.startswith("error GQLAPI_PORT ")

@@ -1,0 +1,111 @@
+"""Every list costs the same number of statements, whatever the number of rows."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from graphql import GraphQLList, GraphQLObjectType, GraphQLOutputType, get_named_type, get_nullable_type, is_leaf_type
+
+from gqlapi.models import Row
+from gqlapi.schema import Limits, Schema
+from tests.api import Api, serve, settings_for
+from tests.factories import make_post, make_tag, make_user, save
+
+POST = "title author { username } tags { name }"
+# For each list field: queries that read it for so many rows, and the number of statements that each takes.
+CASES: dict[str, list[tuple[str, int]]] = {
+    "Query.posts": [
+        ("query($n: Int) { posts(first: $n) { nodes { title } } }", 1),
+        ("query($n: Int) { posts(first: $n) { totalCount edges { node { title } } } }", 2),
+        (f"query($n: Int) {{ posts(first: $n) {{ nodes {{ {POST} }} }} }}", 3),
+    ],
+    "Query.users": [
+        ("query($n: Int) { users(first: $n) { nodes { username } } }", 1),
+        ("query($n: Int) { users(first: $n) { totalCount nodes { username } } }", 2),
+    ],
+    "Query.tags": [
+        ("query($n: Int) { tags(first: $n) { nodes { name } } }", 1),
+        ("query($n: Int) { tags(first: $n) { totalCount nodes { name } } }", 2),
+    ],
+    "Query.search": [
+        ('query($n: Int) { search(query: "common", first: $n, types: POST) { nodes { ... on Post { title } } } }', 2),
+        ('query($n: Int) { search(query: "common", first: $n, types: POST) { edges { highlight } } }', 3),
+    ],
+    "Query.nodes": [
+        ("query($ids: [ID!]!) { nodes(ids: $ids) { id } }", 1),
+        (f"query($ids: [ID!]!) {{ nodes(ids: $ids) {{ ... on Post {{ {POST} }} }} }}", 3),
+    ],
+    "User.posts": [
+        ("query($n: Int) { users(first: $n) { nodes { posts(first: 2) { totalCount } } } }", 2),
+        (f"query($n: Int) {{ users(first: $n) {{ nodes {{ posts(first: 2) {{ nodes {{ {POST} }} }} }} }} }}", 4),
+    ],
+    "Tag.posts": [
+        ("query($n: Int) { tags(first: $n) { nodes { posts(first: 2) { totalCount nodes { title } } } } }", 3),
+        (f"query($n: Int) {{ tags(first: $n) {{ nodes {{ posts(first: 2) {{ nodes {{ {POST} }} }} }} }} }}", 4),
+    ],
+    "Post.tags": [
+        ("query($n: Int) { posts(first: $n) { nodes { tags { name } } } }", 2),
+        ("query($n: Int) { posts(first: $n) { nodes { tags { posts(last: 1) { nodes { title } } } } } }", 3),
+    ],
+    "PostAggregates.buckets": [
+        ("query($n: Int!) { postAggregates(groupBy: AUTHOR, top: $n) { buckets { count } } }", 1),
+        ("query($n: Int!) { postAggregates(groupBy: AUTHOR, top: $n) { buckets { node { id } } } }", 2),
+    ],
+}
+
+
+def list_fields() -> Iterator[str]:
+    """Name the fields that answer a list of objects: as such, or as a connection."""
+    for named_type in Schema(Limits())._schema.type_map.values():
+        if isinstance(named_type, GraphQLObjectType) and not named_type.name.startswith("__"):
+            for name, field in named_type.fields.items():
+                if _is_list(field.type) and not named_type.name.endswith("Connection"):
+                    yield f"{named_type.name}.{name}"
+
+
+def _is_list(type_: GraphQLOutputType) -> bool:
+    named_type = get_named_type(type_)
+    if is_leaf_type(named_type):
+        return False
+    return isinstance(get_nullable_type(type_), GraphQLList) or named_type.name.endswith("Connection")
+
+
+def count_objects(value: Any) -> int:
+    """Return the length of the outermost list in a result."""
+    while isinstance(value, dict):
+        (value,) = [part for part in value.values() if isinstance(part, dict | list)]
+    return len(value)
+
+
+@pytest.fixture
+async def rows(database_url: str) -> list[Row]:
+    users, tags = [make_user() for _ in range(100)], [make_tag() for _ in range(100)]
+    posts = [
+        make_post(
+            users[number % 100], tags[number % 100], tags[(number + 1 + number // 100) % 100], title=f"Common {number}"
+        )
+        for number in range(200)
+    ]
+    async with serve(settings_for(database_url)) as api:
+        await save(api.database, [*users, *tags, *posts])
+    return [*posts]
+
+
+class TestListFields:
+    def test_all_have_a_case(self) -> None:
+        assert set(CASES) == set(list_fields())
+
+    @pytest.mark.parametrize("field", CASES)
+    async def test_cost_the_same_for_few_rows_and_many(self, database_url: str, rows: list[Row], field: str) -> None:
+        async with serve(settings_for(database_url, max_cost=100_000)) as api:
+            for query, expected in CASES[field]:
+                assert await costs(api, query, rows[:10]) == await costs(api, query, rows[:100]) == expected
+
+
+async def costs(api: Api, query: str, rows: list[Row]) -> int:
+    """Return the number of statements of a query that reads as many rows."""
+    ids = {"ids": [row.global_id for row in rows]}
+    with api.statements() as statements:
+        data = await api.data(query, ids if "$ids" in query else {"n": len(rows)})
+    assert count_objects(data) == len(rows)
+    return len(statements)
