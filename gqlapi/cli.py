@@ -23,12 +23,15 @@ from gqlapi.database.url import normalize_url
 from gqlapi.http.graphiql.background import building_in_background
 from gqlapi.logs import configure_logs
 from gqlapi.progress import Report, progress
+from gqlapi.rendering import render_again
 from gqlapi.schema import Schema
 from gqlapi.seeding import SeedSize, seed
 from gqlapi.settings import Settings
 
 SDL_FILE = Path("schema.graphql")
 GRACEFUL_SHUTDOWN_SECONDS = 25
+# After this long a worker that does not answer its supervisor is killed; uvicorn's 5 are too few on a busy machine.
+WORKER_START_SECONDS = 30
 DEFAULT_SIZE = SeedSize()
 WRONG_USAGE = 2
 T = TypeVar("T")
@@ -151,6 +154,18 @@ def seed_command(
 
 
 @cli.command()
+def render(
+    *,
+    all_posts: Annotated[bool, typer.Option("--all", help="Render every post, and rebuild its search entry.")] = False,
+) -> None:
+    """Render the posts again that an older version of the renderer made; run it after an upgrade."""
+    settings = load_settings()
+    with progress(console) as report:
+        count = run(_render(settings, report, all_posts=all_posts))
+    console.print(f"Rendered {count} posts.")
+
+
+@cli.command()
 def schema(
     *,
     check: Annotated[bool, typer.Option(help="Only compare schema.graphql; fail when it differs.")] = False,
@@ -172,6 +187,14 @@ async def _seed(settings: Settings, size: SeedSize, key: int, report: Report | N
     database = create_database(settings)
     try:
         return await seed(database, size, key=key, progress=report)
+    finally:
+        await database.dispose()
+
+
+async def _render(settings: Settings, report: Report, *, all_posts: bool) -> int:
+    database = create_database(settings)
+    try:
+        return await render_again(database, all_posts=all_posts, report=report)
     finally:
         await database.dispose()
 
@@ -206,6 +229,7 @@ def _serve(settings: Settings, *, reload: bool, workers: int) -> None:
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=GRACEFUL_SHUTDOWN_SECONDS,
+        timeout_worker_healthcheck=WORKER_START_SECONDS,
     )
     sys.exit(0)
 

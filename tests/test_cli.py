@@ -74,6 +74,7 @@ class Folder:
         self.path = path
         clean = {name: value for name, value in os.environ.items() if not name.startswith("GQLAPI_")}
         # Without npm: a development server in a checkout builds GraphiQL when it can.
+        clean.pop("PYTHONDONTWRITEBYTECODE", None)  # so many processes would compile everything anew
         self.environment = clean | {"NO_COLOR": "1", "PATH": str(GQLAPI.parent)}
         self.servers: list[Server] = []
 
@@ -231,7 +232,7 @@ class TestSeed:
         folder.run("migrate")
         folder.run("seed", "--posts", "10")
         rows = await rows_of(folder.path / "gqlapi.db")
-        result = folder.run("seed", "--posts", "10", "--key", "2")
+        result = folder.run("seed", "--posts", "10", "--seed", "2")
         assert result.returncode == 1
         assert result.stderr == "error The database has users already; nothing was changed.\n"
         assert await rows_of(folder.path / "gqlapi.db") == rows

@@ -76,7 +76,7 @@ async def concurrent_writer(database: Database) -> AsyncIterator[None]:
 
 async def is_torn(api: Api) -> bool:
     tags = (await api.data(TAGS))["tags"]
-    return len(tags["nodes"]) != tags["totalCount"]
+    return len(tags["nodes"]) != int(tags["totalCount"])
 
 
 async def everything_is_back(database: Database) -> bool:
@@ -142,6 +142,22 @@ class TestCleanUp:
                         await api.http.post("/graphql", json={"query": FIVE_FIELDS}, timeout=0.1)
                 assert await everything_is_back(api.database)
             assert await api.data(FIVE_FIELDS)
+
+    async def test_follows_cancellation_at_any_moment(self, database_url: str) -> None:
+        database = Database(database_url, EngineOptions(pool_size=3))
+
+        async def read(delay_ms: float) -> None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(delay_ms / 1000):
+                    await in_unit(database, lambda unit: asyncio.gather(*(unit.rows(sa.select(Tag.id)) for _ in "abc")))
+
+        for number in range(100):
+            if number % 10 == 0:  # connecting can be cancelled, too
+                await database.dispose()
+            await asyncio.gather(*(read(number % 25 + part) for part in range(6)))
+        assert await everything_is_back(database)
+        await in_unit(database, lambda unit: unit.rows(sa.select(Tag.id)))
+        await database.dispose()
 
     async def test_follows_refused_arguments(self, api: Api) -> None:
         result = await api.execute('{ users { totalCount } node(id: "?") { id } }')
