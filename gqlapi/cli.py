@@ -73,11 +73,18 @@ def load_settings(**overrides: object) -> Settings:
     except ValidationError as error:
         problems = (("".join(f"GQLAPI_{part} ".upper() for part in p["loc"][:1]), p["msg"]) for p in error.errors())
         fail(*(name + message.removeprefix("Value error, ") for name, message in problems), status=WRONG_USAGE)
+    _check_database_url(settings.database_url)
+    return settings
+
+
+def _check_database_url(text: str) -> None:
     try:
-        normalize_url(settings.database_url)
+        url = sa.make_url(normalize_url(text))
     except ValueError as error:
         fail(f"GQLAPI_DATABASE_URL {error}", status=WRONG_USAGE)
-    return settings
+    folder = Path(url.database or "").parent
+    if url.get_backend_name() == "sqlite" and not folder.is_dir():
+        fail(f"GQLAPI_DATABASE_URL the folder {folder} does not exist", status=WRONG_USAGE)
 
 
 def fail(*messages: str, status: int = 1) -> NoReturn:

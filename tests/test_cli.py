@@ -185,9 +185,8 @@ class TestServe:
 
     def test_does_not_migrate(self, folder: Folder) -> None:
         server = folder.start("serve", "--workers", "1", secret_key=SECRET)
-        while_starting = server.wait_until_ready()
+        server.wait_until_ready()
         response = httpx.post(f"{server.url}/graphql", json={"query": FEED})
-        assert while_starting < START_SECONDS
         assert internals_in(response) == []
         assert response.json()["data"] is None
         assert not any(word in server.log.read_text() for word in (SECRET, "Running upgrade"))
@@ -200,15 +199,12 @@ class TestMigrate:
             assert (result.returncode, "Traceback" in result.stderr) == (0, False)
             assert result.stderr.splitlines()[-1].startswith("The database is at revision ")
 
-    @pytest.mark.parametrize(
-        "url", ["postgresql://gqlapi:hunter2@127.0.0.1:1/gqlapi", "sqlite:////nowhere/at/all/gqlapi.db"]
-    )
-    def test_says_that_the_database_cannot_be_used(self, folder: Folder, url: str) -> None:
-        result = folder.run("migrate", database_url=url)
-        last = result.stderr.splitlines()[-1]
-        assert (result.returncode, "Traceback" in result.stderr) == (1, False)
-        assert last.startswith("error The database cannot be used: ")
-        assert "hunter2" not in result.stderr
+    def test_says_that_the_database_cannot_be_used(self, folder: Folder) -> None:
+        result = folder.run("migrate", database_url="postgresql://gqlapi:hunter2@127.0.0.1:1/gqlapi")
+        [line] = result.stderr.splitlines()
+        assert result.returncode == 1
+        assert line.startswith("error The database cannot be used: ")
+        assert "hunter2" not in line
 
 
 class TestSeed:
@@ -272,10 +268,17 @@ class TestOptions:
             ["error", f"GQLAPI_{name}"] for name in ("POOL_SIZE", "PORT", "LOG_LEVEL")
         ]
 
-    def test_another_database_is_refused(self, folder: Folder) -> None:
-        result = folder.run("migrate", database_url="mysql://root:hunter2@localhost/blog")
-        assert result.returncode == 2
-        assert result.stderr == "error GQLAPI_DATABASE_URL mysql is not supported; use sqlite or postgresql\n"
+    @pytest.mark.parametrize(
+        ("url", "problem"),
+        [
+            ("mysql://root:hunter2@localhost/blog", "mysql is not supported; use sqlite or postgresql"),
+            ("no url", "the database URL cannot be parsed"),
+            ("sqlite:////nowhere/blog.db", "the folder /nowhere does not exist"),
+        ],
+    )
+    def test_a_database_that_cannot_be_is_refused(self, folder: Folder, url: str, problem: str) -> None:
+        result = folder.run("migrate", database_url=url)
+        assert (result.returncode, result.stderr) == (2, f"error GQLAPI_DATABASE_URL {problem}\n")
 
     def test_dotenv_is_read(self, folder: Folder) -> None:
         (folder.path / ".env").write_text("GQLAPI_PORT=x\n")

@@ -1,0 +1,194 @@
+"""Who sees which posts: every read of the repositories, for every role, against the rule in Python."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import UUID
+
+import hypothesis.strategies as st
+import pytest
+import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings
+
+from gqlapi.database.pagination import Window
+from gqlapi.database.unit import Database
+from gqlapi.errors import Forbidden, Unauthenticated
+from gqlapi.models import ANONYMOUS, Post, PostTag, UserRole, Viewer
+from gqlapi.repositories import ReadScope, Repositories
+from gqlapi.repositories.pages import PageRequest
+from gqlapi.schema.ordering import OrderDirection, PostOrder, PostOrderField, to_ordering
+from tests.api import Api
+from tests.factories import save
+from tests.oracle import ORDER_KEYS, in_order
+from tests.random_world import make_world
+
+WORLD = make_world()
+# Each has written posts, whatever their role allows now.
+WRITERS = sorted({post.author_id for post in WORLD.posts})[:4]
+VIEWERS = {
+    "anonymous": ANONYMOUS,
+    **{role.value: Viewer(id_, role) for role, id_ in zip(UserRole, WRITERS, strict=True)},
+}
+ORDERS = st.tuples(st.sampled_from([name for name in ORDER_KEYS if name in PostOrderField.__members__]), st.booleans())
+PARENTS = {
+    "author": (WORLD.users, lambda post, id_: post.author_id == id_),
+    "tag": (WORLD.tags, lambda post, id_: any(link.tag_id == id_ for link in post.post_tags)),
+}
+
+
+def sees(viewer: Viewer, post: Post, *, deleted: bool = False) -> bool:
+    """The rule: the public posts for everybody, for authors their own, for editors and admins all."""
+    is_own = viewer.role is UserRole.AUTHOR and post.author_id == viewer.id
+    if viewer.role in {UserRole.EDITOR, UserRole.ADMIN} or is_own:
+        return deleted or post.deleted_at is None
+    return WORLD.is_public(post)
+
+
+@pytest.fixture
+async def database(api: Api) -> Database:
+    world = make_world()
+    await save(api.database, [*world.users, *world.tags, *world.posts])
+    return api.database
+
+
+@asynccontextmanager
+async def reading(database: Database, viewer: Viewer) -> AsyncIterator[Repositories]:
+    unit = database.read()
+    selected = {"Post": frozenset({"slug", "status", "published_at", "deleted_at"})}
+    try:
+        yield Repositories(ReadScope(unit, database.dialect_name, viewer=viewer, selected=selected))
+    finally:
+        await unit.close()
+
+
+def property_test(**drawn: st.SearchStrategy[Any]) -> Callable[[Any], Any]:
+    # The database is only read: all examples share it.
+    checks = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    return lambda test: settings(max_examples=25, suppress_health_check=checks)(given(**drawn)(test))
+
+
+def request(order: tuple[str, bool], size: int, *, include_deleted: bool = False) -> PageRequest:
+    direction = OrderDirection.DESC if order[1] else OrderDirection.ASC
+    ordering = to_ordering([PostOrder(field=PostOrderField[order[0]], direction=direction)])
+    return PageRequest(ordering, Window(size), include_deleted=include_deleted)
+
+
+def naive_page(posts: list[Post], order: tuple[str, bool], size: int) -> list[UUID]:
+    return [post.id for post in in_order(posts, ((order[0], "DESC" if order[1] else "ASC"),))[:size]]
+
+
+@pytest.mark.parametrize("viewer", VIEWERS.values(), ids=VIEWERS)
+class TestPostRepository:
+    @property_test(post=st.sampled_from(WORLD.posts), attribute=st.sampled_from(["id", "slug"]))
+    async def test_gets_what_the_viewer_may_see(
+        self, database: Database, viewer: Viewer, post: Post, attribute: str
+    ) -> None:
+        expected = post.id if sees(viewer, post) else None
+        async with reading(database, viewer) as repositories:
+            record = await repositories.posts.get_by(attribute, getattr(post, attribute))
+            aggregate = await repositories.posts.get_aggregate_by(attribute, getattr(post, attribute))
+        assert (record and record.id, aggregate and aggregate.id) == (expected, expected)
+        if record is not None and aggregate is not None:
+            assert record.status.name == aggregate.status.name == WORLD.status(post)
+
+    @property_test(posts=st.lists(st.sampled_from(WORLD.posts), max_size=20))
+    async def test_lists_by_ids_in_their_order(self, database: Database, viewer: Viewer, posts: list[Post]) -> None:
+        async with reading(database, viewer) as repositories:
+            records = await repositories.posts.list_by_ids([post.id for post in posts])
+        assert [record and record.id for record in records] == [
+            post.id if sees(viewer, post) else None for post in posts
+        ]
+
+    @property_test(order=ORDERS, size=st.integers(1, 130))
+    async def test_pages_and_counts_what_the_viewer_may_see(
+        self, database: Database, viewer: Viewer, order: tuple[str, bool], size: int
+    ) -> None:
+        visible = [post for post in WORLD.posts if sees(viewer, post)]
+        async with reading(database, viewer) as repositories:
+            page = await repositories.posts.page(request(order, size))
+            count = await repositories.posts.count(request(order, size))
+        assert [record.id for record in page.records] == naive_page(visible, order, size)
+        assert (count, page.has_next) == (len(visible), size < len(visible))
+
+    @pytest.mark.parametrize("parent", PARENTS)
+    @property_test(order=ORDERS, size=st.integers(1, 15), data=st.data())
+    async def test_pages_and_counts_by_parent(
+        self,
+        database: Database,
+        viewer: Viewer,
+        parent: str,
+        order: tuple[str, bool],
+        size: int,
+        data: st.DataObject,
+    ) -> None:
+        rows, belongs = PARENTS[parent]
+        ids = data.draw(st.lists(st.sampled_from([row.id for row in rows]), unique=True))
+        expected = [[post for post in WORLD.posts if sees(viewer, post) and belongs(post, id_)] for id_ in ids]
+        async with reading(database, viewer) as repositories:
+            pages = await getattr(repositories.posts, f"page_by_{parent}_ids")(ids, request(order, size))
+            counts = await getattr(repositories.posts, f"count_by_{parent}_ids")(ids, request(order, size))
+        assert counts == [len(posts) for posts in expected]
+        assert [[record.id for record in page.records] for page in pages] == [
+            naive_page(posts, order, size) for posts in expected
+        ]
+
+    @property_test(order=ORDERS, size=st.integers(1, 130))
+    async def test_lists_deleted_posts_to_those_who_may(
+        self, database: Database, viewer: Viewer, order: tuple[str, bool], size: int
+    ) -> None:
+        wanted = request(order, size, include_deleted=True)
+        async with reading(database, viewer) as repositories:
+            if viewer.role is UserRole.READER:
+                error = Unauthenticated if viewer is ANONYMOUS else Forbidden
+                await refuses(error, lambda: repositories.posts.page(wanted))
+                await refuses(error, lambda: repositories.posts.count(wanted))
+                return
+            page, count = await repositories.posts.page(wanted), await repositories.posts.count(wanted)
+        visible = [post for post in WORLD.posts if sees(viewer, post, deleted=True)]
+        assert [record.id for record in page.records] == naive_page(visible, order, size)
+        assert count == len(visible)
+
+
+async def refuses(error: type[Exception], read: Callable[[], Awaitable[Any]]) -> None:
+    with pytest.raises(error):
+        await read()
+
+
+class TestAnonymousViewer:
+    """Through HTTP: a post that is not public is never shown, whichever way it is asked for."""
+
+    async def test_is_shown_no_hidden_post_by_key(self, api: Api, database: Database) -> None:
+        query = """
+        query($id: ID!, $slug: String!) {
+          node(id: $id) { id } nodes(ids: [$id]) { id } byId: post(by: { id: $id }) { id }
+          bySlug: post(by: { slug: $slug }) { id } posts(filter: { id: { eq: $id } }) { totalCount nodes { id } }
+        }
+        """
+        for post in WORLD.posts:
+            own = {"id": post.global_id} if WORLD.is_public(post) else None
+            found = await api.data(query, {"id": post.global_id, "slug": post.slug})
+            assert found == {
+                "node": own,
+                "nodes": [own],
+                "byId": own,
+                "bySlug": own,
+                "posts": {"totalCount": int(own is not None), "nodes": [own] if own else []},
+            }
+
+    async def test_is_shown_no_hidden_post_in_a_list(self, api: Api, database: Database) -> None:
+        posts = "posts(first: 100) { totalCount nodes { id } }"
+        data = await api.data(f"{{ users {{ nodes {{ {posts} }} }} tags {{ nodes {{ {posts} }} }} {posts} }}")
+        lists = [data["posts"], *(node["posts"] for kind in ("users", "tags") for node in data[kind]["nodes"])]
+        shown = {node["id"] for list_ in lists for node in list_["nodes"]}
+        assert shown == {post.global_id for post in WORLD.posts if WORLD.is_public(post)}
+        assert all(list_["totalCount"] == len(list_["nodes"]) for list_ in lists)
+
+
+class TestVisibleFrom:
+    async def test_is_a_copy_of_what_the_post_says(self, api: Api, database: Database) -> None:
+        links = sa.select(PostTag.post_id, PostTag.visible_from)
+        async with database.write() as session:
+            stored = (await session.execute(links)).all()
+            posts = {post.id: post for post in (await session.scalars(sa.select(Post))).all()}
+        assert len(stored) == sum(len(post.post_tags) for post in WORLD.posts)
+        assert all(visible_from == posts[post_id].visible_from for post_id, visible_from in stored)
