@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import structlog
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
@@ -12,6 +13,7 @@ from starlette.routing import Route
 
 from gqlapi.database.engine import EngineOptions
 from gqlapi.database.unit import Database
+from gqlapi.doctor import Severity, examine_pool
 from gqlapi.http.graphiql.page import graphiql_routes
 from gqlapi.http.graphql import GraphQLEndpoint
 from gqlapi.http.health import Readiness, healthz
@@ -21,6 +23,8 @@ from gqlapi.settings import Settings
 
 GRAPHQL_PATH = "/graphql"
 DEV_ORIGINS = r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?"
+
+logger = structlog.get_logger()
 
 
 def create_app(settings: Settings | None = None) -> Starlette:
@@ -32,10 +36,12 @@ def create_app(settings: Settings | None = None) -> Starlette:
         Schema(create_limits(settings)),
         database,
         max_body_bytes=settings.max_body_bytes,
+        reports_costs=settings.reports_costs,
     )
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        await _warn_of_pool(settings)
         yield
         readiness.is_stopping = True
         await database.dispose()
@@ -83,6 +89,12 @@ def create_limits(settings: Settings) -> Limits:
         max_cost=settings.max_cost,
         operation_timeout_seconds=settings.operation_timeout_seconds,
     )
+
+
+async def _warn_of_pool(settings: Settings) -> None:
+    finding = await examine_pool(settings)
+    if finding is not None and finding.severity is not Severity.OK:
+        logger.warning("doctor", code=finding.code, found=finding.found, fix=finding.fix)
 
 
 def _middleware(settings: Settings) -> list[Middleware]:

@@ -5,6 +5,7 @@ from typing import Any
 
 from graphql import Node
 
+from gqlapi.database.tracing import Trace
 from gqlapi.database.unit import Database
 from gqlapi.loaders import Loaders
 from gqlapi.models import ANONYMOUS, Viewer
@@ -17,11 +18,16 @@ class Context:
     repositories: Repositories
     loaders: Loaders
 
-    def __init__(self, database: Database, *, viewer: Viewer = ANONYMOUS, request_id: str = "") -> None:
-        """Prepare a context; it holds no connection before the first statement."""
+    def __init__(
+        self, database: Database, *, viewer: Viewer = ANONYMOUS, request_id: str = "", trace: Trace | None = None
+    ) -> None:
+        """Prepare a context; it holds no connection before the first statement, and tells `trace` of each."""
         self.viewer = viewer
         self.request_id = request_id
-        self._unit = database.read()
+        self.trace = trace
+        # The points of each root field, known before anything runs.
+        self.costs: Mapping[str, int] = {}
+        self._unit = database.read(trace)
         self._dialect_name = database.dialect_name
         self._prepared: Mapping[int, Any] = {}
 

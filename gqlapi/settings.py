@@ -57,6 +57,11 @@ class Settings(BaseSettings):
         description="Origins that browsers may call from, as JSON. In dev, localhost on any port is allowed as well.",
     )
     graphiql: bool | None = Field(None, description="Serve GraphiQL; by default only in dev.")
+    report_costs: bool | None = Field(
+        None,
+        description="Report the points and the SQL statements of each operation, in its `extensions` and in the log; "
+        "by default only in dev.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe level to log.")
 
     @model_validator(mode="after")
@@ -77,3 +82,8 @@ class Settings(BaseSettings):
     def serves_graphiql(self) -> bool:
         """Tell whether `/graphql` answers a browser with GraphiQL."""
         return not self.is_production if self.graphiql is None else self.graphiql
+
+    @property
+    def reports_costs(self) -> bool:
+        """Tell whether results and the log say what an operation cost."""
+        return not self.is_production if self.report_costs is None else self.report_costs

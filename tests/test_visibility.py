@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from gqlapi.database.pagination import Window
 from gqlapi.database.unit import Database
 from gqlapi.errors import Forbidden, Unauthenticated
-from gqlapi.models import ANONYMOUS, Post, PostTag, UserRole, Viewer
+from gqlapi.models import ANONYMOUS, Post, PostStatus, PostTag, UserRole, Viewer
 from gqlapi.repositories import ReadScope, Repositories
 from gqlapi.repositories.pages import PageRequest
 from gqlapi.schema.ordering import OrderDirection, PostOrder, PostOrderField, to_ordering
@@ -30,7 +30,7 @@ VIEWERS = {
     **{role.value: Viewer(id_, role) for role, id_ in zip(UserRole, WRITERS, strict=True)},
 }
 ORDERS = st.tuples(st.sampled_from([name for name in ORDER_KEYS if name in PostOrderField.__members__]), st.booleans())
-PARENTS = {
+PARENTS: dict[str, tuple[list[Any], Callable[[Post, UUID], bool]]] = {
     "author": (WORLD.users, lambda post, id_: post.author_id == id_),
     "tag": (WORLD.tags, lambda post, id_: any(link.tag_id == id_ for link in post.post_tags)),
 }
@@ -89,7 +89,7 @@ class TestPostRepository:
             aggregate = await repositories.posts.get_aggregate_by(attribute, getattr(post, attribute))
         assert (record and record.id, aggregate and aggregate.id) == (expected, expected)
         if record is not None and aggregate is not None:
-            assert record.status.name == aggregate.status.name == WORLD.status(post)
+            assert record.status is aggregate.status is PostStatus[WORLD.status(post)]
 
     @property_test(posts=st.lists(st.sampled_from(WORLD.posts), max_size=20))
     async def test_lists_by_ids_in_their_order(self, database: Database, viewer: Viewer, posts: list[Post]) -> None:
@@ -164,7 +164,7 @@ class TestAnonymousViewer:
           bySlug: post(by: { slug: $slug }) { id } posts(filter: { id: { eq: $id } }) { totalCount nodes { id } }
         }
         """
-        for post in WORLD.posts:
+        for post in WORLD.posts[::2]:
             own = {"id": post.global_id} if WORLD.is_public(post) else None
             found = await api.data(query, {"id": post.global_id, "slug": post.slug})
             assert found == {

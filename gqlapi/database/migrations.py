@@ -59,9 +59,22 @@ def head_revision() -> str:
     return head
 
 
+def missing_revisions(current: str | None) -> list[str] | None:
+    """Return the ids of the revisions after `current`, the newest first; None when it is not one of ours."""
+    ids = [script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()]
+    if current is None:
+        return ids
+    return ids[: ids.index(current)] if current in ids else None
+
+
+def is_missing_file(url: sa.URL) -> bool:
+    """Tell whether the URL is that of an SQLite file which does not exist; connecting would create it."""
+    return url.get_backend_name() == "sqlite" and "uri" not in url.query and not Path(url.database or "").exists()
+
+
 async def current_revision(url: str) -> str | None:
     """Return the id of the revision that the database is at, None before the first; a missing file stays missing."""
-    if _is_missing_file(sa.make_url(normalize_url(url))):
+    if is_missing_file(sa.make_url(normalize_url(url))):
         return None
     async with connect(url) as connection:
         return await connection.run_sync(lambda sync: MigrationContext.configure(sync).get_current_revision())
@@ -142,10 +155,6 @@ def _config() -> Config:
     config.set_main_option("script_location", str(scripts_directory()).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     return config
-
-
-def _is_missing_file(url: sa.URL) -> bool:
-    return url.get_backend_name() == "sqlite" and "uri" not in url.query and not Path(url.database or "").exists()
 
 
 def _begin(connection: sa.Connection) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from gqlapi.database.engine import TIMEOUT_OPTION, EngineOptions, create_engines
 from gqlapi.database.failures import is_disconnect, to_api_error
 from gqlapi.database.gate import PoolGate
+from gqlapi.database.tracing import TRACE_OPTION, Trace, install_tracing
 
 ReadConsistency = Literal["snapshot", "statement"]
 
@@ -30,6 +31,7 @@ class Database:
         """Prepare the engines; nothing connects before the first statement."""
         options = options or EngineOptions()
         read_engine, self.write_engine = create_engines(url, options)
+        install_tracing(read_engine)
         self.read_engine = read_engine.execution_options(**_read_options(read_engine, read_consistency))
         self.gate = PoolGate(options.pool_size, queue_size=queue_size, timeout_seconds=queue_timeout_seconds)
 
@@ -38,9 +40,9 @@ class Database:
         """`postgresql` or `sqlite`."""
         return self.read_engine.dialect.name
 
-    def read(self) -> "ReadUnit":
-        """Make a unit that reads one snapshot; it connects at its first statement."""
-        return ReadUnit(self.read_engine, self.gate)
+    def read(self, trace: Trace | None = None) -> "ReadUnit":
+        """Make a unit that reads one snapshot and tells `trace` of its statements; it connects at its first one."""
+        return ReadUnit(self.read_engine, self.gate, trace)
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncSession]:
@@ -78,8 +80,9 @@ class ReadUnit:
     each other under a lock. The first failure poisons the unit, so that an answer never mixes two states.
     """
 
-    def __init__(self, engine: AsyncEngine, gate: PoolGate) -> None:
+    def __init__(self, engine: AsyncEngine, gate: PoolGate, trace: Trace | None = None) -> None:
         """Prepare the unit; it connects at its first statement."""
+        self._options = {} if trace is None else {TRACE_OPTION: trace}
         self._engine = engine
         self._gate = gate
         self._lock = asyncio.Lock()
@@ -150,7 +153,9 @@ class ReadUnit:
     async def _attempt(self, statement: sa.Select[Any], parameters: dict[str, Any] | None, *, entities: bool) -> Any:
         if self._session is None:
             await self._gate.enter()
-            self._session = AsyncSession(self._engine, expire_on_commit=False, autoflush=False)
+            self._session = AsyncSession(
+                self._engine, expire_on_commit=False, autoflush=False, execution_options=self._options
+            )
         if entities:
             return await self._session.execute(statement, parameters)
         # A Core execution on the session's own connection: a third cheaper for plain rows.

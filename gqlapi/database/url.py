@@ -7,6 +7,8 @@ ASYNC_DRIVERS = {"postgresql": "postgresql+asyncpg", "sqlite": "sqlite+aiosqlite
 # libpq's names for what asyncpg takes under another name, or not at all.
 RENAMED = {"sslmode": "ssl", "connect_timeout": "timeout"}
 DROPPED = frozenset({"channel_binding", "gssencmode"})
+# Parameters that drivers accept a secret in.
+SECRETS = frozenset({"password", "sslpassword", "passfile"})
 
 
 def normalize_url(text: str) -> str:
@@ -26,3 +28,10 @@ def normalize_url(text: str) -> str:
         raise ValueError("SQLite needs a file: several connections read and write it")
     query = {RENAMED.get(name, name): value for name, value in url.query.items() if name not in DROPPED}
     return url.set(drivername=ASYNC_DRIVERS[backend], query=query).render_as_string(hide_password=False)
+
+
+def mask_url(text: str) -> str:
+    """Return a URL that can be shown: its password, wherever it stands, becomes `***`."""
+    url = sa.make_url(text)
+    query = {name: "***" if name in SECRETS else value for name, value in url.query.items()}
+    return url.set(query=query).render_as_string(hide_password=True)

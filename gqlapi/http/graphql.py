@@ -13,6 +13,7 @@ from strawberry.schema.base import BaseSchema
 from strawberry.types import ExecutionResult
 
 from gqlapi.context import Context
+from gqlapi.database.tracing import Trace
 from gqlapi.database.unit import Database
 from gqlapi.errors import Code
 from gqlapi.http.body import HTTP_BAD_REQUEST, parse_json, read_body
@@ -29,11 +30,14 @@ MEDIA_TYPE = "application/json"
 class GraphQLEndpoint(GraphQL[Context, None]):
     """Answers GraphQL requests; one context for each operation."""
 
-    def __init__(self, schema: BaseSchema, database: Database, *, max_body_bytes: int) -> None:
+    def __init__(
+        self, schema: BaseSchema, database: Database, *, max_body_bytes: int, reports_costs: bool = False
+    ) -> None:
         """Serve a schema over a database."""
         super().__init__(schema, graphql_ide=None, subscription_protocols=())
         self._database = database
         self._max_body_bytes = max_body_bytes
+        self._reports_costs = reports_costs
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; what is refused before GraphQL begins is refused in GraphQL's shape."""
@@ -53,7 +57,9 @@ class GraphQLEndpoint(GraphQL[Context, None]):
 
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Context:
         """Make the context of one operation."""
-        return Context(self._database, request_id=request.scope["state"]["request_id"])
+        state = request.scope["state"]
+        trace = state["trace"] = Trace() if self._reports_costs else None
+        return Context(self._database, request_id=state["request_id"], trace=trace)
 
     async def parse_http_body(self, request: AsyncHTTPRequestAdapter) -> GraphQLRequestData | list[GraphQLRequestData]:
         """Read the request.

@@ -45,7 +45,9 @@ class PostContentRepository:
 
     async def replace(self, contents: Sequence[tuple[StalePost, Mapping[str, Any]]]) -> None:
         """Write columns made from the posts' Markdown, and index the posts again."""
-        made: dict[str, Any] = {name: sa.bindparam(name) for name in ("html", "text", "reading_time_minutes", "renderer")}
+        made: dict[str, Any] = {
+            name: sa.bindparam(name) for name in ("html", "text", "reading_time_minutes", "renderer")
+        }
         update = sa.update(Post).where(POSTS.id == sa.bindparam("post_id")).values(made)
         connection = await self._session.connection()
         # Stated, or the column's onupdate would take this for an edit.

@@ -81,6 +81,15 @@ class Analysis:
             merged[owner] = merged.get(owner, frozenset()) | attributes
         return merged
 
+    @property
+    def costs(self) -> dict[str, int]:
+        """The points of each root field, by its name in the response."""
+        costs: dict[str, int] = {}
+        for key, size in self.roots.items():
+            name = key.split(":", 1)[1]
+            costs[name] = costs.get(name, 0) + size.cost
+        return costs
+
 
 class Analyzer:
     """Walks one operation."""

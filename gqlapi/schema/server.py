@@ -12,6 +12,7 @@ from graphql import (
     DocumentNode,
     FragmentDefinitionNode,
     GraphQLError,
+    GraphQLInputObjectType,
     GraphQLSchema,
     GraphQLSyntaxError,
     OperationDefinitionNode,
@@ -23,6 +24,7 @@ from graphql.validation.rules import overlapping_fields_can_be_merged as overlap
 from strawberry.extensions import ParserCache, SchemaExtension
 from strawberry.schema.config import StrawberryConfig
 from strawberry.schema.exceptions import CannotGetOperationTypeError
+from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
 from strawberry.types import ExecutionResult
 from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
@@ -47,6 +49,8 @@ MAX_VALIDATION_ERRORS = 10
 overlap.MAX_COMPLEXITY_BUDGET = 20_000
 # A message may repeat what the client sent.
 MAX_MESSAGE_LENGTH = 500
+# The true size of a hostile document may have hundreds of digits.
+MAX_SHOWN_SIZE = 10**9
 
 logger = structlog.get_logger()
 
@@ -68,6 +72,7 @@ class Schema(strawberry.Schema):
         )
         self.limits = limits
         install_resolvers(self._schema)
+        _mark_one_of(self._schema)
 
     @cached_property
     def sdl(self) -> str:
@@ -112,10 +117,28 @@ class Schema(strawberry.Schema):
         if result.errors:
             is_refused = isinstance(result, PreExecutionError)
             result.errors = [present(error, context.request_id, is_refused=is_refused) for error in result.errors]
+        result.extensions = {**(result.extensions or {}), **self._report(context)}
         return result
+
+    def _report(self, context: Context) -> dict[str, Any]:
+        """Return what a developer learns of an operation besides its result; nothing where nothing was traced."""
+        if context.trace is None:
+            return {}
+        report: dict[str, Any] = {"sql": {"statements": context.trace.statements, "ms": context.trace.ms}}
+        if context.costs:  # empty for a document that is not valid
+            requested = min(sum(context.costs.values()), MAX_SHOWN_SIZE)
+            report["cost"] = {"requested": requested, "limit": self.limits.max_cost}
+        return report
 
     def process_errors(self, *_: object, **__: object) -> None:
         """Log nothing here: `present` logs what it masks, and the rest is the client's own."""
+
+
+def _mark_one_of(schema: GraphQLSchema) -> None:
+    """Leave @oneOf to graphql-core: Strawberry's rule fails on a fragment that stands before its operation."""
+    for type_ in schema.type_map.values():
+        if isinstance(type_, GraphQLInputObjectType):
+            type_.is_one_of = type_.extensions["strawberry-definition"].is_one_of
 
 
 class Validation(SchemaExtension):
@@ -132,7 +155,7 @@ class Validation(SchemaExtension):
 
 @lru_cache(maxsize=DOCUMENT_CACHE_SIZE)
 def _validate(schema: GraphQLSchema, document: DocumentNode, rules: Any) -> list[GraphQLError]:
-    return validate(schema, document, rules, max_errors=MAX_VALIDATION_ERRORS)
+    return validate(schema, document, (*rules, MaybeNullValidationRule), max_errors=MAX_VALIDATION_ERRORS)
 
 
 class OperationLimits(SchemaExtension):
@@ -170,6 +193,7 @@ class OperationLimits(SchemaExtension):
         assert root_type is not None  # noqa: S101 - the document is valid
         analyzer = Analyzer(schema._schema, schema.schema_converter, _fragments(document), variables)  # noqa: SLF001
         analysis = analyzer.analyze(root_type, operation.selection_set)
+        execution.context.costs = analysis.costs
         execution.context.begin(analysis.attributes, analysis.prepared)
         return analysis.errors or self._exceeded(analysis, operation)
 
@@ -199,8 +223,7 @@ def _largest_root(analysis: Analysis, name: str) -> str:
 
 
 def _limit_error(name: str, size: int, limit: int, root: str, operation: OperationDefinitionNode) -> GraphQLError:
-    # The true size of a hostile document may have hundreds of digits.
-    shown = min(size, 10**9)
+    shown = min(size, MAX_SHOWN_SIZE)
     error = LimitExceeded(f"The operation has {name} {shown}, over the limit of {limit}.", limit=limit, actual=shown)
     return GraphQLError(error.message, operation, path=[root.split(":", 1)[1]], original_error=error)
 

@@ -1,0 +1,87 @@
+"""What all commands share: the application that they register with, the settings, and how they fail."""
+
+import asyncio
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Annotated, Any, NoReturn, TypeVar
+
+import sqlalchemy as sa
+import typer
+from pydantic import ValidationError
+from pydantic_settings import SettingsError
+from rich.console import Console
+
+from gqlapi import __version__
+from gqlapi.database.url import normalize_url
+from gqlapi.settings import Settings
+
+WRONG_USAGE = 2
+T = TypeVar("T")
+
+cli = typer.Typer(
+    help="A GraphQL API server for publishing.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=True,
+)
+console = Console(stderr=True)
+
+Host = Annotated[str | None, typer.Option(help="Address to listen on.")]
+Port = Annotated[int | None, typer.Option(help="Port to listen on.")]
+Workers = Annotated[int | None, typer.Option(help="Worker processes.")]
+
+
+def _print_version(value: bool) -> None:  # noqa: FBT001 - typer passes the option's value
+    if value:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@cli.callback()
+def _options(
+    *,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Carry the options that stand before a command."""
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Read the settings; a wrong one ends the program with what is wrong and how to mend it."""
+    try:
+        settings = Settings(**{name: value for name, value in overrides.items() if value is not None})  # type: ignore[arg-type] # pydantic checks them
+    except ValidationError as error:
+        problems = (("".join(f"GQLAPI_{part} ".upper() for part in p["loc"][:1]), p["msg"]) for p in error.errors())
+        fail(*(name + message.removeprefix("Value error, ") for name, message in problems), status=WRONG_USAGE)
+    except SettingsError as error:  # a list that is not JSON
+        fail(str(error), status=WRONG_USAGE)
+    _check_database_url(settings.database_url)
+    return settings
+
+
+def _check_database_url(text: str) -> None:
+    try:
+        url = sa.make_url(normalize_url(text))
+    except ValueError as error:
+        fail(f"GQLAPI_DATABASE_URL {error}", status=WRONG_USAGE)
+    folder = Path(url.database or "").parent
+    if url.get_backend_name() == "sqlite" and not folder.is_dir():
+        fail(f"GQLAPI_DATABASE_URL the folder {folder} does not exist", status=WRONG_USAGE)
+
+
+def fail(*messages: str, status: int = 1) -> NoReturn:
+    """End the program with one line for each problem."""
+    for message in messages:
+        console.print("[red]error[/]", end=" ")
+        console.print(message, markup=False, highlight=False, soft_wrap=True)
+    raise typer.Exit(status)
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Run work on the database; when it cannot be reached, say so."""
+    try:
+        return asyncio.run(work)
+    except (OSError, sa.exc.DBAPIError) as error:
+        reason = str(getattr(error, "orig", error)).partition("\n")[0]
+        fail(f"The database cannot be used: {reason}. GQLAPI_DATABASE_URL says where it is.")

@@ -1,0 +1,49 @@
+"""`gqlapi migrate`, `gqlapi seed` and `gqlapi render`."""
+
+from typing import Annotated
+
+import typer
+
+from gqlapi.cli.base import cli, console, fail, load_settings, run
+from gqlapi.cli.work import render_database, seed_database
+from gqlapi.database import migrations
+from gqlapi.progress import progress
+from gqlapi.seeding import SeedSize
+
+DEFAULT_SIZE = SeedSize()
+
+
+@cli.command()
+def migrate(revision: Annotated[str, typer.Argument(help="Where to.")] = "head") -> None:
+    """Bring the database's schema up to date; safe to run several times at once."""
+    settings = load_settings()
+    run(migrations.upgrade(settings.database_url, revision))
+    console.print(f"The database is at revision {run(migrations.current_revision(settings.database_url))}.")
+
+
+@cli.command("seed")
+def seed_command(
+    users: Annotated[int, typer.Option(min=1)] = DEFAULT_SIZE.users,
+    posts: Annotated[int, typer.Option(min=0)] = DEFAULT_SIZE.posts,
+    tags: Annotated[int, typer.Option(min=0)] = DEFAULT_SIZE.tags,
+    key: Annotated[int, typer.Option("--seed", help="Another number makes another blog.")] = 1,
+) -> None:
+    """Fill an empty database with a blog, always the same one: small by default, or as large as you ask."""
+    settings = load_settings()
+    with progress(console) as report:
+        is_seeded = run(seed_database(settings, SeedSize(users, posts, tags), key, report))
+    if not is_seeded:
+        fail("The database has users already; nothing was changed.")
+    console.print(f"Made {users} users, {posts} posts and {tags} tags.")
+
+
+@cli.command()
+def render(
+    *,
+    all_posts: Annotated[bool, typer.Option("--all", help="Render every post, and rebuild its search entry.")] = False,
+) -> None:
+    """Render the posts again that an older version of the renderer made; run it after an upgrade."""
+    settings = load_settings()
+    with progress(console) as report:
+        count = run(render_database(settings, report, all_posts=all_posts))
+    console.print(f"Rendered {count} posts.")

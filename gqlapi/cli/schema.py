@@ -1,0 +1,25 @@
+"""`gqlapi schema`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gqlapi.app import create_limits
+from gqlapi.cli.base import cli, fail, load_settings
+from gqlapi.schema import Schema
+
+SDL_FILE = Path("schema.graphql")
+
+
+@cli.command()
+def schema(
+    *,
+    check: Annotated[bool, typer.Option(help="Only compare schema.graphql; fail when it differs.")] = False,
+) -> None:
+    """Print the schema as SDL."""
+    sdl = Schema(create_limits(load_settings())).sdl
+    if not check:
+        typer.echo(sdl, nl=False)
+    elif not SDL_FILE.exists() or SDL_FILE.read_text(encoding="utf-8") != sdl:
+        fail(f"{SDL_FILE} differs from the code. Write it: gqlapi schema > {SDL_FILE}")

@@ -1,0 +1,108 @@
+"""`gqlapi dev` and `gqlapi serve`."""
+
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import uvicorn
+from starlette.applications import Starlette
+
+from gqlapi import __version__
+from gqlapi.app import GRAPHQL_PATH, create_app
+from gqlapi.cli.base import Host, Port, Workers, cli, console, fail, load_settings, run
+from gqlapi.cli.work import prepare_database
+from gqlapi.database.url import mask_url
+from gqlapi.http.graphiql.background import building_in_background
+from gqlapi.logs import configure_logs
+from gqlapi.settings import Settings
+
+PACKAGE = Path(__file__).resolve().parents[1]
+GRACEFUL_SHUTDOWN_SECONDS = 25
+# After this long a worker that does not answer its supervisor is killed; uvicorn's 5 are too few on a busy machine.
+WORKER_START_SECONDS = 30
+
+
+@cli.command()
+def dev(
+    *,
+    host: Host = None,
+    port: Port = None,
+    reload: Annotated[bool, typer.Option(help="Restart when code changes.")] = True,
+) -> None:
+    """Create the database if need be, migrate, seed it if empty, and serve with GraphiQL."""
+    settings = load_settings(environment="dev", host=host, port=port)
+    configure_logs(settings)
+    _check_address(settings)
+    run(prepare_database(settings))
+    _print_banner(settings)
+    with building_in_background():
+        _serve(settings, reload=reload, workers=1)
+
+
+@cli.command()
+def serve(host: Host = None, port: Port = None, workers: Workers = None) -> None:
+    """Serve in production: nothing is migrated or seeded, and dev secrets are refused."""
+    settings = load_settings(environment="production", host=host, port=port, workers=workers)
+    configure_logs(settings)
+    _check_address(settings)
+    _serve(settings, reload=False, workers=settings.workers)
+
+
+def application() -> Starlette:
+    """Make the application of a worker process, which sets up its logs anew."""
+    settings = Settings()
+    configure_logs(settings)
+    return create_app(settings)
+
+
+def _print_banner(settings: Settings) -> None:
+    base = f"http://{settings.host}:{settings.port}"
+    for name, value in (
+        ("gqlapi", __version__),
+        ("GraphiQL", base + GRAPHQL_PATH),
+        ("GraphQL", base + GRAPHQL_PATH),
+        ("health", base + "/readyz"),
+        ("database", mask_url(settings.database_url)),
+    ):
+        console.print(f"  [bold]{name:<9}[/] {value}", highlight=False, soft_wrap=True)
+
+
+def _serve(settings: Settings, *, reload: bool, workers: int) -> None:
+    # Reloader and workers import the application in processes of their own: the environment carries the settings.
+    os.environ.update(_environment(settings, workers))
+    # After its orderly end uvicorn raises the signal again, which would make the end a failure.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    uvicorn.run(
+        "gqlapi.cli.server:application",
+        factory=True,
+        host=settings.host,
+        port=settings.port,
+        reload=reload,
+        reload_dirs=[str(PACKAGE)] if reload else None,
+        workers=None if reload else workers,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACEFUL_SHUTDOWN_SECONDS,
+        timeout_worker_healthcheck=WORKER_START_SECONDS,
+    )
+    sys.exit(0)
+
+
+def _check_address(settings: Settings) -> None:
+    """End the program when nothing can listen on the address, before anything else happens."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        socket.create_server((settings.host, settings.port), family=family).close()
+    except OSError as error:
+        address = f"{settings.host}:{settings.port}"
+        fail(f"Cannot listen on {address}: {error.strerror}. Choose another with --port or GQLAPI_PORT.")
+
+
+def _environment(settings: Settings, workers: int) -> dict[str, str]:
+    # Each worker compares the connections of all of them with what the database admits.
+    return {"GQLAPI_ENVIRONMENT": settings.environment, "GQLAPI_WORKERS": str(workers)}

@@ -1,0 +1,153 @@
+"""What a database says of itself, read on a connection of its own, so that no pool is filled or warmed."""
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+
+from gqlapi.database.migrations import is_missing_file
+from gqlapi.database.url import normalize_url
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresFacts:
+    """What decides whether a PostgreSQL server fits; the clock's offset is what surely is not the network's."""
+
+    version: str
+    version_number: int
+    max_connections: int
+    reserved_connections: int
+    synchronous_commit: str
+    encoding: str
+    clock_offset_seconds: float = 0.0
+
+    @property
+    def usable_connections(self) -> int:
+        """How many connections are left for those who are no superusers."""
+        return self.max_connections - self.reserved_connections
+
+
+@dataclass(frozen=True, slots=True)
+class SqliteFacts:
+    """What decides whether a file of SQLite fits; `write_failure` is empty when a write may begin."""
+
+    version: str
+    has_fts5: bool
+    journal_mode: str
+    path: Path
+    write_failure: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseFacts:
+    """A database that can be reached: its server, its revisions (none before the first migration), its tables."""
+
+    server: PostgresFacts | SqliteFacts
+    revisions: tuple[str, ...]
+    tables: frozenset[str]
+
+
+async def inspect_database(url: str, *, timeout_seconds: float) -> DatabaseFacts:
+    """Connect and look around, changing nothing.
+
+    Raises:
+        FileNotFoundError: the URL is that of an SQLite file that does not exist.
+        Exception: whatever the driver says when the database cannot be reached.
+    """
+    async with _connect(url, timeout_seconds) as connection:
+        return await connection.run_sync(_inspect)
+
+
+async def inspect_postgresql(url: str, *, timeout_seconds: float) -> PostgresFacts:
+    """Ask a server for its facts, in one statement.
+
+    Raises:
+        Exception: whatever the driver says when the database cannot be reached.
+    """
+    async with _connect(url, timeout_seconds) as connection:
+        return await connection.run_sync(_postgres_facts)
+
+
+@asynccontextmanager
+async def _connect(url: str, timeout_seconds: float) -> AsyncIterator[AsyncConnection]:
+    parsed = sa.make_url(normalize_url(url))
+    if is_missing_file(parsed):
+        raise FileNotFoundError(f"the file {parsed.database} does not exist")
+    # For asyncpg the longest wait for a connection, for SQLite that for a lock.
+    arguments: dict[str, Any] = {"timeout": timeout_seconds}
+    if parsed.get_backend_name() == "sqlite":
+        arguments["isolation_level"] = None
+    engine = create_async_engine(parsed, poolclass=sa.NullPool, hide_parameters=True, connect_args=arguments)
+    try:
+        async with engine.connect() as connection:
+            yield connection
+    finally:
+        await engine.dispose()
+
+
+def _inspect(connection: sa.Connection) -> DatabaseFacts:
+    server = _postgres_facts(connection) if connection.dialect.name == "postgresql" else _sqlite_facts(connection)
+    revisions = MigrationContext.configure(connection).get_current_heads()
+    return DatabaseFacts(server, tuple(revisions), frozenset(sa.inspect(connection).get_table_names()))
+
+
+def _postgres_facts(connection: sa.Connection) -> PostgresFacts:
+    setting = sa.func.current_setting
+    reserved = sa.cast(setting("superuser_reserved_connections"), sa.Integer)
+    # Since PostgreSQL 16; NULL before.
+    reserved_since_16 = sa.func.coalesce(sa.cast(setting("reserved_connections", sa.true()), sa.Integer), 0)
+    encoding = sa.func.pg_encoding_to_char(sa.column("encoding", sa.Integer))
+    statement = (
+        sa.select(
+            setting("server_version"),
+            sa.cast(setting("server_version_num"), sa.Integer),
+            sa.cast(setting("max_connections"), sa.Integer),
+            reserved + reserved_since_16,
+            setting("synchronous_commit"),
+            encoding,
+            sa.cast(sa.extract("epoch", sa.func.clock_timestamp()), sa.Double),
+        )
+        .select_from(sa.table("pg_database"))
+        .where(sa.column("datname", sa.Text) == sa.func.current_database())
+    )
+    before = time.time()
+    values: list[Any] = list(connection.execute(statement).one())
+    after = time.time()
+    offset = abs(values.pop() - (before + after) / 2)
+    values.append(max(0.0, offset - (after - before) / 2))
+    return PostgresFacts(*values)
+
+
+def _sqlite_facts(connection: sa.Connection) -> SqliteFacts:
+    def ask(text: str) -> Any:
+        return connection.exec_driver_sql(text).one()
+
+    return SqliteFacts(
+        version=ask("SELECT sqlite_version()")[0],
+        has_fts5=bool(ask("SELECT sqlite_compileoption_used('ENABLE_FTS5')")[0]),
+        journal_mode=ask("PRAGMA journal_mode")[0],
+        path=Path(connection.exec_driver_sql("PRAGMA database_list").all()[0][2]),
+        write_failure=_write_failure(connection),
+    )
+
+
+def _write_failure(connection: sa.Connection) -> str:
+    """Write and roll back: permissions do not tell what the file system allows."""
+    version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+    failure = ""
+    try:
+        # Of a file that is read-only, this begins a mere read.
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        connection.exec_driver_sql(f"PRAGMA user_version={int(version)}")
+    except DBAPIError as error:
+        failure = str(error.orig)
+    with suppress(DBAPIError):  # there is no transaction if it could not begin
+        connection.exec_driver_sql("ROLLBACK")
+    return failure

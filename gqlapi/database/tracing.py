@@ -1,0 +1,109 @@
+"""Counts the SQL statements of a unit of work, and explains them where it is asked to."""
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+# An execution option of a connection: the trace that its statements belong to.
+TRACE_OPTION = "trace"
+
+
+class Trace:
+    """The number and the time of the statements of one operation.
+
+    The time ends when all rows are here; that of the first statement includes the BEGIN that the driver sends along.
+    """
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self.statements = 0
+        self.seconds = 0.0
+        self._started: float | None = None
+
+    @property
+    def ms(self) -> float:
+        """The time of all statements together, in milliseconds."""
+        return round(self.seconds * 1000, 1)
+
+    def start(self) -> None:
+        """Note that a statement begins; one unit runs one at a time."""
+        self.statements += 1
+        self._started = time.perf_counter()
+
+    def stop(self) -> float:
+        """Note that it ended, well or not, and return its seconds; a second call does nothing."""
+        if self._started is None:
+            return 0.0
+        seconds, self._started = time.perf_counter() - self._started, None
+        self.seconds += seconds
+        return seconds
+
+    def executed(self, _connection: sa.Connection, _sql: str, _parameters: Any, _rows: int, _seconds: float) -> None:
+        """Look at a statement that succeeded; `rows` is negative where the driver does not tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainedStatement:
+    """A statement that ran: its text with placeholders, its rows, its time, and the lines of its plan."""
+
+    sql: str
+    rows: int
+    ms: float
+    plan: tuple[str, ...]
+
+
+class ExplainingTrace(Trace):
+    """Keeps each statement with its plan, made with the statement's own parameters in the same transaction."""
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        super().__init__()
+        self.explained: list[ExplainedStatement] = []
+
+    def executed(self, connection: sa.Connection, sql: str, parameters: Any, rows: int, seconds: float) -> None:
+        """Explain the statement, and count its rows where the driver does not."""
+        plan = _plan(connection, sql, parameters)
+        if rows < 0:
+            rows = connection.exec_driver_sql(f"SELECT count(*) FROM ({sql})", parameters).scalar_one()  # noqa: S608 - the text of a statement that ran
+        self.explained.append(ExplainedStatement(sql, rows, round(seconds * 1000, 1), plan))
+
+
+def install_tracing(engine: AsyncEngine) -> None:
+    """Let the statements of connections with `TRACE_OPTION` tell their trace."""
+
+    @sa.event.listens_for(engine.sync_engine, "before_cursor_execute")
+    def _before(_connection: object, _cursor: object, _sql: str, _parameters: object, context: Any, _m: object) -> None:
+        if (trace := _trace_of(context)) is not None:
+            trace.start()
+
+    @sa.event.listens_for(engine.sync_engine, "after_cursor_execute")
+    def _after(connection: sa.Connection, cursor: Any, sql: str, parameters: Any, context: Any, _m: object) -> None:
+        if (trace := _trace_of(context)) is not None:
+            trace.executed(connection, sql, parameters, cursor.rowcount, trace.stop())
+
+    @sa.event.listens_for(engine.sync_engine, "handle_error")
+    def _failed(failure: sa.engine.ExceptionContext) -> None:
+        if (trace := _trace_of(failure.execution_context)) is not None:
+            trace.stop()
+
+
+def _trace_of(context: Any) -> Trace | None:
+    # Transaction control, SET and PRAGMA are the only texts that run uncompiled; they are not counted.
+    if context is None or context.compiled is None:
+        return None
+    trace: Trace | None = context.execution_options.get(TRACE_OPTION)
+    return trace
+
+
+def _plan(connection: sa.Connection, sql: str, parameters: Any) -> tuple[str, ...]:
+    if connection.dialect.name == "postgresql":
+        return tuple(connection.exec_driver_sql(f"EXPLAIN {sql}", parameters).scalars())
+    depths: dict[int, int] = {0: -1}
+    lines = []
+    for id_, parent, _, detail in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", parameters):
+        depths[id_] = depths.get(parent, -1) + 1
+        lines.append("  " * depths[id_] + detail)
+    return tuple(lines)

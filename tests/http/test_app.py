@@ -1,0 +1,236 @@
+"""Everything around GraphQL: health, request ids, CORS, masked errors, GraphiQL and logs."""
+
+import json
+import logging
+import re
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import structlog
+
+from gqlapi.app import create_app
+from gqlapi.logs import configure_logs
+from gqlapi.repositories.users import UserRepository
+from gqlapi.settings import Settings
+from tests.api import Api, internals_in, only_error, serve, settings_for
+
+QUERY = "{ serverInfo { version } }"
+USER = '{ user(by: {username: "ann"}) { id } }'
+SECRET = "a secret of more than thirty-two characters"
+PRODUCTION = {"environment": "production", "secret_key": SECRET}
+UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
+HTML = {"Accept": "text/html"}
+
+
+class Logs:
+    """What was written to the log."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self._capsys = capsys
+
+    def read(self) -> str:
+        """Return what was written since the last call."""
+        return self._capsys.readouterr().err
+
+
+@pytest.fixture
+def logs(capsys: pytest.CaptureFixture[str]) -> Iterator[Logs]:
+    """The log; its configuration is the process's, and put back."""
+    root = logging.getLogger()
+    before = root.handlers, root.level, logging.getLogger("uvicorn.access").disabled
+    yield Logs(capsys)
+    root.handlers, root.level, logging.getLogger("uvicorn.access").disabled = before
+    structlog.reset_defaults()
+
+
+@asynccontextmanager
+async def logging_server(url: str, **values: Any) -> AsyncIterator[Api]:
+    settings = settings_for(url, **{"log_level": "info", **values})
+    configure_logs(settings)
+    async with serve(settings) as api:
+        yield api
+
+
+def fail_with(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    """Make every look-up of a user fail."""
+
+    async def get_by(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(UserRepository, "get_by", get_by)
+
+
+class TestHealth:
+    async def test_is_good_while_the_database_answers(self, api: Api) -> None:
+        for path in ("/healthz", "/readyz"):
+            response = await api.http.get(path)
+            assert (response.status_code, response.json()) == (200, {"status": "ok"})
+
+    async def test_readiness_ends_with_the_database(self, empty_sqlite_url: str) -> None:
+        folder = Path(empty_sqlite_url.removeprefix("sqlite:///")).parent
+        async with serve(settings_for(f"sqlite:///{folder}/gone/gqlapi.db")) as api:
+            response = await api.http.get("/readyz")
+            assert (response.status_code, response.json()["status"]) == (503, "unavailable")
+            assert (await api.http.get("/healthz")).status_code == 200
+            assert internals_in(response) == []
+
+    async def test_readiness_ends_with_a_server_of_postgresql(self) -> None:
+        async with serve(settings_for("postgresql://gqlapi:hunter2@127.0.0.1:1/gqlapi")) as api:
+            response = await api.http.get("/readyz")
+            assert response.status_code == 503
+            assert "hunter2" not in response.text
+            error = only_error(await api.post(USER))
+            assert error["extensions"]["code"] == "UNAVAILABLE"
+
+    async def test_readiness_ends_when_the_server_stops(self, sqlite_url: str) -> None:
+        app = create_app(settings_for(sqlite_url))
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+            async with app.router.lifespan_context(app):
+                assert (await client.get("/readyz")).status_code == 200
+            response = await client.get("/readyz")
+            assert (response.status_code, response.json()) == (503, {"status": "stopping"})
+            assert (await client.get("/healthz")).status_code == 200
+
+
+class TestRoot:
+    async def test_leads_to_graphql(self, sqlite_url: str) -> None:
+        async with serve(settings_for(sqlite_url)) as api:
+            response = await api.http.get("/")
+        assert (response.status_code, response.headers["Location"]) == (307, "/graphql")
+
+
+class TestRequestId:
+    @pytest.mark.parametrize("request_id", ["a", "req-1.2_3", "A" * 64, "0193"])
+    async def test_of_a_proxy_is_taken_over(self, sqlite_url: str, request_id: str) -> None:
+        async with serve(settings_for(sqlite_url)) as api:
+            response = await api.http.get("/healthz", headers={"X-Request-Id": request_id})
+        assert response.headers["X-Request-Id"] == request_id
+
+    @pytest.mark.parametrize("request_id", [None, "", "A" * 65, "a b", "a\tb", "<script>", "é", "a;b", "%0a"])
+    async def test_is_made_when_there_is_none_that_is_safe(self, sqlite_url: str, request_id: str | None) -> None:
+        headers = [] if request_id is None else [(b"X-Request-Id", request_id.encode())]
+        async with serve(settings_for(sqlite_url)) as api:
+            made = [(await api.http.get(path, headers=headers)).headers["X-Request-Id"] for path in ("/healthz", "/no")]
+        assert all(UUID7.fullmatch(text) for text in made)
+        assert made[0] != made[1]
+
+
+class TestCors:
+    @pytest.mark.parametrize(
+        "origin", ["http://localhost:3000", "http://127.0.0.1:5173", "https://localhost", "http://[::1]:8080"]
+    )
+    async def test_lets_localhost_in_while_developing(self, sqlite_url: str, origin: str) -> None:
+        async with serve(settings_for(sqlite_url)) as api:
+            preflight = await ask(api, origin)
+            response = await api.http.post("/graphql", json={"query": QUERY}, headers={"Origin": origin})
+        assert preflight.headers["Access-Control-Allow-Origin"] == origin
+        assert response.headers["Access-Control-Allow-Origin"] == origin
+        assert response.headers["Access-Control-Expose-Headers"] == "X-Request-Id"
+
+    @pytest.mark.parametrize(
+        "origin", ["https://evil.example", "http://localhost.evil.example", "http://evil.example/localhost:1", "null"]
+    )
+    async def test_lets_nobody_else_in(self, sqlite_url: str, origin: str) -> None:
+        async with serve(settings_for(sqlite_url)) as api:
+            assert "Access-Control-Allow-Origin" not in (await ask(api, origin)).headers
+
+    async def test_lets_only_configured_origins_in_in_production(self, sqlite_url: str) -> None:
+        async with serve(settings_for(sqlite_url, **PRODUCTION)) as api:
+            assert "Access-Control-Allow-Origin" not in (await ask(api, "http://localhost:3000")).headers
+        origin = "https://blog.example"
+        async with serve(settings_for(sqlite_url, **PRODUCTION, cors_origins=[origin])) as api:
+            assert (await ask(api, origin)).headers["Access-Control-Allow-Origin"] == origin
+            assert "Access-Control-Allow-Origin" not in (await ask(api, "http://localhost:3000")).headers
+
+
+async def ask(api: Api, origin: str) -> httpx.Response:
+    """Send the request that a browser sends first."""
+    headers = {
+        "Origin": origin,
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "content-type",
+    }
+    return await api.http.options("/graphql", headers=headers)
+
+
+class TestInternalError:
+    @pytest.mark.parametrize("environment", [{}, PRODUCTION], ids=["dev", "production"])
+    async def test_is_masked_and_logged(
+        self, sqlite_url: str, monkeypatch: pytest.MonkeyPatch, logs: Logs, environment: dict[str, str]
+    ) -> None:
+        fail_with(monkeypatch, RuntimeError("the vault's number is 42"))
+        async with logging_server(sqlite_url, **environment) as api:
+            response = await api.http.post("/graphql", json={"query": USER}, headers={"X-Request-Id": "req-7"})
+        error = only_error(response)
+        assert "vault" not in response.text
+        assert "req-7" in error["message"]
+        assert error["extensions"] == {"code": "INTERNAL_SERVER_ERROR", "requestId": "req-7"}
+        assert error["path"] == ["user"]
+        written = logs.read()
+        masked = [line for line in written.splitlines() if "masked error" in line]
+        assert len(masked) == 1
+        assert "req-7" in masked[0]
+        assert "RuntimeError: the vault's number is 42" in written
+
+    async def test_leaves_the_next_request_alone(self, sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        async with serve(settings_for(sqlite_url, pool_size=1)) as api:
+            with monkeypatch.context() as patched:
+                fail_with(patched, RuntimeError())
+                assert "errors" in await api.execute(USER)
+            assert (await api.data(USER)) == {"user": None}
+
+
+class TestGraphiQL:
+    async def test_is_served_while_developing(self, sqlite_url: str) -> None:
+        async with serve(settings_for(sqlite_url)) as api:
+            response = await api.http.get("/graphql", headers=HTML)
+        assert response.status_code == 200
+        assert response.headers["Content-Type"].startswith("text/html")
+        assert "graphiql" in response.text.casefold()
+
+    async def test_is_not_served_in_production(self, sqlite_url: str) -> None:
+        async with serve(settings_for(sqlite_url, **PRODUCTION)) as api:
+            response = await api.http.get("/graphql", headers=HTML)
+        assert response.status_code == 404
+        assert "graphiql" not in response.text.casefold()
+
+    async def test_is_served_in_production_when_it_is_asked_for(self, sqlite_url: str) -> None:
+        async with serve(settings_for(sqlite_url, **PRODUCTION, graphiql=True)) as api:
+            assert (await api.http.get("/graphql", headers=HTML)).status_code == 200
+
+
+class TestLogs:
+    async def test_are_lines_of_json_in_production(self, sqlite_url: str, logs: Logs) -> None:
+        async with logging_server(sqlite_url, **PRODUCTION) as api:
+            await api.http.post("/graphql", json={"query": QUERY}, headers={"X-Request-Id": "req-8"})
+        events = [json.loads(line) for line in logs.read().splitlines()]
+        [request] = [event for event in events if event["event"] == "request"]
+        assert {"method": "POST", "path": "/graphql", "status": 200, "request_id": "req-8"}.items() <= request.items()
+        assert {"level", "timestamp", "ms"} <= request.keys()
+
+    async def test_are_made_for_people_while_developing(self, sqlite_url: str, logs: Logs) -> None:
+        async with logging_server(sqlite_url) as api:
+            await api.http.post("/graphql", json={"query": QUERY}, headers={"X-Request-Id": "req-9"})
+        [line] = [line for line in logs.read().splitlines() if "req-9" in line]
+        assert "[info" in line
+        assert not line.startswith("{")
+
+    async def test_keep_to_their_level(self, sqlite_url: str, logs: Logs) -> None:
+        async with logging_server(sqlite_url, log_level="error") as api:
+            await api.execute(QUERY)
+        assert logs.read() == ""
+        logging.getLogger("uvicorn.error").error("heard")
+        assert "heard" in logs.read()
+
+    async def test_hold_no_secret(self, sqlite_url: str, logs: Logs) -> None:
+        async with logging_server(sqlite_url, **PRODUCTION, log_level="debug") as api:
+            await api.execute(USER)
+            settings: Settings = settings_for(sqlite_url, **PRODUCTION)
+            structlog.get_logger().info("settings", settings=repr(settings))
+        written = logs.read()
+        assert "secret_key" in written
+        assert SECRET not in written

@@ -1,0 +1,92 @@
+"""Commands and servers as a person runs them: real processes, on free ports."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.api import internals_in
+
+GQLAPI = Path(sys.executable).parent / "gqlapi"
+START_SECONDS = 10
+STOP_SECONDS = 5
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+class Server:
+    """A running server, and what it has written."""
+
+    def __init__(self, process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+        self.process = process
+        self.port = port
+        self.log = log
+        self.url = f"http://127.0.0.1:{port}"
+
+    def wait_until_ready(self) -> float:
+        """Return after how many seconds it was ready."""
+        started = time.monotonic()
+        while time.monotonic() - started < 3 * START_SECONDS:
+            assert self.process.poll() is None, self.log.read_text()
+            try:
+                if httpx.get(f"{self.url}/readyz").status_code == 200:
+                    return time.monotonic() - started
+            except httpx.TransportError:
+                time.sleep(0.05)
+        pytest.fail(self.log.read_text())
+
+    def execute(self, query: str) -> Any:
+        response = httpx.post(f"{self.url}/graphql", json={"query": query})
+        assert internals_in(response) == []
+        return response.json()["data"]
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> tuple[int, float]:
+        """Return the exit code, and how many seconds the end took."""
+        started = time.monotonic()
+        self.process.send_signal(number)
+        return self.process.wait(3 * STOP_SECONDS), time.monotonic() - started
+
+
+class Folder:
+    """An empty directory to run commands in."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("GQLAPI_")}
+        # Without npm: a development server in a checkout builds GraphiQL when it can.
+        clean.pop("PYTHONDONTWRITEBYTECODE", None)  # so many processes would compile everything anew
+        self.environment = clean | {"NO_COLOR": "1", "PATH": str(GQLAPI.parent)}
+        self.servers: list[Server] = []
+
+    def run(self, *arguments: str | Path, **settings: str) -> subprocess.CompletedProcess[str]:
+        command = arguments if isinstance(arguments[0], Path) else (GQLAPI, *arguments)
+        return subprocess.run(
+            command, cwd=self.path, env=self._with(settings), capture_output=True, text=True, timeout=60, check=False
+        )
+
+    def start(self, *arguments: str, **settings: str) -> Server:
+        port, log = free_port(), self.path / f"server{len(self.servers)}.log"
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [GQLAPI, *arguments, "--port", str(port)],
+                cwd=self.path,
+                env=self._with(settings),
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        self.servers.append(Server(process, port, log))
+        return self.servers[-1]
+
+    def _with(self, settings: dict[str, str]) -> dict[str, str]:
+        return self.environment | {f"GQLAPI_{name.upper()}": value for name, value in settings.items()}

@@ -1,0 +1,122 @@
+"""`gqlapi explain`: what a query costs, statement by statement."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gqlapi.app import create_database
+from gqlapi.explain import explain
+from gqlapi.seeding import SeedSize, seed
+from tests.api import settings_for
+
+GQLAPI = Path(sys.executable).parent / "gqlapi"
+FEED = """
+query Feed($n: Int!) { posts(first: $n) { nodes { title author { username } } } }
+query Tags { tags { nodes { name } } }
+"""
+
+
+@pytest.fixture
+async def seeded_url(database_url: str) -> str:
+    database = create_database(settings_for(database_url))
+    await seed(database, SeedSize(users=5, posts=20, tags=5))
+    await database.dispose()
+    return database_url
+
+
+class TestExplain:
+    async def test_tells_cost_statements_and_plans(self, seeded_url: str, dialect: str) -> None:
+        explanation = await explain(settings_for(seeded_url), FEED, {"n": 3}, "Feed")
+        assert explanation.errors == ()
+        assert explanation.costs == {"posts": 6}
+        assert explanation.limit == 10_000
+        posts, users = explanation.statements
+        assert posts.rows == 4  # one more tells whether there is a next page
+        assert 1 <= users.rows <= 3
+        assert "posts" in posts.sql
+        assert posts.ms + users.ms == pytest.approx(explanation.ms, abs=0.2)
+        plan = "\n".join(posts.plan)
+        assert re.search(r"cost=\d" if dialect == "postgresql" else r"(SEARCH|SCAN) posts", plan)
+
+    async def test_adds_the_points_of_each_root_field(self, seeded_url: str) -> None:
+        query = "{ a: posts(first: 2) { nodes { id } } b: tags(first: 3) { nodes { id } } }"
+        explanation = await explain(settings_for(seeded_url), query)
+        assert explanation.costs == {"a": 2, "b": 3}
+        lines = list(explanation.lines())
+        assert lines[:3] == ["cost: 5 of 10000 points", "  a: 2", "  b: 3"]
+        rows = sum(statement.rows for statement in explanation.statements)
+        assert lines[-1] == f"\ntotal: 2 statements, {rows} rows, {explanation.ms} ms"
+
+    async def test_explains_every_example(self, seeded_url: str) -> None:
+        for path in sorted((Path(__file__).parent.parent / "examples").glob("*.graphql")):
+            explanation = await explain(settings_for(seeded_url), path.read_text())
+            assert explanation.errors == (), path
+            assert all(statement.plan and statement.rows >= 0 for statement in explanation.statements)
+
+    async def test_shows_the_cost_of_what_is_refused(self, sqlite_url: str) -> None:
+        explanation = await explain(settings_for(sqlite_url, max_cost=10), "{ posts(first: 11) { nodes { id } } }")
+        assert "over the limit of 10" in explanation.errors[0]
+        assert explanation.costs == {"posts": 11}
+        assert explanation.statements == ()
+
+    async def test_shows_no_values_in_the_sql(self, seeded_url: str) -> None:
+        query = "query ($t: String!) { posts(filter: { title: { eq: $t } }) { nodes { id } } }"
+        explanation = await explain(settings_for(seeded_url), query, {"t": "needle"})
+        assert explanation.errors == ()
+        assert explanation.statements
+        assert all("needle" not in statement.sql for statement in explanation.statements)
+
+
+class TestCommand:
+    def run(self, url: str, *arguments: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
+        environment = {**os.environ, "GQLAPI_DATABASE_URL": url, "NO_COLOR": "1"}
+        command = [str(GQLAPI), "explain", *arguments]
+        return subprocess.run(
+            command, env=environment, input=text, capture_output=True, text=True, check=False, timeout=60
+        )
+
+    def test_reads_a_file_and_variables(self, seeded_url: str, tmp_path: Path) -> None:
+        path = tmp_path / "feed.graphql"
+        path.write_text(FEED)
+        done = self.run(seeded_url, str(path), "--variables", '{"n": 2}', "--operation", "Feed")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.startswith("cost: 4 of 10000 points\n  posts: 4\n\nstatement 1: 3 rows, ")
+        assert "  plan:\n" in done.stdout
+        assert re.search(r"\ntotal: 2 statements, \d+ rows, [\d.]+ ms\n$", done.stdout)
+
+    def test_reads_standard_input(self, sqlite_url: str) -> None:
+        done = self.run(sqlite_url, "-", text="{ tags { totalCount } }")
+        assert done.returncode == 0
+        assert "statement 1: 1 rows" in done.stdout
+
+    def test_fails_with_errors_of_graphql(self, sqlite_url: str) -> None:
+        done = self.run(sqlite_url, "{ nothing }")
+        assert done.returncode == 1
+        assert "error Cannot query field 'nothing' on type 'Query'." in done.stderr
+
+    def test_fails_without_a_name_among_several(self, sqlite_url: str) -> None:
+        done = self.run(sqlite_url, FEED)
+        assert done.returncode == 1
+        assert "Name one of the document's operations" in done.stderr
+
+    def test_fails_where_no_database_is(self) -> None:
+        done = self.run("postgresql://nobody@127.0.0.1:1/none", "{ tags { totalCount } }")
+        assert done.returncode == 1
+        assert "The database is not available." in done.stderr
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (["{ __typename }", "--variables", "{"], "--variables is not JSON"),
+            (["{ __typename }", "--variables", "[]"], "--variables must be a JSON object."),
+            (["missing.graphql"], "missing.graphql cannot be read: No such file"),
+        ],
+    )
+    def test_refuses_wrong_arguments(self, sqlite_url: str, arguments: list[str], message: str) -> None:
+        done = self.run(sqlite_url, *arguments)
+        assert done.returncode == 2
+        assert message in done.stderr
