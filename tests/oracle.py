@@ -38,6 +38,10 @@ class Field:
     selection: tuple["Field", ...] = ()
     skipped: bool = False
 
+    def __repr__(self) -> str:
+        arguments = f"({dict(self.arguments)})" if self.arguments else ""
+        return f"{self.key}{arguments}{list(self.selection) if self.selection else ''}"
+
     @property
     def key(self) -> str:
         return self.alias or self.name

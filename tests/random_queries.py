@@ -40,10 +40,8 @@ DEEP_FILTERS = {
     "Post": ("and", "or", "not", "author", "tags"),
 }
 RELATIONS = {"User": [("posts", "Post")], "Tag": [("posts", "Post")], "Post": [("author", "User"), ("tags", "Tag")]}
-ROOT = [
-    *(("users", "User", None), ("tags", "Tag", None), ("posts", "Post", None)),
-    *(("user", "User", "username"), ("tag", "Tag", "slug"), ("post", "Post", "slug")),
-]
+LISTS = [("users", "User", None), ("tags", "Tag", None), ("posts", "Post", None)]
+ROOT = [*LISTS, ("user", "User", "username"), ("tag", "Tag", "slug"), ("post", "Post", "slug")]
 PAGE_INFO = tuple(Field(name) for name in ("hasNextPage", "hasPreviousPage", "startCursor", "endCursor"))
 
 
@@ -58,6 +56,13 @@ class RandomQuery:
     def fields(self) -> tuple[Field, ...]:
         """Draw one to three root fields, each up to four levels of objects deep."""
         return _aliased([self._root() for _ in range(self._number(1, 3))])
+
+    def filtered_list(self) -> tuple[Field, ...]:
+        """Draw one list at the root that shows what its filter does."""
+        name, kind, _ = self._one_of(LISTS)
+        selection = (Field("totalCount"), Field("nodes", selection=(Field("id"),)))
+        row_filter = {"and": [self._filter(kind, 2) or {} for _ in range(self._number(1, 2))]}
+        return (Field(name, kind, arguments={"filter": row_filter, "first": 100}, selection=selection),)
 
     def _root(self) -> Field:
         name, kind, attribute = self._one_of(ROOT)
@@ -153,7 +158,7 @@ class RandomQuery:
         if self._chance():
             start = self._number(0, 6)
             text = text[start : start + self._number(0, 3)]
-        elif self._number(0, 5) == 5:
+        elif self._chance():
             text = self._one_of(("", "%", "_", "\\", "'", "e"))
         return self._one_of((text, text.upper(), text.lower(), text.swapcase()))
 
@@ -182,6 +187,11 @@ class RandomQuery:
 @st.composite
 def queries(draw: st.DrawFn, world: World) -> tuple[Field, ...]:
     return RandomQuery(draw, world).fields()
+
+
+@st.composite
+def filtered_lists(draw: st.DrawFn, world: World) -> tuple[Field, ...]:
+    return RandomQuery(draw, world).filtered_list()
 
 
 def _aliased(fields: list[Field] | tuple[Field, ...]) -> tuple[Field, ...]:

@@ -15,7 +15,7 @@ from tests.documents import Document
 from tests.factories import save
 from tests.oracle import Field, Oracle, Order, in_order
 from tests.postgres import PostgresServer
-from tests.random_queries import queries
+from tests.random_queries import filtered_lists, queries
 from tests.random_world import make_world
 
 CONNECTION_FIELDS = {"edges", "nodes", "pageInfo", "totalCount"}
@@ -23,6 +23,7 @@ UNLIMITED = {"max_cost": 10**9, "max_aliases": 10**4, "max_fields": 10**6, "max_
 
 WORLD = make_world()
 QUERIES = queries(WORLD)
+FILTERED_LISTS = filtered_lists(WORLD)
 
 
 @dataclass
@@ -88,7 +89,7 @@ async def url(
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def answers(url: str) -> AsyncIterator[Answers]:
-    async with serve(settings_for(url, **UNLIMITED)) as api:
+    async with serve(settings_for(url, statement_timeout_ms=60_000, operation_timeout_seconds=60, **UNLIMITED)) as api:
         world = make_world()
         await save(api.database, [*world.users, *world.tags, *world.posts])
         yield Answers(api)
@@ -100,13 +101,18 @@ def examples(count: int) -> settings:
 
 
 class TestRandomQueries:
-    @examples(220)
+    @examples(160)
     @given(query=QUERIES)
     async def test_answer_like_the_oracle(self, answers: Answers, query: tuple[Field, ...]) -> None:
         await answers.check(query, split=False)
 
     @pytest.mark.xfail(reason="a list field reads what its first field node selects")
-    @examples(80)
+    @examples(60)
     @given(query=QUERIES)
     async def test_answer_alike_when_fields_are_merged(self, answers: Answers, query: tuple[Field, ...]) -> None:
         await answers.check(query, split=True)
+
+    @examples(240)
+    @given(query=FILTERED_LISTS)
+    async def test_filter_like_the_oracle(self, answers: Answers, query: tuple[Field, ...]) -> None:
+        await answers.check(query, split=False)

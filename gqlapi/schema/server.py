@@ -251,6 +251,9 @@ def present(error: GraphQLError, request_id: str, *, is_refused: bool) -> GraphQ
     original = error.original_error
     while isinstance(original, GraphQLError):
         original = original.original_error
+    if is_refused and isinstance(original, RecursionError):  # how deep is too deep depends on the server's own stack
+        original = LimitExceeded("The operation is nested too deeply.")
+        error = GraphQLError(original.message, error.nodes, path=error.path, original_error=original)
     if original is None or isinstance(original, ApiError) or (is_refused and isinstance(original, ValueError)):
         details = original.extensions if isinstance(original, ApiError) else {}
         fallback = Code.GRAPHQL_VALIDATION_FAILED if is_refused else Code.BAD_USER_INPUT

@@ -234,11 +234,15 @@ class TestHostileDocument:
 
 
 async def measure(server: Api, query: str) -> tuple[dict[str, Any], float]:
-    """Return the error of an operation that runs no SQL, and the CPU time of client and server together."""
-    await server.post(INFO)
-    started = time.process_time()
-    with server.statements() as statements:
-        response = await server.post(query)
-    seconds = time.process_time() - started
-    assert statements == []
-    return only_error(response), seconds
+    """Return the error of an operation that runs no SQL, and the CPU time of client and server together.
+
+    The least of three: a collection of garbage may fall into one. A comment makes a document that no cache knows.
+    """
+    times, response = [], await server.post(INFO)
+    for number in range(3):
+        started = time.process_time()
+        with server.statements() as statements:
+            response = await server.post(f"{query} # {number}")
+        times.append(time.process_time() - started)
+        assert statements == []
+    return only_error(response), min(times)
