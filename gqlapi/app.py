@@ -18,6 +18,7 @@ from gqlapi.http.graphiql.page import graphiql_routes
 from gqlapi.http.graphql import GraphQLEndpoint
 from gqlapi.http.health import Readiness, healthz
 from gqlapi.http.request_id import HEADER, RequestIdMiddleware
+from gqlapi.logs import configure_logs
 from gqlapi.schema import Limits, Schema
 from gqlapi.settings import Settings
 
@@ -30,6 +31,8 @@ logger = structlog.get_logger()
 def create_app(settings: Settings | None = None) -> Starlette:
     """Make the application; nothing connects to the database before the first request."""
     settings = settings or Settings()
+    if not structlog.is_configured():  # a worker, or an ASGI server of somebody else's
+        configure_logs(settings)
     database = create_database(settings)
     readiness = Readiness(database)
     endpoint = GraphQLEndpoint(
@@ -43,7 +46,6 @@ def create_app(settings: Settings | None = None) -> Starlette:
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         await _warn_of_pool(settings)
         yield
-        readiness.is_stopping = True
         await database.dispose()
 
     app = Starlette(

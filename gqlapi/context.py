@@ -1,6 +1,7 @@
 """What the resolvers of one operation share."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from graphql import Node
@@ -10,6 +11,14 @@ from gqlapi.database.unit import Database
 from gqlapi.loaders import Loaders
 from gqlapi.models import ANONYMOUS, Viewer
 from gqlapi.repositories import ReadScope, Repositories
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What the arguments of a field became, and the names of the fields that are selected below it."""
+
+    value: Any
+    selection: frozenset[str]
 
 
 class Context:
@@ -29,18 +38,24 @@ class Context:
         self.costs: Mapping[str, int] = {}
         self._unit = database.read(trace)
         self._dialect_name = database.dialect_name
-        self._prepared: Mapping[int, Any] = {}
+        self._prepared: Mapping[int, Prepared] = {}
 
-    def begin(self, selected: Mapping[str, frozenset[str]], prepared: Mapping[int, Any]) -> None:
+    def begin(self, selected: Mapping[str, frozenset[str]], prepared: Mapping[int, Prepared]) -> None:
         """Start the operation: which attributes it reads of each type, and the prepared arguments of its fields."""
         scope = ReadScope(self._unit, self._dialect_name, viewer=self.viewer, selected=selected)
         self._prepared = prepared
         self.repositories = Repositories(scope)
         self.loaders = Loaders(self.repositories)
 
-    def prepared(self, node: Node) -> Any:
-        """Return what the arguments of a field became, once for all objects that the field is resolved for."""
-        return self._prepared[id(node)]
+    def prepared(self, nodes: Sequence[Node]) -> Prepared:
+        """Return what the arguments of a field became, once for all objects that the field is resolved for.
+
+        A field that a document names several times is one field: its arguments agree, its selections add up.
+        """
+        first, *others = (self._prepared[id(node)] for node in nodes)
+        if not others:
+            return first
+        return Prepared(first.value, first.selection.union(*(other.selection for other in others)))
 
     async def close(self) -> None:
         """End the snapshot and give the connection back."""

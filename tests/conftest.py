@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import pytest
 import pytest_asyncio
+import structlog
 from hypothesis import settings as hypothesis_settings
 
 from gqlapi.database.migrations import upgrade
@@ -27,6 +28,8 @@ SERVER = pytest.StashKey[PostgresServer | PostgresUnavailable]()
 
 def pytest_configure(config: pytest.Config) -> None:
     """Open what is closed at the end of the run."""
+    # Else the first application would set up the logs of the whole run.
+    structlog.configure(processors=[structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)])
     config.stash[RUN] = ExitStack()
 
 

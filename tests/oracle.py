@@ -10,6 +10,7 @@ from gqlapi.models import GlobalId, Row, Tag
 from gqlapi.words import fold
 from tests.world import FOLDED, Filters, World, snake
 
+MAX_REPR_LENGTH = 5_000
 # By the names of the API: the attribute that an ordering reads, and whether it is unique.
 ORDER_KEYS = {
     "CREATED_AT": ("id", True),
@@ -40,7 +41,8 @@ class Field:
 
     def __repr__(self) -> str:
         arguments = f"({dict(self.arguments)})" if self.arguments else ""
-        return f"{self.key}{arguments}{list(self.selection) if self.selection else ''}"
+        text = f"{self.key}{arguments}{list(self.selection) if self.selection else ''}"
+        return text if len(text) < MAX_REPR_LENGTH else f"{text[:MAX_REPR_LENGTH]}…"
 
     @property
     def key(self) -> str:

@@ -61,7 +61,7 @@ class RandomQuery:
         """Draw one list at the root that shows what its filter does."""
         name, kind, _ = self._one_of(LISTS)
         selection = (Field("totalCount"), Field("nodes", selection=(Field("id"),)))
-        row_filter = {"and": [self._filter(kind, 2) or {} for _ in range(self._number(1, 2))]}
+        row_filter = {name: self._condition(kind, name, 2) for name in self._some(filters_of(kind, 2), 2, least=1)}
         return (Field(name, kind, arguments={"filter": row_filter, "first": 100}, selection=selection),)
 
     def _root(self) -> Field:
@@ -121,8 +121,7 @@ class RandomQuery:
     def _filter(self, kind: str, depth: int) -> dict[str, Any] | None:
         if self._number(0, 9) == 9:
             return None
-        names = FLAT_FILTERS[kind] + (DEEP_FILTERS[kind] if depth else ())
-        return {name: self._condition(kind, name, depth) for name in self._some(names, 2)}
+        return {name: self._condition(kind, name, depth) for name in self._some(filters_of(kind, depth), 2)}
 
     def _condition(self, kind: str, name: str, depth: int) -> Any:  # noqa: PLR0911 - one for each field of a filter
         match name:
@@ -150,7 +149,7 @@ class RandomQuery:
     def _operators(self, single: Names, several: Names, value: Callable[[], str]) -> dict[str, Any]:
         return {
             name: [value() for _ in range(self._number(0, 3))] if name in several else value()
-            for name in self._some((*single, *several), 2)
+            for name in self._some((*single, *several), 2, least=1)
         }
 
     def _text(self, kind: str, name: str) -> str:
@@ -178,9 +177,9 @@ class RandomQuery:
     def _one_of(self, choices: Sequence[T]) -> T:
         return choices[self._draw(st.integers(0, len(choices) - 1))]
 
-    def _some(self, choices: Sequence[T], most: int) -> list[T]:
+    def _some(self, choices: Sequence[T], most: int, least: int = 0) -> list[T]:
         """Draw different choices."""
-        places = st.lists(st.integers(0, len(choices) - 1), unique=True, max_size=most)
+        places = st.lists(st.integers(0, len(choices) - 1), unique=True, min_size=least, max_size=most)
         return [choices[place] for place in self._draw(places)]
 
 
@@ -192,6 +191,10 @@ def queries(draw: st.DrawFn, world: World) -> tuple[Field, ...]:
 @st.composite
 def filtered_lists(draw: st.DrawFn, world: World) -> tuple[Field, ...]:
     return RandomQuery(draw, world).filtered_list()
+
+
+def filters_of(kind: str, depth: int) -> Names:
+    return FLAT_FILTERS[kind] + (DEEP_FILTERS[kind] if depth else ())
 
 
 def _aliased(fields: list[Field] | tuple[Field, ...]) -> tuple[Field, ...]:

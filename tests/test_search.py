@@ -1,5 +1,6 @@
 """Search: which rows are found, in pages, and what hostile queries do."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -94,7 +95,7 @@ class TestHits:
             assert await found(api, word) == expected, word
 
     async def test_combines_phrases_beginnings_and_exclusions(self, api: Api, rows: list[Row]) -> None:
-        cases = {
+        cases: dict[str, Callable[[Row], bool]] = {
             '"foo bar"': lambda row: holds(row, ["foo", "bar"]),
             "app*": lambda row: holds(row, ["app"], is_prefix=True),
             "foo -bar": lambda row: holds(row, ["foo"]) and not holds(row, ["bar"]),

@@ -9,10 +9,9 @@ from typing import Annotated
 
 import typer
 import uvicorn
-from starlette.applications import Starlette
 
 from gqlapi import __version__
-from gqlapi.app import GRAPHQL_PATH, create_app
+from gqlapi.app import GRAPHQL_PATH
 from gqlapi.cli.base import Host, Port, Workers, cli, console, fail, load_settings, run
 from gqlapi.cli.work import prepare_database
 from gqlapi.database.url import mask_url
@@ -52,13 +51,6 @@ def serve(host: Host = None, port: Port = None, workers: Workers = None) -> None
     _serve(settings, reload=False, workers=settings.workers)
 
 
-def application() -> Starlette:
-    """Make the application of a worker process, which sets up its logs anew."""
-    settings = Settings()
-    configure_logs(settings)
-    return create_app(settings)
-
-
 def _print_banner(settings: Settings) -> None:
     base = f"http://{settings.host}:{settings.port}"
     for name, value in (
@@ -77,7 +69,7 @@ def _serve(settings: Settings, *, reload: bool, workers: int) -> None:
     # After its orderly end uvicorn raises the signal again, which would make the end a failure.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     uvicorn.run(
-        "gqlapi.cli.server:application",
+        "gqlapi.app:create_app",
         factory=True,
         host=settings.host,
         port=settings.port,

@@ -1,6 +1,6 @@
 """Relation fields: declared as data, so that an executor can resolve all objects of a level at once."""
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,17 +14,17 @@ EXTENSION = "relation"
 class Relation:
     """A field whose value a loader holds.
 
-    `loader` names the loader, given the operation's context and the field's node (the same for all objects that the
-    node is resolved for); `key` is the attribute of the object that the loader is asked for.
+    `loader` names the loader, given the operation's context and the field's nodes (the same for all objects that the
+    field is resolved for); `key` is the attribute of the object that the loader is asked for.
     """
 
-    loader: Callable[[Any, FieldNode], DataLoader[Any, Any]]
+    loader: Callable[[Any, Sequence[FieldNode]], DataLoader[Any, Any]]
     key: str
 
     def resolve(self, source: Any, info: GraphQLResolveInfo[Any], **_arguments: Any) -> Any:
         """Return the loader's future: graphql-core awaits it, without a coroutine per object."""
         key: Hashable = getattr(source, self.key)
-        return self.loader(info.context, info.field_nodes[0]).load(key)
+        return self.loader(info.context, info.field_nodes).load(key)
 
     def attach(self, field: GraphQLField) -> None:
         """Write the relation where an executor looks for it."""

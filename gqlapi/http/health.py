@@ -14,17 +14,14 @@ async def healthz(_request: Request) -> Response:
 
 
 class Readiness:
-    """Says whether to send requests here: the database answers, and the server is not shutting down."""
+    """Says whether to send requests here: the database answers."""
 
     def __init__(self, database: Database) -> None:
         """Watch a database."""
         self._database = database
-        self.is_stopping = False
 
     async def readyz(self, _request: Request) -> Response:
         """Answer 200 or 503."""
-        if self.is_stopping:
-            return JSONResponse({"status": "stopping"}, HTTP_SERVICE_UNAVAILABLE)
         try:
             await self._database.ping()
         except Exception:  # noqa: BLE001 - whatever keeps the database from answering

@@ -18,8 +18,17 @@ from gqlapi.repositories.records import Record
 
 R = TypeVar("R", bound=Record)
 DIGEST_LENGTH = 6
+
+
+def _decode_datetime(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(text)
+    return moment
+
+
 # How the value of an ordering attribute is read back out of a cursor's JSON.
-DECODERS: dict[type, Callable[[str], Any]] = {UUID: UUID, datetime: datetime.fromisoformat, str: str}
+DECODERS: dict[type, Callable[[str], Any]] = {UUID: UUID, datetime: _decode_datetime, str: str}
 
 
 DAMAGED = "The cursor is not one that this server made."

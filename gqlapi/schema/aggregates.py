@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import strawberry
 from graphql import GraphQLResolveInfo
 
-from gqlapi.context import Context
+from gqlapi.context import Context, Prepared
 from gqlapi.errors import BadUserInput
 from gqlapi.models import GlobalId, PostStatus
 from gqlapi.repositories.conditions import Condition
@@ -36,12 +36,11 @@ describe_enum(
 
 @dataclass(frozen=True, slots=True)
 class PreparedAggregates:
-    """A prepared aggregate field: which posts, and which figures of them are selected."""
+    """A prepared aggregate field: which posts, and how they are grouped."""
 
     condition: Condition | None
     group: PostGroup | None
     top: int
-    selection: frozenset[str]
 
 
 def _node(root: Any, info: Info) -> Any:
@@ -83,7 +82,6 @@ class PostAggregates:
 
 
 def _prepare(
-    selection: frozenset[str],
     *,
     filter: PostFilter | None = None,  # noqa: A002 - the argument's name in the API
     group_by: PostGroup | None = None,
@@ -91,19 +89,20 @@ def _prepare(
 ) -> PreparedAggregates:
     if not 1 <= top <= MAX_TOP:
         raise BadUserInput(f"`top` must be between 1 and {MAX_TOP}.")
-    return PreparedAggregates(None if filter is None else to_condition(filter), group_by, top, selection)
+    return PreparedAggregates(None if filter is None else to_condition(filter), group_by, top)
 
 
 async def _resolve(_root: object, info: GraphQLResolveInfo[Any], **_arguments: Any) -> PostAggregates:
     context: Context = info.context
-    prepared: PreparedAggregates = context.prepared(info.field_nodes[0])
+    prepared = context.prepared(info.field_nodes)
+    aggregates: PreparedAggregates = prepared.value
     repository = context.repositories.post_aggregates
     count, mean, rows = 0, None, []
     if prepared.selection & {"count", "averageLength"}:
-        count, mean = await repository.summary(prepared.condition, with_length="averageLength" in prepared.selection)
-    if prepared.group is not None and "buckets" in prepared.selection:
-        rows = [*await repository.buckets(prepared.condition, prepared.group, prepared.top)]
-    buckets = [_bucket(prepared.group, row) for row in rows if prepared.group is not None]
+        count, mean = await repository.summary(aggregates.condition, with_length="averageLength" in prepared.selection)
+    if aggregates.group is not None and "buckets" in prepared.selection:
+        rows = [*await repository.buckets(aggregates.condition, aggregates.group, aggregates.top)]
+    buckets = [_bucket(aggregates.group, row) for row in rows if aggregates.group is not None]
     return PostAggregates(count=count, average_length=mean, buckets=buckets)
 
 
@@ -124,7 +123,7 @@ def _key(group: PostGroup, key: Any) -> str:
     return key.name if isinstance(key, PostStatus) else str(key)
 
 
-def _surcharge(prepared: PreparedAggregates) -> int:
+def _surcharge(prepared: Prepared) -> int:
     return AGGREGATE_COST + (LENGTH_COST if "averageLength" in prepared.selection else 0)
 
 
@@ -135,5 +134,10 @@ def aggregates_field(description: str) -> Any:
         argument("group_by", PostGroup | None, "What to group them by."),
         argument("top", int, "How many groups: 1 to 100.", default=DEFAULT_TOP),
     ]
-    rules = FieldRules(prepare=_prepare, factor=lambda prepared: prepared.top, surcharge=_surcharge, resolve=_resolve)
+    rules = FieldRules(
+        prepare=_prepare,
+        factor=lambda prepared: cast("PreparedAggregates", prepared.value).top,
+        surcharge=_surcharge,
+        resolve=_resolve,
+    )
     return prepared_field(arguments, rules, description)

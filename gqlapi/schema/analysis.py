@@ -31,6 +31,7 @@ from graphql.execution.values import VariableValues, get_argument_values, get_di
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.types.arguments import convert_arguments
 
+from gqlapi.context import Prepared
 from gqlapi.errors import ApiError, BadUserInput
 from gqlapi.schema.fields import definition_of, rules_of
 
@@ -69,7 +70,7 @@ class Analysis:
 
     roots: dict[str, Size] = field(default_factory=dict)
     selected: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
-    prepared: dict[int, Any] = field(default_factory=dict)
+    prepared: dict[int, Prepared] = field(default_factory=dict)
     errors: list[GraphQLError] = field(default_factory=list)
 
     @property
@@ -161,12 +162,12 @@ class Analyzer:
         rules = rules_of(definition)
         self._select(parent, node.name.value)
         prepared = self._prepare(definition, node, path)
-        surcharge = 0 if rules.surcharge is None or prepared is INVALID else rules.surcharge(prepared)
+        surcharge = 0 if rules.surcharge is None or prepared is None else rules.surcharge(prepared)
         if node.selection_set is None:
             return replace(own, cost=surcharge)
         named_type = get_named_type(definition.type)
         inner = self._selections(named_type, node.selection_set, path)
-        factor = 1 if rules.factor is None or prepared is INVALID else rules.factor(prepared)
+        factor = 1 if rules.factor is None or prepared is None else rules.factor(prepared)
         return Size(
             depth=inner.depth + (node.name.value not in UNCOUNTED_LEVELS),
             fields=own.fields + inner.fields,
@@ -189,26 +190,26 @@ class Analyzer:
             rules = rules_of(type_.fields[name])
             self._analysis.selected[type_.name].update(rules.needs, {name} if rules.relation else ())
 
-    def _prepare(self, definition: GraphQLField, node: FieldNode, path: Path) -> Any:
-        """Check a field's arguments once, whatever the number of objects it will be resolved for."""
+    def _prepare(self, definition: GraphQLField, node: FieldNode, path: Path) -> Prepared | None:
+        """Check a field's arguments once, whatever the number of objects it will be resolved for; None if wrong."""
         if not definition.args:
-            return None
+            return NOTHING
         try:
             arguments = get_argument_values(definition, node, self._variables)
             _check_text(arguments)
             prepare = rules_of(definition).prepare
             if prepare is None:
-                return None
-            selection = self._subfields(node.selection_set) if node.selection_set else frozenset()
-            prepared = prepare(selection, **self._convert(definition, arguments))
+                return NOTHING
+            value = prepare(**self._convert(definition, arguments))
         except ApiError as error:
             self._analysis.errors.append(GraphQLError(error.message, node, path=[*path], original_error=error))
-            return INVALID
+            return None
         except GraphQLError as error:
             details = BadUserInput(error.message)
             self._analysis.errors.append(GraphQLError(error.message, node, path=[*path], original_error=details))
-            return INVALID
-        self._analysis.prepared[id(node)] = prepared
+            return None
+        selection = self._subfields(node.selection_set) if node.selection_set else frozenset()
+        prepared = self._analysis.prepared[id(node)] = Prepared(value, selection)
         return prepared
 
     def _convert(self, definition: GraphQLField, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -242,7 +243,7 @@ class Analyzer:
         return not (skip and skip["if"]) and (include is None or bool(include["if"]))
 
 
-INVALID = object()
+NOTHING = Prepared(None, frozenset())
 
 
 def _response_key(node: FieldNode) -> str:

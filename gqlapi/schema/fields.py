@@ -11,7 +11,7 @@ from strawberry.annotation import StrawberryAnnotation
 from strawberry.types.arguments import StrawberryArgument
 from strawberry.types.field import StrawberryField
 
-from gqlapi.context import Context
+from gqlapi.context import Context, Prepared
 from gqlapi.execution.relation import Relation
 
 RULES = "gqlapi"
@@ -23,16 +23,15 @@ Info = strawberry.Info[Context, None]
 class FieldRules:
     """How a field is prepared, charged and read.
 
-    `needs` are the attributes its resolver reads. `prepare` turns the names of the selected subfields and the
-    arguments into what the resolver uses, or raises. Of what was prepared, `factor` tells how many objects may be
-    returned for one parent, and `surcharge` the points besides. `resolve` is called by graphql-core itself: no
-    argument is converted again for each object.
+    `needs` are the attributes its resolver reads. `prepare` turns the arguments into what the resolver uses, or raises.
+    Of what was prepared, `factor` tells how many objects may be returned for one parent, and `surcharge` the points
+    besides. `resolve` is called by graphql-core itself: no argument is converted again for each object.
     """
 
     needs: frozenset[str] = frozenset()
     prepare: Callable[..., Any] | None = None
-    factor: Callable[[Any], int] | None = None
-    surcharge: Callable[[Any], int] | None = None
+    factor: Callable[[Prepared], int] | None = None
+    surcharge: Callable[[Prepared], int] | None = None
     relation: Relation | None = None
     resolve: Callable[..., Any] | None = None
 

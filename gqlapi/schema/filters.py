@@ -15,6 +15,8 @@ from gqlapi.schema.search_query import parse_query
 MAX_FILTER_DEPTH = 5
 MAX_FILTER_BRANCHES = 50
 MAX_FILTER_VALUES = 500
+# Of all lists of a filter together: each value is a parameter, and a statement of either database takes 32,766.
+MAX_FILTER_VALUES_IN_ALL = 2_000
 
 
 def _doc(text: str) -> Any:
@@ -139,10 +141,11 @@ def to_condition(row_filter: RowFilter) -> Condition:
 
 
 class _Translation:
-    """One translation, which counts the branches as it goes."""
+    """One translation, which counts the branches and the values as it goes."""
 
     def __init__(self) -> None:
         self._branches = 0
+        self._values = 0
 
     def row(self, row_filter: RowFilter, *, depth: int) -> Condition:
         self._branches += 1
@@ -167,14 +170,25 @@ class _Translation:
             case "tags":
                 quantified = [(quantifier, self.row(part, depth=depth + 1)) for quantifier, part in _given(value)]
                 return [Related("tags", part, none=quantifier == "none") for quantifier, part in quantified]
-        return _comparisons(name, value, TYPENAMES[type(row_filter)])
+        comparisons = _comparisons(name, value, TYPENAMES[type(row_filter)])
+        self._count_values(comparisons)
+        return comparisons
+
+    def _count_values(self, comparisons: list[Condition]) -> None:
+        for comparison in comparisons:
+            if isinstance(comparison, Compare) and isinstance(comparison.value, list):
+                self._values += len(comparison.value)
+        if self._values > MAX_FILTER_VALUES_IN_ALL:
+            raise LimitExceeded(
+                f"The filter lists over {MAX_FILTER_VALUES_IN_ALL} values in all.", limit=MAX_FILTER_VALUES_IN_ALL
+            )
 
 
 def _comparisons(attribute: str, operators: Any, typename: str) -> list[Condition]:
     if attribute == "search":
         return [Compare(attribute, Operator.FINDS, parse_query(operators))]
     if isinstance(operators, list):
-        return [Compare(attribute, Operator.IN, tuple(operators))]
+        return [Compare(attribute, Operator.IN, tuple(dict.fromkeys(operators)))]
     folded = isinstance(operators, StringFilter) and operators.case_insensitive
     comparisons: list[Condition] = []
     for name, value in _given(operators):

@@ -9,7 +9,7 @@ from aiodataloader import DataLoader
 from graphql import FieldNode, GraphQLResolveInfo
 from strawberry.types.arguments import StrawberryArgument
 
-from gqlapi.context import Context
+from gqlapi.context import Context, Prepared
 from gqlapi.database.pagination import Window
 from gqlapi.errors import BadUserInput
 from gqlapi.execution.relation import Relation
@@ -47,10 +47,9 @@ class ListKind:
 
 @dataclass(frozen=True, slots=True)
 class ListRequest:
-    """A prepared list field: what to read, whether rows are wanted at all, and how many are charged a parent."""
+    """A prepared list field: what to read, and how many rows are charged a parent."""
 
     page: PageRequest
-    reads_rows: bool
     charged_rows: int
 
 
@@ -65,10 +64,11 @@ def root_list(
 
     async def resolve(_root: object, info: GraphQLResolveInfo[Any], **_arguments: Any) -> List:
         context: Context = info.context
-        request: ListRequest = context.prepared(info.field_nodes[0])
+        prepared = context.prepared(info.field_nodes)
+        request: PageRequest = prepared.value.page
         source = repository(context.repositories)
-        page = await source.page(request.page) if request.reads_rows else None
-        return List(page, request.page.ordering, lambda: source.count(request.page))
+        page = await source.page(request) if reads_rows(prepared) else None
+        return List(page, request.ordering, lambda: source.count(request))
 
     rules = FieldRules(prepare=_preparer(kind, kind.indexed), factor=_charged_rows, resolve=resolve)
     return prepared_field([*_list_arguments(kind), *arguments], rules, description)
@@ -90,15 +90,15 @@ def nested_list(kind: ListKind, page: PageByParents, count: CountByParents, *, d
 def nested_count(kind: ListKind, count: CountByParents, *, description: str) -> Any:
     """Declare a count of the rows of each object of a type: one statement for all objects."""
 
-    def prepare(_selection: frozenset[str], *, filter: RowFilter | None = None) -> PageRequest:  # noqa: A002
+    def prepare(*, filter: RowFilter | None = None) -> PageRequest:  # noqa: A002
         condition = None if filter is None else to_condition(filter)
         return PageRequest(to_ordering(kind.default_order), Window(size=1), condition)
 
-    def loader(context: Context, node: FieldNode) -> DataLoader[UUID, int]:
+    def loader(context: Context, nodes: Sequence[FieldNode]) -> DataLoader[UUID, int]:
         async def load(ids: list[UUID]) -> list[int]:
-            return [*await count(context.repositories, ids, context.prepared(node))]
+            return [*await count(context.repositories, ids, context.prepared(nodes).value)]
 
-        return context.loaders.with_arguments(("count", id(node)), load)
+        return context.loaders.with_arguments(("count", *map(id, nodes)), load)
 
     relation = Relation(loader, key="id")
     rules = FieldRules(
@@ -120,23 +120,26 @@ def _list_arguments(kind: ListKind) -> list[StrawberryArgument]:
     ]
 
 
-def _list_loader(page: PageByParents, count: CountByParents) -> Callable[[Context, FieldNode], DataLoader[Any, Any]]:
-    def loader(context: Context, node: FieldNode) -> DataLoader[UUID, List]:
-        request: ListRequest = context.prepared(node)
-        repositories, ordering = context.repositories, request.page.ordering
+def _list_loader(
+    page: PageByParents, count: CountByParents
+) -> Callable[[Context, Sequence[FieldNode]], DataLoader[Any, Any]]:
+    def loader(context: Context, nodes: Sequence[FieldNode]) -> DataLoader[UUID, List]:
+        prepared = context.prepared(nodes)
+        request: PageRequest = prepared.value.page
+        repositories, key = context.repositories, tuple(map(id, nodes))
 
         async def load_counts(ids: list[UUID]) -> list[int]:
-            return [*await count(repositories, ids, request.page)]
+            return [*await count(repositories, ids, request)]
 
         async def load_lists(ids: list[UUID]) -> list[List]:
-            counts = context.loaders.with_arguments(("count", id(node)), load_counts)
-            pages = await page(repositories, ids, request.page) if request.reads_rows else [None] * len(ids)
+            counts = context.loaders.with_arguments(("count", *key), load_counts)
+            pages = await page(repositories, ids, request) if reads_rows(prepared) else [None] * len(ids)
             return [
-                List(page_, ordering, lambda id_=id_: counts.load(id_))  # type: ignore[misc] # binds this round's id
+                List(page_, request.ordering, lambda id_=id_: counts.load(id_))  # type: ignore[misc] # binds this round's id
                 for id_, page_ in zip(ids, pages, strict=True)
             ]
 
-        return context.loaders.with_arguments(("list", id(node)), load_lists)
+        return context.loaders.with_arguments(("list", *key), load_lists)
 
     return loader
 
@@ -145,7 +148,6 @@ def _preparer(kind: ListKind, indexed: frozenset[str]) -> Callable[..., ListRequ
     default_ordering = to_ordering(kind.default_order)
 
     def prepare(
-        selection: frozenset[str],
         *,
         filter: RowFilter | None = None,  # noqa: A002 - the argument's name in the API
         order_by: Sequence[OrderKey] | None = None,
@@ -160,7 +162,7 @@ def _preparer(kind: ListKind, indexed: frozenset[str]) -> Callable[..., ListRequ
             include_deleted=include_deleted,
         )
         factor = 1 if _is_indexed(ordering, indexed) else UNINDEXED_FACTOR
-        return ListRequest(page, not ROW_FIELDS.isdisjoint(selection), factor * page.window.size)
+        return ListRequest(page, factor * page.window.size)
 
     return prepare
 
@@ -204,5 +206,11 @@ def _is_indexed(ordering: Ordering, indexed: frozenset[str]) -> bool:
     return first.attribute in indexed and one_direction and all(term.attribute == "id" for term in rest)
 
 
-def _charged_rows(request: ListRequest) -> int:
+def _charged_rows(prepared: Prepared) -> int:
+    request: ListRequest = prepared.value
     return request.charged_rows
+
+
+def reads_rows(prepared: Prepared) -> bool:
+    """Tell whether rows are wanted at all, and not only their count."""
+    return not ROW_FIELDS.isdisjoint(prepared.selection)

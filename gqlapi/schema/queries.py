@@ -29,24 +29,26 @@ ID_KEY = "By id."
 class UserKey:
     """One way to name a user."""
 
-    id: strawberry.Maybe[strawberry.ID] = strawberry.field(description=ID_KEY)
-    username: strawberry.Maybe[str] = strawberry.field(description="By user name, without regard to case.")
+    id: strawberry.ID | None = strawberry.field(default=strawberry.UNSET, description=ID_KEY)
+    username: str | None = strawberry.field(
+        default=strawberry.UNSET, description="By user name, without regard to case."
+    )
 
 
 @strawberry.input(one_of=True, description="One way to name a post.")
 class PostKey:
     """One way to name a post."""
 
-    id: strawberry.Maybe[strawberry.ID] = strawberry.field(description=ID_KEY)
-    slug: strawberry.Maybe[str] = strawberry.field(description="By slug, without regard to case.")
+    id: strawberry.ID | None = strawberry.field(default=strawberry.UNSET, description=ID_KEY)
+    slug: str | None = strawberry.field(default=strawberry.UNSET, description="By slug, without regard to case.")
 
 
 @strawberry.input(one_of=True, description="One way to name a tag.")
 class TagKey:
     """One way to name a tag."""
 
-    id: strawberry.Maybe[strawberry.ID] = strawberry.field(description=ID_KEY)
-    slug: strawberry.Maybe[str] = strawberry.field(description="By slug, without regard to case.")
+    id: strawberry.ID | None = strawberry.field(default=strawberry.UNSET, description=ID_KEY)
+    slug: str | None = strawberry.field(default=strawberry.UNSET, description="By slug, without regard to case.")
 
 
 class ServerFacts(Protocol):
@@ -56,7 +58,7 @@ class ServerFacts(Protocol):
     sdl_hash: str
 
 
-def _check_nodes(_selection: frozenset[str], *, ids: list[strawberry.ID]) -> int:
+def _check_nodes(*, ids: list[strawberry.ID]) -> int:
     if len(ids) > MAX_NODES:
         raise BadUserInput(f"`ids` takes at most {MAX_NODES} ids.")
     return len(ids)
@@ -72,11 +74,11 @@ def _load_node(info: Info, global_id: GlobalId) -> Any:
 
 def _to_key(by: UserKey | PostKey | TagKey, typename: str, attribute: str) -> tuple[str, Any] | None:
     """Return the column and the value to look for, or None for the id of another type."""
-    if by.id is not None:
-        global_id = decode_id(by.id.value)
+    if isinstance(by.id, str):
+        global_id = decode_id(by.id)
         return ("id", global_id.id) if global_id.typename == typename else None
     name = by.username if isinstance(by, UserKey) else by.slug
-    return None if name is None else (attribute, fold(name.value))
+    return attribute, fold(name or "")
 
 
 @strawberry.type(description="What there is to know of the server.")
@@ -102,7 +104,9 @@ class Query:
     users: Connection[User] = root_list(
         USERS, lambda repositories: repositories.users, description="Users, authors and others."
     )
-    tags: Connection[Tag] = root_list(TAGS, lambda repositories: repositories.tags, description="Tags.")
+    tags: Connection[Tag] = root_list(
+        TAGS, lambda repositories: repositories.tags, description="The words that posts are filed under."
+    )
 
     post_aggregates: PostAggregates = aggregates_field("Figures about posts: tag clouds, archives, top authors.")
     search: SearchConnection = search_field("Full-text search across posts, users and tags, best hits first.")
@@ -122,7 +126,7 @@ class Query:
     @strawberry.field(
         description="The objects with these ids, in their order; null for each that the viewer may not see. "
         "An id that cannot be decoded is an error at its own index.",
-        metadata=rules_metadata(FieldRules(prepare=_check_nodes, factor=int)),
+        metadata=rules_metadata(FieldRules(prepare=_check_nodes, factor=lambda prepared: int(prepared.value))),
     )
     async def nodes(
         self, info: Info, ids: Annotated[list[strawberry.ID], strawberry.argument(description="At most 100 ids.")]

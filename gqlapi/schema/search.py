@@ -12,7 +12,7 @@ from gqlapi.context import Context
 from gqlapi.errors import BadUserInput
 from gqlapi.repositories.search import Hit, Kind, SearchRequest, after_cursor
 from gqlapi.schema.fields import FieldRules, Info, argument, describe_enum, prepared_field
-from gqlapi.schema.lists import DEFAULT_PAGE_SIZE, ROW_FIELDS, check_size
+from gqlapi.schema.lists import DEFAULT_PAGE_SIZE, check_size, reads_rows
 from gqlapi.schema.pagination import PageInfo
 from gqlapi.schema.scalars import Cursor
 from gqlapi.schema.search_query import highlight, parse_query
@@ -36,7 +36,6 @@ class PreparedSearch:
     request: SearchRequest
     size: int
     after: tuple[float, Any] | None
-    reads_rows: bool
 
 
 def _highlight(root: Any, info: Info) -> Awaitable[str | None]:
@@ -81,7 +80,6 @@ class SearchConnection:
 
 
 def _prepare(
-    selection: frozenset[str],
     *,
     query: str,
     types: Sequence[Kind] | None = None,
@@ -96,17 +94,17 @@ def _prepare(
         request=request,
         size=check_size("first", first) or DEFAULT_PAGE_SIZE,
         after=None if after is None else request.decode_cursor(after),
-        reads_rows=not ROW_FIELDS.isdisjoint(selection),
     )
 
 
 async def _resolve(_root: object, info: GraphQLResolveInfo[Any], **_arguments: Any) -> SearchConnection:
     context: Context = info.context
-    prepared: PreparedSearch = context.prepared(info.field_nodes[0])
-    hits = await context.repositories.search.rank(prepared.request)
-    start = 0 if prepared.after is None else after_cursor(hits, prepared.after)
-    page = hits[start : start + prepared.size] if prepared.reads_rows else []
-    edges = await _load_edges(context, prepared.request, page)
+    prepared = context.prepared(info.field_nodes)
+    search: PreparedSearch = prepared.value
+    hits = await context.repositories.search.rank(search.request)
+    start = 0 if search.after is None else after_cursor(hits, search.after)
+    page = hits[start : start + search.size] if reads_rows(prepared) else []
+    edges = await _load_edges(context, search.request, page)
     page_info = PageInfo(
         has_next_page=start + len(page) < len(hits),
         has_previous_page=start > 0,
@@ -132,7 +130,7 @@ def search_field(description: str) -> Any:
     """Declare the search at the root: one statement to rank, one for each type of a page, one for its highlights."""
     rules = FieldRules(
         prepare=_prepare,
-        factor=lambda prepared: cast("PreparedSearch", prepared).size,
+        factor=lambda prepared: cast("PreparedSearch", prepared.value).size,
         surcharge=lambda _: SEARCH_COST,
         resolve=_resolve,
     )

@@ -24,7 +24,6 @@ from graphql.validation.rules import overlapping_fields_can_be_merged as overlap
 from strawberry.extensions import ParserCache, SchemaExtension
 from strawberry.schema.config import StrawberryConfig
 from strawberry.schema.exceptions import CannotGetOperationTypeError
-from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
 from strawberry.types import ExecutionResult
 from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
@@ -155,7 +154,7 @@ class Validation(SchemaExtension):
 
 @lru_cache(maxsize=DOCUMENT_CACHE_SIZE)
 def _validate(schema: GraphQLSchema, document: DocumentNode, rules: Any) -> list[GraphQLError]:
-    return validate(schema, document, (*rules, MaybeNullValidationRule), max_errors=MAX_VALIDATION_ERRORS)
+    return validate(schema, document, rules, max_errors=MAX_VALIDATION_ERRORS)
 
 
 class OperationLimits(SchemaExtension):

@@ -53,8 +53,8 @@ TAGS = ListKind(
     indexed=frozenset({"id", "name_key"}),
 )
 
-AUTHOR = Relation(lambda context, _node: context.loaders.authors, key="author_id")
-TAGS_OF_POST = Relation(lambda context, _node: context.loaders.tags_of_posts, key="id")
+AUTHOR = Relation(lambda context, _nodes: context.loaders.authors, key="author_id")
+TAGS_OF_POST = Relation(lambda context, _nodes: context.loaders.tags_of_posts, key="id")
 
 
 @strawberry.interface(description="An object with an id that finds it again, whatever its type.")
@@ -159,7 +159,7 @@ def _content(root: Any) -> Any:
     return root
 
 
-def _check_excerpt(_selection: frozenset[str], *, length: int) -> int:
+def _check_excerpt(*, length: int) -> int:
     if not 1 <= length <= MAX_EXCERPT_LENGTH:
         raise BadUserInput(f"`length` must be between 1 and {MAX_EXCERPT_LENGTH}.")
     return length
@@ -179,7 +179,7 @@ class Post(Node, Versioned, Ownable):
     is_type_of = _is(PostRecord, models.Post)
 
     slug: str = strawberry.field(description="The unique name for URLs.")
-    title: str = strawberry.field(description="The title.")
+    title: str = strawberry.field(description="The title, 1 to 300 characters of plain text.")
     excerpt: str = strawberry.field(
         resolver=_excerpt,
         description="The beginning of the text without markup, cut between words.",

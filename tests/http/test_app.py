@@ -12,7 +12,6 @@ import httpx
 import pytest
 import structlog
 
-from gqlapi.app import create_app
 from gqlapi.logs import configure_logs
 from gqlapi.repositories.users import UserRepository
 from gqlapi.settings import Settings
@@ -40,11 +39,11 @@ class Logs:
 @pytest.fixture
 def logs(capsys: pytest.CaptureFixture[str]) -> Iterator[Logs]:
     """The log; its configuration is the process's, and put back."""
-    root = logging.getLogger()
+    root, configuration = logging.getLogger(), structlog.get_config()
     before = root.handlers, root.level, logging.getLogger("uvicorn.access").disabled
     yield Logs(capsys)
     root.handlers, root.level, logging.getLogger("uvicorn.access").disabled = before
-    structlog.reset_defaults()
+    structlog.configure(**configuration)
 
 
 @asynccontextmanager
@@ -85,15 +84,6 @@ class TestHealth:
             assert "hunter2" not in response.text
             error = only_error(await api.post(USER))
             assert error["extensions"]["code"] == "UNAVAILABLE"
-
-    async def test_readiness_ends_when_the_server_stops(self, sqlite_url: str) -> None:
-        app = create_app(settings_for(sqlite_url))
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
-            async with app.router.lifespan_context(app):
-                assert (await client.get("/readyz")).status_code == 200
-            response = await client.get("/readyz")
-            assert (response.status_code, response.json()) == (503, {"status": "stopping"})
-            assert (await client.get("/healthz")).status_code == 200
 
 
 class TestRoot:

@@ -83,7 +83,6 @@ class TestDescriptions:
         assert [name for name, element in elements() if not (element.description or "").strip()] == []
         assert len([*elements()]) > 150
 
-    @pytest.mark.xfail(strict=True, reason="`Query.tags` says only `Tags.`")
     def test_say_more_than_the_name(self) -> None:
         for coordinate, element in elements():
             name = re.split(r"[.(]", coordinate.removesuffix(":)"))[-1]
