@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
@@ -12,7 +12,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from gqlapi.app import create_app
-from gqlapi.database.unit import Database
+from gqlapi.database.unit import Database, ReadUnit
 from gqlapi.settings import Settings
 
 TRANSACTION_CONTROL = ("BEGIN", "COMMIT", "ROLLBACK", "PRAGMA", "SAVEPOINT", "RELEASE", "SET LOCAL")
@@ -105,3 +105,22 @@ def only_error(response: httpx.Response) -> dict[str, Any]:
     [error] = response.json()["errors"]
     details: dict[str, Any] = error
     return details
+
+
+async def in_unit(database: Database, work: Callable[[ReadUnit], Awaitable[Any]]) -> None:
+    """Work with a unit of one's own, and close it."""
+    unit = database.read()
+    try:
+        await work(unit)
+    finally:
+        await unit.close()
+
+
+async def gets_everything_back(database: Database) -> bool:
+    """Tell whether all connections and places return; what nobody waits for any more takes a moment."""
+    pool: Any = database.read_engine.pool
+    for _ in range(100):
+        if pool.checkedout() == 0 and database.gate._places._value == pool.size():
+            return True
+        await asyncio.sleep(0.05)
+    return False

@@ -26,7 +26,7 @@ DDL = {
         """
         CREATE TABLE search_documents (
             node_id UUID PRIMARY KEY,
-            kind VARCHAR(4) NOT NULL,
+            kind VARCHAR(16) NOT NULL,
             vector TSVECTOR NOT NULL
         )
         """,
@@ -38,7 +38,7 @@ DDL = {
         CREATE TABLE search_documents (
             id INTEGER PRIMARY KEY,
             node_id CHAR(32) NOT NULL UNIQUE,
-            kind VARCHAR(4) NOT NULL
+            kind VARCHAR(16) NOT NULL
         )
         """,
         # The words come prepared: this tokenizer splits at spaces and leaves all else.
@@ -59,7 +59,7 @@ DOCUMENTS = sa.Table(
     _metadata,
     sa.Column("id", sa.Integer),  # SQLite only
     sa.Column("node_id", sa.Uuid),
-    sa.Column("kind", sa.String(4)),
+    sa.Column("kind", sa.String(16)),
     sa.Column("vector", TSVECTOR().with_variant(sa.Text(), "sqlite")),  # PostgreSQL only
 )
 WORDS = sa.Table(

@@ -13,6 +13,9 @@ from gqlapi.database.failures import is_disconnect, to_api_error
 from gqlapi.database.gate import PoolGate
 from gqlapi.database.tracing import TRACE_OPTION, Trace, install_tracing
 
+# A pool whose connections are all busy makes the next one wait; who asks for health does not.
+PING_TIMEOUT_SECONDS = 2.0
+
 ReadConsistency = Literal["snapshot", "statement"]
 
 
@@ -56,7 +59,7 @@ class Database:
         Raises:
             Exception: whatever the driver says when the database cannot be reached.
         """
-        async with self.read_engine.connect() as connection:
+        async with asyncio.timeout(PING_TIMEOUT_SECONDS), self.read_engine.connect() as connection:
             await connection.execute(sa.select(1))
 
     async def dispose(self) -> None:

@@ -1,0 +1,161 @@
+"""A busy, slow or lost database is answered for in time, and in words for clients."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+import sqlalchemy as sa
+
+from gqlapi.database.engine import EngineOptions
+from gqlapi.database.gate import PoolGate
+from gqlapi.database.unit import Database
+from gqlapi.errors import OperationTimeout, Unavailable
+from tests.api import gets_everything_back, in_unit, serve, settings_for
+
+TAGS = "{ tags { totalCount } }"
+THREE_FIELDS = "{ users { totalCount } tags { totalCount } posts { nodes { id } } }"
+UNAVAILABLE_TEXT = "The database is not available. Try again."
+
+
+class TestGate:
+    async def test_answers_503_when_no_connection_becomes_free(self, database_url: str) -> None:
+        async with serve(settings_for(database_url, pool_size=1, pool_timeout_seconds=0.1)) as api:
+            await api.database.gate.enter()
+            assert_busy(await api.post(TAGS))
+            api.database.gate.leave()
+            assert await api.data(TAGS)
+
+    async def test_answers_503_at_once_when_the_queue_is_full(self, database_url: str) -> None:
+        async with serve(settings_for(database_url, pool_size=1, pool_queue_size=1, pool_timeout_seconds=20)) as api:
+            gate = api.database.gate
+            await gate.enter()
+            waiting = asyncio.create_task(api.data(TAGS))
+            while not gate._waiting:
+                await asyncio.sleep(0.01)
+            started = time.monotonic()
+            assert_busy(await api.post(TAGS))
+            assert time.monotonic() - started < 5
+            gate.leave()
+            assert await waiting
+
+    async def test_admits_in_the_order_of_arrival(self) -> None:
+        gate = PoolGate(2, queue_size=100, timeout_seconds=10)
+        admitted: list[int] = []
+
+        async def enter(number: int) -> None:
+            await gate.enter()
+            admitted.append(number)
+            await asyncio.sleep(0)
+            gate.leave()
+
+        await asyncio.gather(*(enter(number) for number in range(50)))
+        assert admitted == [*range(50)]
+
+    async def test_keeps_its_places_when_waiting_is_cancelled(self) -> None:
+        gate = PoolGate(1, queue_size=10, timeout_seconds=10)
+        await gate.enter()
+        waiting = [asyncio.create_task(gate.enter()) for _ in range(5)]
+        await asyncio.sleep(0)
+        gate.leave()
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+        await asyncio.wait_for(gate.enter(), 1)
+
+
+def assert_busy(response: httpx.Response) -> None:
+    assert (response.status_code, response.headers.get("retry-after")) == (503, "1")
+    (error,) = response.json()["errors"]
+    assert error["extensions"]["code"] == "UNAVAILABLE"
+
+
+class TestLostConnections:
+    async def test_are_replaced_without_the_client_noticing(self, postgresql_url: str) -> None:
+        async with serve(settings_for(postgresql_url, pool_size=3)) as api:
+            await asyncio.gather(*(api.data(THREE_FIELDS) for _ in range(3)))
+            assert await terminate_backends(postgresql_url) == 3
+            await asyncio.gather(*(api.data(THREE_FIELDS) for _ in range(6)))
+            assert await gets_everything_back(api.database)
+
+    async def test_answer_503_without_a_word_of_the_driver(self, dead_url: str) -> None:
+        async with serve(settings_for(dead_url)) as api:
+            response = await api.post(THREE_FIELDS)
+            assert (response.status_code, response.headers.get("retry-after")) == (503, "1")
+            errors = response.json()["errors"]
+            assert {error["message"] for error in errors} == {UNAVAILABLE_TEXT}
+            assert {error["extensions"]["code"] for error in errors} == {"UNAVAILABLE"}
+            assert await gets_everything_back(api.database)
+
+    @pytest.fixture
+    def dead_url(self, unused_tcp_port: int) -> str:
+        return f"postgresql://postgres@127.0.0.1:{unused_tcp_port}/gqlapi"
+
+
+async def terminate_backends(url: str) -> int:
+    connection = await asyncpg.connect(url)
+    try:
+        terminated = await connection.fetch(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        return len(terminated)
+    finally:
+        await connection.close()
+
+
+class TestStatementTimeout:
+    @pytest.fixture
+    async def database(self, database_url: str) -> AsyncIterator[Database]:
+        database = Database(database_url, EngineOptions(statement_timeout_ms=100))
+        yield database
+        await database.dispose()
+
+    async def test_ends_the_statement(self, database: Database) -> None:
+        started = time.monotonic()
+        with pytest.raises(OperationTimeout):
+            await in_unit(database, lambda unit: unit.rows(endless()))
+        assert time.monotonic() - started < 5
+
+    async def test_spares_an_operation_of_many_short_ones(self, database: Database) -> None:
+        async def take_turns(unit: Any) -> None:
+            for _ in range(5):
+                await unit.rows(sa.select(sa.literal(1)))
+                await asyncio.sleep(0.05)
+
+        await in_unit(database, take_turns)
+
+    async def test_poisons_the_unit(self, database: Database) -> None:
+        async def fail_twice(unit: Any) -> None:
+            for statement in (endless(), sa.select(sa.literal(1))):
+                with pytest.raises(OperationTimeout):
+                    await unit.rows(statement)
+
+        await in_unit(database, fail_twice)
+        await in_unit(database, lambda unit: unit.rows(sa.select(sa.literal(1))))
+
+    async def test_may_be_shorter_for_one_statement(self, database_url: str) -> None:
+        database = Database(database_url)
+        with pytest.raises(OperationTimeout):
+            await asyncio.wait_for(in_unit(database, lambda unit: unit.rows(endless(), timeout_ms=50)), 4)
+        await database.dispose()
+
+
+def endless() -> sa.Select[Any]:
+    numbers = sa.select(sa.literal(1).label("x")).cte("numbers", recursive=True)
+    numbers = numbers.union_all(sa.select(numbers.c.x + sa.literal_column("0")))
+    return sa.select(sa.func.count()).select_from(numbers)
+
+
+class TestPing:
+    async def test_passes_the_gate_by(self, database_url: str) -> None:
+        database = Database(database_url, EngineOptions(pool_size=2), queue_size=0)
+        await database.gate.enter()
+        await database.gate.enter()
+        with pytest.raises(Unavailable):
+            await database.gate.enter()
+        await database.ping()
+        await database.dispose()
