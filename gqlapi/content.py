@@ -46,10 +46,13 @@ def _inline_text(token: Token) -> str:
     return token.content if token.type in {"text", "code_inline"} else ""
 
 
-def excerpt(text: str, length: int) -> str:
-    """Return the beginning of a text, on one line of at most `length` characters, cut between words."""
+def excerpt(text: str, length: int, *, goes_on: bool = False) -> str:
+    """Return the beginning of a text, on one line of at most `length` characters, cut between words.
+
+    `goes_on`: the text is itself the beginning of a longer one, and may end in the middle of a word.
+    """
     line = " ".join(text.split())
-    if len(line) <= length:
+    if len(line) <= length and not goes_on:
         return line
     cut = line[: length - len(ELLIPSIS) + 1]
     return cut[: max(cut.rfind(" "), 0) or length - len(ELLIPSIS)].rstrip() + ELLIPSIS

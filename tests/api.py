@@ -15,7 +15,7 @@ from gqlapi.app import create_app
 from gqlapi.database.unit import Database, ReadUnit
 from gqlapi.settings import Settings
 
-TRANSACTION_CONTROL = ("BEGIN", "COMMIT", "ROLLBACK", "PRAGMA", "SAVEPOINT", "RELEASE", "SET LOCAL")
+TRANSACTION_CONTROL = ("BEGIN", "COMMIT", "ROLLBACK", "PRAGMA", "SAVEPOINT", "RELEASE", "SET ")
 
 
 class Api:

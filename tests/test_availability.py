@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from gqlapi.database.engine import EngineOptions
 from gqlapi.database.gate import PoolGate
-from gqlapi.database.unit import Database
+from gqlapi.database.unit import Database, ReadConsistency
 from gqlapi.errors import OperationTimeout, Unavailable
 from tests.api import gets_everything_back, in_unit, serve, settings_for
 
@@ -90,6 +90,14 @@ class TestLostConnections:
             assert {error["extensions"]["code"] for error in errors} == {"UNAVAILABLE"}
             assert await gets_everything_back(api.database)
 
+    async def test_answer_503_even_where_null_is_an_answer(self, dead_url: str) -> None:
+        async with serve(settings_for(dead_url)) as api:
+            nothing = await api.post('{ user(by: { username: "a" }) { id } tag(by: { slug: "a" }) { id } }')
+            something = await api.post('{ user(by: { username: "a" }) { id } serverInfo { version } }')
+
+        assert (nothing.status_code, nothing.json()["data"]) == (503, {"user": None, "tag": None})
+        assert something.status_code == 200
+
     @pytest.fixture
     def dead_url(self, unused_tcp_port: int) -> str:
         return f"postgresql://postgres@127.0.0.1:{unused_tcp_port}/gqlapi"
@@ -137,11 +145,20 @@ class TestStatementTimeout:
         await in_unit(database, fail_twice)
         await in_unit(database, lambda unit: unit.rows(sa.select(sa.literal(1))))
 
-    async def test_may_be_shorter_for_one_statement(self, database_url: str) -> None:
-        database = Database(database_url)
+    @pytest.mark.parametrize("read_consistency", ["snapshot", "statement"])
+    async def test_may_be_shorter_for_one_statement(self, database_url: str, read_consistency: ReadConsistency) -> None:
+        database = Database(database_url, EngineOptions(pool_size=1), read_consistency=read_consistency)
         with pytest.raises(OperationTimeout):
             await asyncio.wait_for(in_unit(database, lambda unit: unit.rows(endless(), timeout_ms=50)), 4)
+
+        # The connection's next statement has the usual time again, or this one would raise.
+        await in_unit(database, lambda unit: unit.rows(slow_on(database)))
         await database.dispose()
+
+
+def slow_on(database: Database) -> sa.Select[Any]:
+    """Select something that takes over 50 ms on PostgreSQL."""
+    return sa.select(sa.func.pg_sleep(0.2) if database.dialect_name == "postgresql" else sa.literal(1))
 
 
 def endless() -> sa.Select[Any]:

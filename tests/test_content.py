@@ -114,6 +114,10 @@ class TestExcerpt:
         found = excerpt(" ".join(words), length).removesuffix(ELLIPSIS).split()
         assert found == words[: len(found)]
 
+    def test_does_not_end_in_a_word_that_was_cut_off(self) -> None:
+        assert excerpt("one    two   thr", 2_000, goes_on=True) == "one two…"
+        assert excerpt("one    two   three", 2_000) == "one two three"
+
     def test_has_no_markup(self) -> None:
         text = render("# A *title*\n\n<script>alert(1)</script>\n\nand [a link](javascript:alert(1))").text
         assert excerpt(text, 200).startswith("A title and")

@@ -12,7 +12,9 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 
-from gqlapi.models import Row, Tag, User
+from gqlapi.models import Row, Tag, User, new_id
+from gqlapi.repositories.pages import encode_cursor
+from gqlapi.schema.ordering import OrderDirection, PostOrder, PostOrderField, to_ordering
 from tests.api import Api
 from tests.factories import LONG_AGO, make_post, make_tag, make_user, save
 
@@ -147,3 +149,16 @@ class TestPages:
 
 async def nothing() -> None:
     """Change nothing."""
+
+
+class TestCursorOfAnotherViewer:
+    async def test_of_a_draft_stands_before_all_that_is_public(self, api: Api) -> None:
+        author = make_user()
+        posts = [make_post(author) for _ in range(3)]
+        await save(api.database, [author, *posts])
+        ordering = to_ordering([PostOrder(field=PostOrderField.PUBLISHED_AT, direction=OrderDirection.DESC)])
+        cursor = encode_cursor(ordering.digest, [None, new_id()])
+
+        data = await api.data("query($after: Cursor) { posts(after: $after) { nodes { id } } }", {"after": cursor})
+
+        assert [node["id"] for node in data["posts"]["nodes"]] == [post.global_id for post in reversed(posts)]

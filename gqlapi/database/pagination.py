@@ -51,7 +51,8 @@ class Key:
 def seek(keys: Sequence[Key], values: Sequence[Any], *, backward: bool) -> sa.ColumnElement[bool]:
     """Hold for rows strictly after the row that has `values`, in the direction of travel."""
     one_direction = len({key.descending for key in keys}) == 1
-    if len(keys) > 1 and one_direction and not any(key.nullable for key in keys):
+    # A cursor may come from a viewer for whom a key could be NULL: no row value compares with one.
+    if len(keys) > 1 and one_direction and not any(key.nullable for key in keys) and None not in values:
         row = sa.tuple_(*(key.column for key in keys))
         bound = sa.tuple_(*(sa.literal(value, key.column.type) for key, value in zip(keys, values, strict=True)))
         return row < bound if keys[0].descending ^ backward else row > bound

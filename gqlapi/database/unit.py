@@ -6,7 +6,8 @@ from contextlib import asynccontextmanager
 from typing import Any, Literal
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 
 from gqlapi.database.engine import TIMEOUT_OPTION, EngineOptions, create_engines
 from gqlapi.database.failures import is_disconnect, to_api_error
@@ -166,10 +167,23 @@ class ReadUnit:
         timeout_ms = statement.get_execution_options().get(TIMEOUT_OPTION)
         if timeout_ms is None or connection.dialect.name != "postgresql":
             return await connection.execute(statement, parameters)
-        await connection.exec_driver_sql(f"SET LOCAL statement_timeout = {int(timeout_ms)}")
-        result = await connection.execute(statement, parameters)
-        await connection.exec_driver_sql("SET LOCAL statement_timeout TO DEFAULT")
-        return result
+        async with self._statement_timeout(connection, timeout_ms):
+            return await connection.execute(statement, parameters)
+
+    @asynccontextmanager
+    async def _statement_timeout(self, connection: AsyncConnection, timeout_ms: int) -> AsyncIterator[None]:
+        """Give statements of PostgreSQL a timeout of their own."""
+        # Without a transaction, LOCAL would end with the SET itself.
+        is_autocommit = self._engine.get_execution_options().get("isolation_level") == "AUTOCOMMIT"
+        scope = "SESSION" if is_autocommit else "LOCAL"
+        await connection.exec_driver_sql(f"SET {scope} statement_timeout = {int(timeout_ms)}")
+        try:
+            yield
+        except DBAPIError:
+            if is_autocommit and not connection.invalidated:  # else the rollback resets it
+                await connection.exec_driver_sql(f"SET {scope} statement_timeout TO DEFAULT")
+            raise
+        await connection.exec_driver_sql(f"SET {scope} statement_timeout TO DEFAULT")
 
     async def _disconnect(self) -> None:
         if self._session is None:

@@ -78,7 +78,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
     async def execute_single(self, *args: Any, **kwargs: Any) -> ExecutionResult:
         """Run one operation; when nothing of it could run for want of the database, answer 503."""
         result: ExecutionResult = await super().execute_single(*args, **kwargs)
-        if result.data is None and result.errors and _is_unavailable(result):
+        if _is_unavailable(result):
             sub_response: Response = kwargs["sub_response"]
             sub_response.status_code = HTTP_SERVICE_UNAVAILABLE
             sub_response.headers["Retry-After"] = RETRY_AFTER_SECONDS
@@ -104,5 +104,6 @@ def _check_media_type(request: Request) -> None:
 
 
 def _is_unavailable(result: ExecutionResult) -> bool:
+    """Tell whether a result holds nothing but the news that the database is not available."""
     codes = {(error.extensions or {}).get("code") for error in result.errors or ()}
-    return Code.UNAVAILABLE in codes
+    return codes == {Code.UNAVAILABLE} and not any((result.data or {}).values())

@@ -169,7 +169,7 @@ def _excerpt(
     root: Any, length: Annotated[int, strawberry.argument(description="The most characters: 1 to 2000.")] = 250
 ) -> str:
     post: PostRecord = root
-    return excerpt(post.text_head, length)
+    return excerpt(post.text_head, length, goes_on=len(post.text_head) > MAX_EXCERPT_LENGTH)
 
 
 @strawberry.type(description="Something written by a user.")
