@@ -37,5 +37,7 @@ def configure_logs(settings: Settings) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(settings.log_level.upper())
+    # It writes two lines for each call of the driver.
+    logging.getLogger("aiosqlite").setLevel(logging.INFO)
     # One line a request is ours, with its id.
     logging.getLogger("uvicorn.access").disabled = True

@@ -46,6 +46,14 @@ class Server:
                 time.sleep(0.05)
         pytest.fail(self.log.read_text())
 
+    def wait_until_logged(self, text: str, *, times: int) -> str:
+        """Return the log once it holds a text so many times."""
+        started = time.monotonic()
+        while (log := self.log.read_text()).count(text) < times:
+            assert time.monotonic() - started < 3 * START_SECONDS, log
+            time.sleep(0.05)
+        return log
+
     def execute(self, query: str) -> Any:
         response = httpx.post(f"{self.url}/graphql", json={"query": query})
         assert internals_in(response) == []

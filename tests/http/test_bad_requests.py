@@ -66,13 +66,16 @@ class TestBody:
         assert (response.status_code, error["extensions"]["code"]) == (400, "BAD_REQUEST")
         assert response.headers["Content-Type"] == "application/json"
 
-    @pytest.mark.parametrize("name", ["query", "variables", "operationName", "extensions"])
-    @pytest.mark.parametrize("value", ["5", "[]", "true", "1.5", '"x"', "{}"])
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            (name, value)
+            for name, right in (("query", '"x"'), ("operationName", '"x"'), ("variables", "{}"), ("extensions", "{}"))
+            for value in ("5", "[]", "true", "1.5", '"x"', "{}")
+            if value != right
+        ],
+    )
     async def test_with_a_field_of_a_wrong_type_is_refused(self, server: Api, name: str, value: str) -> None:
-        if (name in {"query", "operationName"} and value == '"x"') or (
-            name in {"variables", "extensions"} and value == "{}"
-        ):
-            pytest.skip("the right type")
         fields = {"query": f'"{INFO}"', name: value}
         response = await send(
             server, ("{" + ",".join(f'"{key}":{text}' for key, text in fields.items()) + "}").encode()
