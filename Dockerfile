@@ -21,15 +21,14 @@ WORKDIR /src
 COPY pyproject.toml ./
 RUN uv venv --no-project /opt/gqlapi \
  && uv pip install --python /opt/gqlapi --requirements pyproject.toml
-# With .gitignore, which tells the build that the bundle is no source: it would be in the wheel twice.
-COPY .gitignore LICENSE README.md ./
+COPY LICENSE README.md ./
 COPY alembic alembic
 COPY examples examples
 COPY gqlapi gqlapi
 # The build of the wheel finds the bundle there, and needs no Node.
 COPY --from=graphiql /src/gqlapi/http/graphiql/bundle gqlapi/http/graphiql/bundle
-RUN uv build --wheel --out-dir /tmp/dist \
- && uv pip install --no-deps --python /opt/gqlapi /tmp/dist/*.whl \
+RUN uv build --wheel --out-dir /build/dist \
+ && uv pip install --no-deps --python /opt/gqlapi /build/dist/*.whl \
  && uv pip check --python /opt/gqlapi
 # A wheel without its bundle or its migrations is built without an error: look.
 WORKDIR /

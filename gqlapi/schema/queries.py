@@ -133,6 +133,11 @@ class Query:
     ) -> list[Node | None]:
         return cast("list[Node | None]", await asyncio.gather(*(_node_or_error(info, id_) for id_ in ids)))
 
+    @strawberry.field(description="Who is signed in; null for an anonymous request.")
+    async def viewer(self, info: Info) -> User | None:
+        id_ = info.context.viewer.id
+        return None if id_ is None else cast("User | None", await info.context.loaders.users.load(id_))
+
     @strawberry.field(description="The user with this id or name; null when there is none.")
     async def user(self, info: Info, by: Annotated[UserKey, strawberry.argument(description=BY)]) -> User | None:
         key = _to_key(by, "User", "username_key")
