@@ -10,7 +10,7 @@ from gqlapi.errors import BadUserInput, LimitExceeded
 from gqlapi.repositories.conditions import All, AnyOf, Compare, Condition, Not, Operator, Related
 from gqlapi.schema.enums import PostStatus, UserRole
 from gqlapi.schema.ids import decode_id_of
-from gqlapi.schema.search_query import parse_query
+from gqlapi.schema.search_query import SEARCH_COST, parse_query
 
 MAX_FILTER_DEPTH = 5
 MAX_FILTER_BRANCHES = 50
@@ -138,6 +138,18 @@ def to_condition(row_filter: RowFilter) -> Condition:
         BadUserInput: an id in it cannot be decoded, or is of another type.
     """
     return _Translation().row(row_filter, depth=1)
+
+
+def search_cost(condition: Condition | None) -> int:
+    """Return the points of the searches in a condition."""
+    match condition:
+        case All(parts) | AnyOf(parts):
+            return sum(map(search_cost, parts))
+        case Not(part):
+            return search_cost(part)
+        case Compare(operator=Operator.FINDS):
+            return SEARCH_COST
+    return 0
 
 
 class _Translation:

@@ -17,7 +17,7 @@ from gqlapi.repositories import Repositories
 from gqlapi.repositories.base import Repository
 from gqlapi.repositories.pages import Ordering, PageRequest, RecordPage
 from gqlapi.schema.fields import FieldRules, argument, prepared_field
-from gqlapi.schema.filters import RowFilter, to_condition
+from gqlapi.schema.filters import RowFilter, search_cost, to_condition
 from gqlapi.schema.ordering import OrderKey, to_ordering
 from gqlapi.schema.pagination import List
 from gqlapi.schema.scalars import Cursor
@@ -47,10 +47,11 @@ class ListKind:
 
 @dataclass(frozen=True, slots=True)
 class ListRequest:
-    """A prepared list field: what to read, and how many rows are charged a parent."""
+    """A prepared list field: what to read, how many rows are charged a parent, and the points besides."""
 
     page: PageRequest
     charged_rows: int
+    surcharge: int
 
 
 def root_list(
@@ -70,7 +71,9 @@ def root_list(
         page = await source.page(request) if reads_rows(prepared) else None
         return List(page, request.ordering, lambda: source.count(request))
 
-    rules = FieldRules(prepare=_preparer(kind, kind.indexed), factor=_charged_rows, resolve=resolve)
+    rules = FieldRules(
+        prepare=_preparer(kind, kind.indexed), factor=_charged_rows, surcharge=_surcharge, resolve=resolve
+    )
     return prepared_field([*_list_arguments(kind), *arguments], rules, description)
 
 
@@ -81,6 +84,7 @@ def nested_list(kind: ListKind, page: PageByParents, count: CountByParents, *, d
         needs=frozenset({"id"}),
         prepare=_preparer(kind, kind.nested_indexed),
         factor=_charged_rows,
+        surcharge=_surcharge,
         relation=relation,
         resolve=relation.resolve,
     )
@@ -102,7 +106,11 @@ def nested_count(kind: ListKind, count: CountByParents, *, description: str) -> 
 
     relation = Relation(loader, key="id")
     rules = FieldRules(
-        needs=frozenset({"id"}), prepare=prepare, surcharge=lambda _: 1, relation=relation, resolve=relation.resolve
+        needs=frozenset({"id"}),
+        prepare=prepare,
+        surcharge=lambda prepared: 1 + search_cost(prepared.value.condition),
+        relation=relation,
+        resolve=relation.resolve,
     )
     return prepared_field([argument("filter", kind.filter | None, FILTER)], rules, description)
 
@@ -162,7 +170,7 @@ def _preparer(kind: ListKind, indexed: frozenset[str]) -> Callable[..., ListRequ
             include_deleted=include_deleted,
         )
         factor = 1 if _is_indexed(ordering, indexed) else UNINDEXED_FACTOR
-        return ListRequest(page, factor * page.window.size)
+        return ListRequest(page, factor * page.window.size, search_cost(page.condition))
 
     return prepare
 
@@ -209,6 +217,11 @@ def _is_indexed(ordering: Ordering, indexed: frozenset[str]) -> bool:
 def _charged_rows(prepared: Prepared) -> int:
     request: ListRequest = prepared.value
     return request.charged_rows
+
+
+def _surcharge(prepared: Prepared) -> int:
+    request: ListRequest = prepared.value
+    return request.surcharge
 
 
 def reads_rows(prepared: Prepared) -> bool:

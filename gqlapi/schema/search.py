@@ -15,11 +15,9 @@ from gqlapi.schema.fields import FieldRules, Info, argument, describe_enum, prep
 from gqlapi.schema.lists import DEFAULT_PAGE_SIZE, check_size, reads_rows
 from gqlapi.schema.pagination import PageInfo
 from gqlapi.schema.scalars import Cursor
-from gqlapi.schema.search_query import highlight, parse_query
+from gqlapi.schema.search_query import SEARCH_COST, highlight, parse_query
 from gqlapi.schema.types import Post, Tag, User
 
-# Points of a search besides its rows: it ranks up to 1,000 candidates.
-SEARCH_COST = 50
 ALL_KINDS = [Kind.POST, Kind.USER, Kind.TAG]
 
 describe_enum(Kind, "What can be found.", name="SearchType", POST="Posts.", USER="Users.", TAG="Tags.")

@@ -214,6 +214,8 @@ class TestCost:
         [
             ("{ serverInfo { version } }", 0),
             ("{ posts { totalCount } }", 0),
+            ('{ posts(filter: { search: "a", not: { search: "b" } }) { totalCount } }', 100),
+            ('{ users(first: 2) { nodes { postCount(filter: { search: "a" }) } } }', 2 + 2 * 51),
             ("{ posts { nodes { id } } }", 20),
             ("{ posts(first: 3) { edges { node { id } } } }", 3),
             ("{ posts(first: 3) { nodes { author { id } tags { id } } } }", 3 * (1 + 1 + 20)),
