@@ -147,7 +147,7 @@ class TestConventions:
         nullable = {
             name for name, f in SCHEMA._schema.query_type.fields.items() if not isinstance(f.type, GraphQLNonNull)
         }
-        assert nullable == {"node", "user", "post", "tag"}
+        assert nullable == {"viewer", "node", "user", "post", "tag"}
 
     def test_keys_name_exactly_one_row(self) -> None:
         keys = [

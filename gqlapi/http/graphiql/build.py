@@ -5,9 +5,11 @@ Only the standard library is imported: the build of the wheel runs this where no
 
 import hashlib
 import importlib.util
+import os
 import shutil
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Event
@@ -94,6 +96,7 @@ def _run(command: list[str], folder: Path, timeout_seconds: float, cancelled: Ev
     with subprocess.Popen(  # noqa: S603 - our own commands
         command, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:
+        _give_way(process.pid)
         output = None
         while output is None:
             try:
@@ -106,6 +109,13 @@ def _run(command: list[str], folder: Path, timeout_seconds: float, cancelled: Ev
     if process.returncode:
         lines = [line for line in output.splitlines() if "error" in line.lower()] or output.splitlines()[-1:]
         raise BuildFailed(f"`{_name(command)}` failed: {' '.join(lines)[:300]}")
+
+
+def _give_way(pid: int) -> None:
+    """Let the server that starts at the same time go first."""
+    if hasattr(os, "setpriority"):  # not on Windows
+        with suppress(ProcessLookupError):  # it ended already
+            os.setpriority(os.PRIO_PROCESS, pid, 10)
 
 
 def _name(command: list[str]) -> str:
