@@ -39,5 +39,7 @@ def configure_logs(settings: Settings) -> None:
     root.setLevel(settings.log_level.upper())
     # It writes two lines for each call of the driver.
     logging.getLogger("aiosqlite").setLevel(logging.INFO)
+    # It counts every file that changes, also those that lead to no restart.
+    logging.getLogger("watchfiles").setLevel(logging.WARNING)
     # One line a request is ours, with its id.
     logging.getLogger("uvicorn.access").disabled = True
