@@ -152,6 +152,19 @@ class TestHighlight:
             "knows &lt;b&gt;HTML&lt;/b&gt; &amp; quinces, <mark>quince</mark> by <mark>quince</mark>"
         )
 
+    async def test_is_a_fragment_of_one_line(self, api: Api) -> None:
+        author = make_user()
+        post = make_post(author, markdown="\n\n".join(["before " * 40, "a quince & more", "after " * 40]))
+        await save(api.database, [author, post])
+
+        data = await api.data(SEARCH, {"query": "quince"})
+
+        (edge,) = data["search"]["edges"]
+        assert edge["highlight"].startswith("…before before")
+        assert " before a <mark>quince</mark> &amp; more after " in edge["highlight"]
+        assert edge["highlight"].endswith(" after…")
+        assert "\n" not in edge["highlight"]
+
 
 class TestPages:
     async def test_walks_through_all_hits_once(self, api: Api, rows: list[Row]) -> None:

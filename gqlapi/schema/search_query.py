@@ -15,6 +15,7 @@ MAX_TERMS = 20
 FRAGMENT_LENGTH = 200
 # What precedes the first hit in a fragment.
 LEAD_LENGTH = 60
+LONG_WORD_LENGTH = 40
 
 # An optional minus, then a phrase in quotes (the closing one may be missing), or whatever stands up to the next space.
 PIECE = re.compile(r'(?P<minus>-?)(?:"(?P<phrase>[^"]*)"?|(?P<bare>[^\s"]+))')
@@ -75,6 +76,7 @@ def _written_words(text: str) -> Iterator[tuple[int, int, str]]:
 
 
 def _mark(text: str, hits: list[tuple[int, int]]) -> str:
+    text = text.replace("\n", " ")
     start = _word_boundary(text, max(0, hits[0][0] - LEAD_LENGTH))
     end = _word_boundary(text, min(len(text), start + FRAGMENT_LENGTH))
     end = max(end, hits[0][1])
@@ -83,7 +85,7 @@ def _mark(text: str, hits: list[tuple[int, int]]) -> str:
         if hit_end <= end:
             parts += [escape(text[position:hit_start]), "<mark>", escape(text[hit_start:hit_end]), "</mark>"]
             position = hit_end
-    parts += [escape(text[position:end]), "…" if end < len(text) else ""]
+    parts += [escape(text[position:end].rstrip()), "…" if end < len(text) else ""]
     return "".join(parts)
 
 
@@ -91,5 +93,5 @@ def _word_boundary(text: str, position: int) -> int:
     """Move back to where a word begins, unless the text has no space for long."""
     if position in {0, len(text)}:
         return position
-    space = max(text.rfind(" ", max(0, position - 40), position), text.rfind("\n", max(0, position - 40), position))
+    space = text.rfind(" ", max(0, position - LONG_WORD_LENGTH), position)
     return space + 1 if space >= 0 else position
