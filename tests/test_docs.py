@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from gqlapi.doctor.finding import CHECKS
 from tests.architecture import ROOT
 
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -38,6 +39,12 @@ class TestDocuments:
 
     def test_name_modules_that_exist(self, document: Path) -> None:
         assert missing_paths(document.read_text(encoding="utf-8")) == []
+
+
+class TestDoctor:
+    def test_has_each_of_its_checks_explained(self) -> None:
+        text = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
+        assert re.findall(r"^\| (D\d{3}) \|", text, re.MULTILINE) == list(CHECKS)
 
 
 class TestChecks:
