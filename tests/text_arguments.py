@@ -68,10 +68,9 @@ def text_arguments() -> list[TextArgument]:
         for name, field in parent.fields.items():
             found += _of_field(field, (*path, name), walked)
             returned = get_named_type(field.type)
-            # A field that must be told which object to return cannot lead anywhere by itself.
-            leads_on = isinstance(returned, GraphQLObjectType) and not any(
-                map(is_required_argument, field.args.values())
-            )
+            # A field that must be told which object to return cannot lead anywhere by itself; nobody is signed in.
+            needs_more = name == "viewer" or any(map(is_required_argument, field.args.values()))
+            leads_on = isinstance(returned, GraphQLObjectType) and not needs_more
             if isinstance(returned, GraphQLObjectType) and leads_on and returned.name not in seen:
                 seen.add(returned.name)
                 pending.append((returned, (*path, name)))
