@@ -87,6 +87,7 @@ def create_limits(settings: Settings) -> Limits:
         max_fields=settings.max_fields,
         max_aliases=settings.max_aliases,
         max_root_fields=settings.max_root_fields,
+        max_mutations=settings.max_mutations,
         max_directives=settings.max_directives,
         max_cost=settings.max_cost,
         operation_timeout_seconds=settings.operation_timeout_seconds,

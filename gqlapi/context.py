@@ -1,16 +1,20 @@
 """What the resolvers of one operation share."""
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from graphql import Node
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from gqlapi.database.tracing import Trace
-from gqlapi.database.unit import Database
+from gqlapi.database.unit import Database, ReadUnit
 from gqlapi.loaders import Loaders
 from gqlapi.models import ANONYMOUS, Viewer
-from gqlapi.repositories import ReadScope, Repositories
+from gqlapi.repositories import ReadScope, Repositories, WriteScope
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,19 +35,58 @@ class Context:
         self, database: Database, *, viewer: Viewer = ANONYMOUS, request_id: str = "", trace: Trace | None = None
     ) -> None:
         """Prepare a context; it holds no connection before the first statement, and tells `trace` of each."""
-        self.viewer = viewer
+        self.viewer = self._requester = viewer
         self.request_id = request_id
         self.trace = trace
         # The points of each root field, known before anything runs.
         self.costs: Mapping[str, int] = {}
+        self._database = database
         self._unit = database.read(trace)
-        self._dialect_name = database.dialect_name
+        self._selected: Mapping[str, frozenset[str]] = {}
         self._prepared: Mapping[int, Prepared] = {}
 
     def begin(self, selected: Mapping[str, frozenset[str]], prepared: Mapping[int, Prepared]) -> None:
         """Start the operation: which attributes it reads of each type, and the prepared arguments of its fields."""
-        scope = ReadScope(self._unit, self._dialect_name, viewer=self.viewer, selected=selected)
+        self._selected = selected
         self._prepared = prepared
+        self._read_as(self.viewer)
+
+    async def identify(self, find: Callable[[ReadUnit], Awaitable[Viewer]]) -> None:
+        """Let `find` tell, from the operation's own snapshot, who asks; before `begin`."""
+        self.viewer = self._requester = await find(self._unit)
+
+    def answer_as(self, viewer: Viewer) -> None:
+        """Resolve the payload of this root field as the user who has just signed in; the next one runs as before."""
+        self.viewer = viewer
+        self._read_as(viewer)
+
+    async def mutate(self, body: Callable[[WriteScope], Awaitable[T]]) -> T:
+        """Run `body` in one transaction and commit it; what is read afterwards is read from a new snapshot.
+
+        One connection at a time, and one place behind the gate until the payload is read. Whatever `body` raises, its
+        transaction changed nothing.
+        """
+        self.viewer = self._requester
+        await self._unit.close()
+        place = await self._database.gate.enter()
+
+        async def transaction(session: AsyncSession) -> T:
+            return await body(WriteScope(session, self.viewer))
+
+        running = self._database.start(transaction, self.trace)
+        try:
+            return await asyncio.shield(running)
+        except asyncio.CancelledError:
+            running.add_done_callback(lambda _: place.leave())  # until then it holds a connection
+            raise
+        finally:
+            if running.done():
+                self._unit = self._database.read(self.trace, place=place)
+                self._read_as(self.viewer)
+
+    def _read_as(self, viewer: Viewer) -> None:
+        """Read from the current unit on somebody's behalf; nothing that was loaded before is seen again."""
+        scope = ReadScope(self._unit, self._database.dialect_name, viewer=viewer, selected=self._selected)
         self.repositories = Repositories(scope)
         self.loaders = Loaders(self.repositories)
 

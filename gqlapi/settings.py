@@ -46,6 +46,7 @@ class Settings(BaseSettings):
     max_fields: int = Field(5_000, ge=1, description="Fields of an operation, fragments expanded.")
     max_aliases: int = Field(30, ge=0, description="Aliases in an operation, fragments expanded.")
     max_root_fields: int = Field(20, ge=1, description="Root fields of a query.")
+    max_mutations: int = Field(10, ge=1, description="Root fields of a mutation.")
     max_directives: int = Field(50, ge=0, description="Directives in an operation, fragments expanded.")
     max_cost: int = Field(10_000, ge=1, description="Points of an operation: the objects that it may return.")
 

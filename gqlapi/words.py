@@ -6,6 +6,8 @@ import unicodedata
 WORD_CATEGORIES = frozenset("LNM")
 # Languages that write without spaces: each character is a word, and a run of them a phrase.
 IDEOGRAPHS = ((0x3040, 0x30FF), (0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xF900, 0xFAFF), (0x20000, 0x323AF))
+# "it's" is one word in a URL.
+_DROPPED = dict.fromkeys((0x27, 0x2019))
 # PostgreSQL keeps no word beyond 2,046 bytes; nobody searches for one of this length.
 MAX_WORD_LENGTH = 64
 
@@ -21,6 +23,20 @@ def fold(text: str) -> str:
 def words(text: str) -> list[str]:
     """Return the folded words of a text, in their order."""
     return [word[:MAX_WORD_LENGTH] for word in fold(text).translate(_SEPARATED).split()]
+
+
+def slug_of(text: str, max_length: int) -> str:
+    """Return the text for a URL: its folded words with hyphens between, cut between words; empty when it has none.
+
+    A slug is its own slug. Letters of all scripts stay, with the marks that combine with them: the usual libraries
+    drop these, and do not fold as comparisons do.
+    """
+    letters = "".join(c if is_word_character(c) else " " for c in fold(text).translate(_DROPPED))
+    slug = "-".join(letters.split())
+    if len(slug) <= max_length:
+        return slug
+    cut = slug[: max_length + 1].rpartition("-")[0]
+    return cut or slug[:max_length]
 
 
 def is_ideograph(code_point: int) -> bool:

@@ -24,22 +24,22 @@ UNAVAILABLE_TEXT = "The database is not available. Try again."
 class TestGate:
     async def test_answers_503_when_no_connection_becomes_free(self, database_url: str) -> None:
         async with serve(settings_for(database_url, pool_size=1, pool_timeout_seconds=0.1)) as api:
-            await api.database.gate.enter()
+            place = await api.database.gate.enter()
             assert_busy(await api.post(TAGS))
-            api.database.gate.leave()
+            place.leave()
             assert await api.data(TAGS)
 
     async def test_answers_503_at_once_when_the_queue_is_full(self, database_url: str) -> None:
         async with serve(settings_for(database_url, pool_size=1, pool_queue_size=1, pool_timeout_seconds=20)) as api:
             gate = api.database.gate
-            await gate.enter()
+            place = await gate.enter()
             waiting = asyncio.create_task(api.data(TAGS))
             while not gate._waiting:
                 await asyncio.sleep(0.01)
             started = time.monotonic()
             assert_busy(await api.post(TAGS))
             assert time.monotonic() - started < 5
-            gate.leave()
+            place.leave()
             assert await waiting
 
     async def test_admits_in_the_order_of_arrival(self) -> None:
@@ -47,20 +47,20 @@ class TestGate:
         admitted: list[int] = []
 
         async def enter(number: int) -> None:
-            await gate.enter()
+            place = await gate.enter()
             admitted.append(number)
             await asyncio.sleep(0)
-            gate.leave()
+            place.leave()
 
         await asyncio.gather(*(enter(number) for number in range(50)))
         assert admitted == [*range(50)]
 
     async def test_keeps_its_places_when_waiting_is_cancelled(self) -> None:
         gate = PoolGate(1, queue_size=10, timeout_seconds=10)
-        await gate.enter()
+        place = await gate.enter()
         waiting = [asyncio.create_task(gate.enter()) for _ in range(5)]
         await asyncio.sleep(0)
-        gate.leave()
+        place.leave()
         for task in waiting:
             task.cancel()
         await asyncio.gather(*waiting, return_exceptions=True)

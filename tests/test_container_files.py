@@ -7,7 +7,7 @@ import tomllib
 from typing import Any, NamedTuple
 
 import pytest
-import yaml  # type: ignore[import-untyped] # PyYAML has no py.typed; it comes with uvicorn
+import yaml
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 

@@ -1,29 +1,80 @@
-"""What a viewer may do; the API's `viewerCan…` fields ask here, and so must everything that writes."""
+"""Who may do what: one table, which the mutations, the API's `viewerCan…` fields and the docs read."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
 from uuid import UUID
 
-from gqlapi.models import UserRole, Viewer
+from gqlapi.models import ApiScope, UserRole, Viewer
+from gqlapi.problems import ForbiddenProblem, ProblemCode, Rejected
 
+
+class Action(StrEnum):
+    """What can be done."""
+
+    CREATE_POST = "create a post"
+    CHANGE_POST = "change, publish, archive, delete or restore a post"
+    CREATE_TAG = "create a tag by naming it in a post"
+    CHANGE_TAG = "create, change, delete or merge tags"
+    CHANGE_USER = "change or delete a user"
+    READ_EMAIL = "read an e-mail address"
+    SET_ROLE = "set the role of a user"
+    MANAGE_ACCOUNT = "change a password, end sessions, create or revoke API tokens"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """The roles that may do it to everything, those that may do it to their own, and the scope that a token needs."""
+
+    any: frozenset[UserRole]
+    own: frozenset[UserRole]
+    scope: ApiScope
+
+
+NOBODY: frozenset[UserRole] = frozenset()
+EVERYBODY = frozenset(UserRole)
+AUTHORS = frozenset({UserRole.AUTHOR, UserRole.EDITOR, UserRole.ADMIN})
 EDITORS = frozenset({UserRole.EDITOR, UserRole.ADMIN})
+ADMINS = frozenset({UserRole.ADMIN})
+
+POLICY: Mapping[Action, Rule] = {
+    Action.CREATE_POST: Rule(any=NOBODY, own=AUTHORS, scope=ApiScope.WRITE_POSTS),
+    Action.CHANGE_POST: Rule(any=EDITORS, own=AUTHORS, scope=ApiScope.WRITE_POSTS),
+    Action.CREATE_TAG: Rule(any=AUTHORS, own=AUTHORS, scope=ApiScope.WRITE_POSTS),
+    Action.CHANGE_TAG: Rule(any=EDITORS, own=EDITORS, scope=ApiScope.WRITE_TAGS),
+    Action.CHANGE_USER: Rule(any=ADMINS, own=EVERYBODY, scope=ApiScope.ADMIN),
+    Action.READ_EMAIL: Rule(any=ADMINS, own=EVERYBODY, scope=ApiScope.READ),
+    Action.SET_ROLE: Rule(any=ADMINS, own=ADMINS, scope=ApiScope.ADMIN),
+    Action.MANAGE_ACCOUNT: Rule(any=NOBODY, own=EVERYBODY, scope=ApiScope.ADMIN),
+}
 
 
-def may_change_post(viewer: Viewer, author_id: UUID) -> bool:
-    """Editors and admins change every post, authors their own."""
+def objection(viewer: Viewer, action: Action, owner_id: UUID | None = None) -> ForbiddenProblem | None:
+    """Return why the viewer may not do this to what `owner_id` owns, or None if they may.
+
+    The scope is asked for last: who lacks the role is not told that another token would do.
+    """
+    rule = POLICY[action]
     if viewer.id is None:
-        return False
-    return viewer.role in EDITORS or (viewer.role is UserRole.AUTHOR and viewer.id == author_id)
+        return ForbiddenProblem(code=ProblemCode.UNAUTHENTICATED, message="Sign in first.")
+    if viewer.role not in (rule.any | rule.own if viewer.id == owner_id else rule.any):
+        return ForbiddenProblem(message=f"You may not {action}.")
+    if not viewer.has_scope(rule.scope):
+        message = f"The token lacks the scope {rule.scope.name}."
+        return ForbiddenProblem(message=message, required_scope=rule.scope)
+    return None
 
 
-def may_change_user(viewer: Viewer, user_id: UUID) -> bool:
-    """Admins change every user, everybody themselves."""
-    return viewer.id is not None and (viewer.role is UserRole.ADMIN or viewer.id == user_id)
+def may(viewer: Viewer, action: Action, owner_id: UUID | None = None) -> bool:
+    """Tell whether the viewer may do this to what `owner_id` owns."""
+    return objection(viewer, action, owner_id) is None
 
 
-def may_change_tag(viewer: Viewer) -> bool:
-    """Editors and admins change tags."""
-    return viewer.id is not None and viewer.role in EDITORS
+def require(viewer: Viewer, action: Action, owner_id: UUID | None = None) -> None:
+    """Let only those pass who may do this.
 
-
-def may_read_email(viewer: Viewer, user_id: UUID) -> bool:
-    """Admins read every e-mail address, everybody their own."""
-    return may_change_user(viewer, user_id)
+    Raises:
+        Rejected: they may not.
+    """
+    if (problem := objection(viewer, action, owner_id)) is not None:
+        raise Rejected(problem)

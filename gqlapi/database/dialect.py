@@ -3,12 +3,13 @@
 Each takes any number of keys as one parameter, `ids`, so that one prepared statement serves batches of every size.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
 import orjson
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from gqlapi.database.pagination import Key, Window
@@ -21,6 +22,11 @@ def bind_ids(dialect_name: str, ids: Iterable[UUID]) -> dict[str, Any]:
     if dialect_name == "postgresql":
         return {"ids": list(ids)}
     return {"ids": orjson.dumps([id_.hex for id_ in ids]).decode()}
+
+
+def insert_for(dialect_name: str) -> Callable[[Any], Any]:
+    """Return the `insert` that knows ON CONFLICT, which both databases have and the standard lacks."""
+    return postgresql.insert if dialect_name == "postgresql" else sqlite.insert
 
 
 def is_one_of(dialect_name: str, column: sa.ColumnElement[UUID]) -> sa.ColumnElement[bool]:

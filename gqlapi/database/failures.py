@@ -4,13 +4,21 @@ Mapped by SQLSTATE, never by exception class: SQLAlchemy reports most of asyncpg
 https://www.postgresql.org/docs/current/errcodes-appendix.html
 """
 
-from sqlalchemy.exc import DBAPIError
+import re
+
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm.exc import StaleDataError
 
 from gqlapi.errors import ApiError, OperationTimeout, Unavailable
 
 QUERY_CANCELED = "57014"
 # connection failures, resources exhausted (too many connections, disk full), shutdowns, a lock held too long
 UNAVAILABLE_PREFIXES = ("08", "53", "57P", "55P03")
+# Serialization failures, deadlocks, and a row that was deleted between being found and being referred to: the same
+# transaction succeeds, or says what is wrong, when it is run again.
+TRANSIENT = ("40001", "40P01", "23503")
+SQLITE_CONSTRAINT = re.compile(r"(?P<kind>UNIQUE|CHECK) constraint failed: (?P<columns>.+)")
 SQLITE_UNAVAILABLE = ("database is locked", "disk is full", "disk I/O error", "unable to open database")
 
 
@@ -26,6 +34,29 @@ def is_disconnect(error: BaseException) -> bool:
     return isinstance(error, OSError)
 
 
+def is_transient(error: Exception) -> bool:
+    """Tell whether the transaction is worth another attempt: it lost against another one."""
+    return isinstance(error, StaleDataError) or (isinstance(error, DBAPIError) and sqlstate_of(error) in TRANSIENT)
+
+
+def constraint_of(error: IntegrityError) -> str:
+    """Return the name of the constraint that a statement violated, by our own naming convention.
+
+    SQLite tells the columns of a unique constraint instead of its name, and nothing of a foreign key.
+    """
+    if name := getattr(error.orig, "constraint_name", None) or getattr(
+        getattr(error.orig, "__cause__", None), "constraint_name", None
+    ):
+        return str(name)
+    found = SQLITE_CONSTRAINT.fullmatch(str(error.orig))
+    if found is None:
+        return ""
+    if found["kind"] == "CHECK":
+        return found["columns"]
+    columns = [column.partition(".") for column in found["columns"].split(", ")]
+    return "_".join(["uq", columns[0][0], *(name for _, _, name in columns)])
+
+
 def to_api_error(error: Exception) -> ApiError | None:
     """Return what a client is told of a database failure, or None where it must be masked as internal."""
     if isinstance(error, DBAPIError):
@@ -34,6 +65,6 @@ def to_api_error(error: Exception) -> ApiError | None:
             return OperationTimeout("A statement took longer than the server allows.")
         if is_disconnect(error) or sqlstate.startswith(UNAVAILABLE_PREFIXES) or text.startswith(SQLITE_UNAVAILABLE):
             return Unavailable("The database is not available. Try again.")
-    elif isinstance(error, OSError):  # asyncpg connects: refused, unreachable, timed out
+    elif isinstance(error, OSError | PoolTimeout):  # asyncpg connects: refused, unreachable, timed out
         return Unavailable("The database is not available. Try again.")
     return None

@@ -18,7 +18,7 @@ class PoolGate:
         self._timeout_seconds = timeout_seconds
         self._waiting = 0
 
-    async def enter(self) -> None:
+    async def enter(self) -> "Place":
         """Take a place, in the order of the callers.
 
         Raises:
@@ -34,7 +34,20 @@ class PoolGate:
             raise Unavailable("The server is busy. Try again.") from None
         finally:
             self._waiting -= 1
+        return Place(self._places)
+
+
+class Place:
+    """A place behind the gate, given back once, by whoever holds it last."""
+
+    __slots__ = ("_places",)
+
+    def __init__(self, places: asyncio.Semaphore) -> None:
+        """Hold a place that was taken."""
+        self._places: asyncio.Semaphore | None = places
 
     def leave(self) -> None:
-        """Give the place back."""
-        self._places.release()
+        """Give the place back; a second call does nothing."""
+        if self._places is not None:
+            self._places.release()
+            self._places = None

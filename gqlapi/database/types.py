@@ -63,3 +63,21 @@ def enum_column_type(enum: type[StrEnum], name: str) -> Any:
         validate_strings=True,
         values_callable=lambda members: [member.value for member in members],
     )
+
+
+class EnumSet(sa.TypeDecorator[frozenset[Any]]):
+    """A set of an enum's values, as their sorted names with commas between: a dozen at most, never queried by value."""
+
+    impl = sa.String(64)
+    cache_ok = True
+
+    def __init__(self, enum: type[StrEnum]) -> None:
+        """Keep values of `enum`."""
+        super().__init__()
+        self.enum = enum
+
+    def process_bind_param(self, value: frozenset[Any] | None, dialect: sa.Dialect) -> str | None:
+        return None if value is None else ",".join(sorted(value))
+
+    def process_result_value(self, value: str | None, dialect: sa.Dialect) -> frozenset[Any] | None:
+        return None if value is None else frozenset(self.enum(part) for part in value.split(",") if part)

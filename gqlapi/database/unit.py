@@ -1,23 +1,28 @@
 """Units of work: the session that one operation reads from, and the transaction that one write runs in."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 
 from gqlapi.database.engine import TIMEOUT_OPTION, EngineOptions, create_engines
-from gqlapi.database.failures import is_disconnect, to_api_error
-from gqlapi.database.gate import PoolGate
+from gqlapi.database.failures import is_disconnect, is_transient, to_api_error
+from gqlapi.database.gate import Place, PoolGate
 from gqlapi.database.tracing import TRACE_OPTION, Trace, install_tracing
 
 # A pool whose connections are all busy makes the next one wait; who asks for health does not.
 PING_TIMEOUT_SECONDS = 2.0
 
+# Pauses before each new attempt at a transaction that lost against another one; half of each is left to chance.
+RETRY_PAUSES_SECONDS = (0.01, 0.04, 0.16)
+
 ReadConsistency = Literal["snapshot", "statement"]
+T = TypeVar("T")
 
 
 class Database:
@@ -35,8 +40,10 @@ class Database:
         """Prepare the engines; nothing connects before the first statement."""
         options = options or EngineOptions()
         read_engine, self.write_engine = create_engines(url, options)
-        install_tracing(read_engine)
+        for engine in {read_engine, self.write_engine}:
+            install_tracing(engine)
         self.read_engine = read_engine.execution_options(**_read_options(read_engine, read_consistency))
+        self._running: set[asyncio.Task[Any]] = set()
         self.gate = PoolGate(options.pool_size, queue_size=queue_size, timeout_seconds=queue_timeout_seconds)
 
     @property
@@ -44,15 +51,62 @@ class Database:
         """`postgresql` or `sqlite`."""
         return self.read_engine.dialect.name
 
-    def read(self, trace: Trace | None = None) -> "ReadUnit":
-        """Make a unit that reads one snapshot and tells `trace` of its statements; it connects at its first one."""
-        return ReadUnit(self.read_engine, self.gate, trace)
+    def read(self, trace: Trace | None = None, *, place: Place | None = None) -> "ReadUnit":
+        """Make a unit that reads one snapshot and tells `trace` of its statements; it connects at its first one.
+
+        A `place` behind the gate that the caller already has becomes the unit's own.
+        """
+        return ReadUnit(self.read_engine, self.gate, trace, place=place)
 
     @asynccontextmanager
-    async def write(self) -> AsyncIterator[AsyncSession]:
+    async def write(self, trace: Trace | None = None) -> AsyncIterator[AsyncSession]:
         """Run one transaction: committed at the end of the block, rolled back when it raises."""
-        async with AsyncSession(self.write_engine, expire_on_commit=False) as session, session.begin():
+        options = {} if trace is None else {TRACE_OPTION: trace}
+        session = AsyncSession(self.write_engine, expire_on_commit=False, execution_options=options)
+        async with session, session.begin():
             yield session
+
+    async def transact(self, body: Callable[[AsyncSession], Awaitable[T]], trace: Trace | None = None) -> T:
+        """Run `body` in one transaction and commit it; run it again, up to three times, when it lost against another.
+
+        The body must have no effect outside the database. Cancelling the caller does not stop a transaction that
+        began: it ends by itself.
+
+        Raises:
+            ApiError: the database timed out or is not available.
+        """
+        return await asyncio.shield(self.start(body, trace))
+
+    def start(self, body: Callable[[AsyncSession], Awaitable[T]], trace: Trace | None = None) -> asyncio.Task[T]:
+        """Start what `transact` awaits; `dispose` waits until it has ended."""
+        running = asyncio.create_task(self._attempt(body, trace))
+        self._running.add(running)
+        running.add_done_callback(self._forget)
+        return running
+
+    def _forget(self, ended: asyncio.Task[Any]) -> None:
+        self._running.discard(ended)
+        if not ended.cancelled():
+            ended.exception()  # else asyncio complains of one that nobody waited for
+
+    async def _attempt(self, body: Callable[[AsyncSession], Awaitable[T]], trace: Trace | None) -> T:
+        for pause in (*RETRY_PAUSES_SECONDS, None):
+            has_ended = False
+            try:
+                async with self.write(trace) as session:
+                    outcome = await body(session)
+                    has_ended = True
+            except Exception as error:
+                # A connection that is lost before COMMIT was sent has changed nothing; afterwards nobody knows.
+                may_repeat = is_transient(error) or (is_disconnect(error) and not has_ended)
+                if pause is None or not may_repeat:
+                    if (failure := to_api_error(error)) is not None:
+                        raise failure from error
+                    raise
+                await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - parts two rivals, no secret
+            else:
+                return outcome
+        raise AssertionError  # the last attempt returned or raised
 
     async def ping(self) -> None:
         """Run one trivial statement outside the gate, so that a busy server is not taken for a broken one.
@@ -64,7 +118,8 @@ class Database:
             await connection.execute(sa.select(1))
 
     async def dispose(self) -> None:
-        """Close all connections."""
+        """Close all connections, when the transactions that run have ended."""
+        await asyncio.gather(*self._running, return_exceptions=True)
         await self.read_engine.dispose()
         await self.write_engine.dispose()
 
@@ -84,8 +139,11 @@ class ReadUnit:
     each other under a lock. The first failure poisons the unit, so that an answer never mixes two states.
     """
 
-    def __init__(self, engine: AsyncEngine, gate: PoolGate, trace: Trace | None = None) -> None:
+    def __init__(
+        self, engine: AsyncEngine, gate: PoolGate, trace: Trace | None = None, *, place: Place | None = None
+    ) -> None:
         """Prepare the unit; it connects at its first statement."""
+        self._place = place
         self._options = {} if trace is None else {TRACE_OPTION: trace}
         self._engine = engine
         self._gate = gate
@@ -124,7 +182,11 @@ class ReadUnit:
         if self._statement is not None:
             self._statement.cancel()
         async with self._lock:
-            await self._disconnect()
+            try:
+                await self._disconnect()
+            finally:
+                if self._place is not None:
+                    self._place.leave()
 
     async def _run(self, statement: sa.Select[Any], parameters: dict[str, Any] | None, *, entities: bool) -> Any:
         async with self._lock:
@@ -156,7 +218,8 @@ class ReadUnit:
 
     async def _attempt(self, statement: sa.Select[Any], parameters: dict[str, Any] | None, *, entities: bool) -> Any:
         if self._session is None:
-            await self._gate.enter()
+            if self._place is None:
+                self._place = await self._gate.enter()
             self._session = AsyncSession(
                 self._engine, expire_on_commit=False, autoflush=False, execution_options=self._options
             )
@@ -186,10 +249,6 @@ class ReadUnit:
         await connection.exec_driver_sql(f"SET {scope} statement_timeout TO DEFAULT")
 
     async def _disconnect(self) -> None:
-        if self._session is None:
-            return
-        session, self._session = self._session, None
-        try:
+        if self._session is not None:
+            session, self._session = self._session, None
             await session.close()
-        finally:
-            self._gate.leave()

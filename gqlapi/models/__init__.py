@@ -1,23 +1,34 @@
 """The tables, and the values that all layers share."""
 
+from gqlapi.models.account import ApiScope, ApiToken, RefreshToken, Session, UserCredential
 from gqlapi.models.base import Base, Row, created_at_of, new_id
 from gqlapi.models.global_id import GlobalId, decode_global_id
+from gqlapi.models.idempotency_key import IdempotencyKey
 from gqlapi.models.post import Post, PostState, PostStatus
+from gqlapi.models.post_change import ChangeKind, PostChange
 from gqlapi.models.tag import PostTag, Tag
 from gqlapi.models.user import User, UserRole
 from gqlapi.models.viewer import ANONYMOUS, Viewer
 
 __all__ = [
     "ANONYMOUS",
+    "ApiScope",
+    "ApiToken",
     "Base",
+    "ChangeKind",
     "GlobalId",
+    "IdempotencyKey",
     "Post",
+    "PostChange",
     "PostState",
     "PostStatus",
     "PostTag",
+    "RefreshToken",
     "Row",
+    "Session",
     "Tag",
     "User",
+    "UserCredential",
     "UserRole",
     "Viewer",
     "created_at_of",

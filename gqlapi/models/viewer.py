@@ -3,15 +3,22 @@
 from dataclasses import dataclass
 from uuid import UUID
 
+from gqlapi.models.account import ApiScope
 from gqlapi.models.user import UserRole
 
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """The user on whose behalf an operation runs; nobody, when `id` is None."""
+    """The user on whose behalf an operation runs; nobody, when `id` is None.
+
+    `session_id` is that of a signed-in person, `scopes` are those of an API token; without a token nothing is out of
+    scope.
+    """
 
     id: UUID | None = None
     role: UserRole = UserRole.READER
+    session_id: UUID | None = None
+    scopes: frozenset[ApiScope] | None = None
 
     @property
     def sees_everything(self) -> bool:
@@ -22,6 +29,10 @@ class Viewer:
     def sees_own_drafts(self) -> bool:
         """Authors read their own posts in every state."""
         return self.id is not None and self.role is UserRole.AUTHOR
+
+    def has_scope(self, scope: ApiScope) -> bool:
+        """Tell whether the viewer's token, if it is one, may be used for this; every token may read."""
+        return self.scopes is None or scope is ApiScope.READ or scope in self.scopes
 
 
 ANONYMOUS = Viewer()

@@ -8,6 +8,7 @@ from gqlapi.repositories.posts import PostRepository
 from gqlapi.repositories.search import Kind, SearchRepository
 from gqlapi.repositories.tags import TagRepository
 from gqlapi.repositories.users import UserRepository
+from gqlapi.repositories.write_scope import WriteScope
 
 
 class Repositories:
@@ -43,4 +44,4 @@ class Repositories:
         return SearchRepository(self.scope, {Kind.POST: self.posts, Kind.USER: self.users, Kind.TAG: self.tags})
 
 
-__all__ = ["ReadScope", "Repositories"]
+__all__ = ["ReadScope", "Repositories", "WriteScope"]

@@ -1,6 +1,7 @@
 """Reads of posts."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -12,7 +13,7 @@ from gqlapi.database.pagination import Key
 from gqlapi.database.search import found_ids
 from gqlapi.database.types import enum_column_type
 from gqlapi.errors import Forbidden, Unauthenticated
-from gqlapi.models import Post, PostState, PostStatus, PostTag, Tag, User
+from gqlapi.models import Post, PostState, PostStatus, PostTag, Tag, User, Viewer
 from gqlapi.repositories.base import ReadScope, Repository
 from gqlapi.repositories.conditions import Compare, Filterable, Operator, Related
 from gqlapi.repositories.pages import Ordering, PageRequest, RecordPage
@@ -29,6 +30,22 @@ IS_PUBLISHED = POSTS.state == sa.literal_column(f"'{PostState.PUBLISHED}'")
 STATUS_TYPE: sa.types.TypeEngine[PostStatus] = enum_column_type(PostStatus, "status")
 
 
+def posts_visible_to(viewer: Viewer, now: datetime, *, deleted: bool = False) -> sa.ColumnElement[bool]:
+    """Hold for the posts that a viewer may see: the rule that every statement about posts passes through.
+
+    Published posts whose time has come, for everybody; all posts for editors and admins; for authors their own.
+    Deleted posts are nobody's, unless `deleted`: then those that the viewer would see if they were not deleted, except
+    that nobody sees others' for having been public.
+    """
+    live = sa.true() if deleted else POSTS.deleted_at.is_(None)
+    if viewer.sees_everything:
+        return live
+    public = sa.and_(IS_PUBLISHED, POSTS.deleted_at.is_(None), POSTS.published_at <= now)
+    if viewer.sees_own_drafts:
+        return sa.or_(public, sa.and_(live, POSTS.author_id == viewer.id))
+    return public
+
+
 class PostRepository(Repository[PostRecord]):
     """Reads of posts."""
 
@@ -43,13 +60,7 @@ class PostRepository(Repository[PostRecord]):
 
     def visible(self) -> sa.ColumnElement[bool]:
         """Hold for published posts whose time has come; for authors their own, for editors all, deleted ones never."""
-        viewer, live = self.scope.viewer, POSTS.deleted_at.is_(None)
-        if viewer.sees_everything:
-            return live
-        public = sa.and_(IS_PUBLISHED, live, POSTS.published_at <= self.scope.now)
-        if viewer.sees_own_drafts:
-            return sa.or_(public, sa.and_(live, POSTS.author_id == viewer.id))
-        return public
+        return posts_visible_to(self.scope.viewer, self.scope.now)
 
     def visible_with_deleted(self) -> sa.ColumnElement[bool]:
         """Hold for what `visible` shows and the deleted posts: all of them for editors, their own for authors.
@@ -59,13 +70,11 @@ class PostRepository(Repository[PostRecord]):
             Forbidden: the viewer writes no posts.
         """
         viewer = self.scope.viewer
-        if viewer.sees_everything:
-            return sa.true()
-        if viewer.sees_own_drafts:
-            return sa.or_(self.visible(), POSTS.author_id == viewer.id)
         if viewer.id is None:
             raise Unauthenticated("Sign in to list deleted posts.")
-        raise Forbidden("Only authors and editors may list deleted posts.")
+        if not (viewer.sees_everything or viewer.sees_own_drafts):
+            raise Forbidden("Only authors and editors may list deleted posts.")
+        return posts_visible_to(viewer, self.scope.now, deleted=True)
 
     def filterable(self) -> Filterable:
         """Say what can be filtered; slugs are folded when they are written."""
@@ -85,7 +94,8 @@ class PostRepository(Repository[PostRecord]):
     async def get_aggregate_by(self, attribute: str, value: Any) -> Post | None:
         """Load one visible post with the relations that are selected, in one statement each, through `selectinload`."""
         selected = self.scope.selected.get("Post", frozenset())
-        stored = [getattr(Post, name) for name in {"id", *selected} if name in Post.__table__.columns]
+        # The time of publication is the key of the default ordering, hence of a payload's edge.
+        stored = [getattr(Post, name) for name in {"id", "published_at", *selected} if name in Post.__table__.columns]
         options = [load_only(*stored, raiseload=True), with_expression(Post.status, self._status())]
         if "text_head" in selected:
             options.append(with_expression(Post.text_head, self.columns["text_head"]))

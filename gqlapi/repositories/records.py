@@ -51,6 +51,7 @@ class UserRecord(Record):
     avatar_url: str | None
     email: str | None
     role: UserRole
+    deleted_at: datetime | None
     username_key: str
 
 

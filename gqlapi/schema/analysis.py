@@ -38,7 +38,7 @@ from gqlapi.schema.fields import definition_of, rules_of
 # Levels that connections add; they do not count as depth.
 UNCOUNTED_LEVELS = frozenset({"edges", "node", "nodes"})
 # Types that are read from the record of another.
-EMBEDDED = {"Content": "Post"}
+EMBEDDED = {"Content": "Post", "PostPayload": "Post"}
 
 Path = tuple[str, ...]
 

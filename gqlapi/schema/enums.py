@@ -1,9 +1,10 @@
 """The models' enums, described for clients."""
 
-from gqlapi.models import PostStatus, UserRole
+from gqlapi.models import ApiScope, PostStatus, UserRole
+from gqlapi.problems import ProblemCode
 from gqlapi.schema.fields import describe_enum
 
-__all__ = ["PostStatus", "UserRole"]
+__all__ = ["ApiScope", "PostStatus", "ProblemCode", "UserRole"]
 
 describe_enum(
     UserRole,
@@ -20,4 +21,28 @@ describe_enum(
     SCHEDULED="Published with a time that lies ahead: becomes PUBLISHED by the clock alone.",
     PUBLISHED="Seen by everybody.",
     ARCHIVED="No longer public; seen by its author, editors and admins.",
+)
+describe_enum(
+    ApiScope,
+    "What an API token may be used for; its owner's role limits it as well.",
+    READ="Reading what the user may read; every token may.",
+    WRITE_POSTS="Writing posts, and creating tags by naming them in a post.",
+    WRITE_TAGS="Creating, changing, deleting and merging tags.",
+    ADMIN="Managing the account: password, sessions, tokens, profile; for admins, users as well.",
+)
+describe_enum(
+    ProblemCode,
+    "Why a mutation was not carried out.",
+    name="ErrorCode",
+    REQUIRED="A value is missing or empty.",
+    INVALID="A value cannot be taken; the message says why.",
+    TOO_LONG="A text is too long.",
+    TOO_MANY="A list has too many items.",
+    NOT_UNIQUE="Another row has this value already.",
+    NOT_FOUND="There is no such row, or none that the viewer may know of.",
+    UNAUTHENTICATED="Nobody is signed in, or what was given to sign in is wrong.",
+    FORBIDDEN="The viewer may not do this.",
+    VERSION_CONFLICT="The row has changed since it was read.",
+    IDEMPOTENCY_MISMATCH="The key was used for another input before.",
+    RATE_LIMITED="There were too many attempts.",
 )

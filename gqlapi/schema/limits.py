@@ -9,6 +9,7 @@ from graphql import (
     GraphQLError,
     GraphQLSchema,
     OperationDefinitionNode,
+    OperationType,
     get_operation_ast,
 )
 from graphql.execution.values import get_variable_values
@@ -32,6 +33,7 @@ class Limits:
     max_fields: int = 5_000
     max_aliases: int = 30
     max_root_fields: int = 20
+    max_mutations: int = 10
     max_directives: int = 50
     max_cost: int = 10_000
     operation_timeout_seconds: float = 10.0
@@ -86,10 +88,10 @@ class OperationLimits(SchemaExtension):
             for name, size, limit in checks
             if size > limit
         ]
-        if len(analysis.roots) > self._limits.max_root_fields:
-            path = list(analysis.roots)[self._limits.max_root_fields]
-            count = len(analysis.roots)
-            errors.append(_limit_error("root fields", count, self._limits.max_root_fields, path, operation))
+        is_mutation = operation.operation is OperationType.MUTATION
+        most = self._limits.max_mutations if is_mutation else self._limits.max_root_fields
+        if (count := len(analysis.roots)) > most:
+            errors.append(_limit_error("root fields", count, most, list(analysis.roots)[most], operation))
         return errors
 
 

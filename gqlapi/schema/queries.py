@@ -7,12 +7,12 @@ import strawberry
 
 from gqlapi import __version__
 from gqlapi.errors import ApiError, BadUserInput
-from gqlapi.models import GlobalId
 from gqlapi.schema.aggregates import PostAggregates, aggregates_field
 from gqlapi.schema.fields import FieldRules, Info, argument, rules_metadata
 from gqlapi.schema.ids import decode_id
 from gqlapi.schema.limits import Limits
 from gqlapi.schema.lists import MAX_PAGE_SIZE, root_list
+from gqlapi.schema.nodes import load_node
 from gqlapi.schema.pagination import Connection
 from gqlapi.schema.search import SearchConnection, search_field
 from gqlapi.schema.types import POSTS, TAGS, USERS, Node, Post, Tag, User
@@ -64,14 +64,6 @@ def _check_nodes(*, ids: list[strawberry.ID]) -> int:
     return len(ids)
 
 
-def _load_node(info: Info, global_id: GlobalId) -> Any:
-    """Return the loader's future, or None for a type that is no node."""
-    loaders = info.context.loaders
-    by_type = {"User": loaders.users, "Post": loaders.posts, "Tag": loaders.tags}
-    loader = by_type.get(global_id.typename)
-    return None if loader is None else loader.load(global_id.id)
-
-
 def _to_key(by: UserKey | PostKey | TagKey, typename: str, attribute: str) -> tuple[str, Any] | None:
     """Return the column and the value to look for, or None for the id of another type."""
     if isinstance(by.id, str):
@@ -120,7 +112,7 @@ class Query:
         info: Info,
         id: Annotated[strawberry.ID, strawberry.argument(description="The id of any object.")],  # noqa: A002
     ) -> Node | None:
-        found = _load_node(info, decode_id(id))
+        found = load_node(info.context, decode_id(id))
         return None if found is None else cast("Node | None", await found)
 
     @strawberry.field(
@@ -167,7 +159,7 @@ class Query:
 async def _node_or_error(info: Info, text: str) -> Any:
     """Return the error instead of raising it: graphql-core then reports it at the index, and keeps the rest."""
     try:
-        found = _load_node(info, decode_id(text))
+        found = load_node(info.context, decode_id(text))
     except ApiError as error:
         return error
     return None if found is None else await found

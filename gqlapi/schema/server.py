@@ -19,10 +19,12 @@ from gqlapi.errors import OperationTimeout
 from gqlapi.schema.documents import Documents
 from gqlapi.schema.fields import install_resolvers
 from gqlapi.schema.limits import MAX_SHOWN_SIZE, Limits, OperationLimits
+from gqlapi.schema.mutations import Mutation
 from gqlapi.schema.presentation import no_operation, present
 from gqlapi.schema.queries import Query
 from gqlapi.schema.scalars import SCALARS
 from gqlapi.schema.types import Post, Tag, User
+from gqlapi.schema.user_errors import USER_ERRORS
 
 
 class Schema(strawberry.Schema):
@@ -32,7 +34,8 @@ class Schema(strawberry.Schema):
         """Build the schema of the API."""
         super().__init__(
             query=Query,
-            types=[User, Post, Tag],
+            mutation=Mutation,
+            types=[User, Post, Tag, *USER_ERRORS],
             config=StrawberryConfig(scalar_map=SCALARS),
             extensions=[
                 lambda: Documents(self._schema, limits.max_tokens),

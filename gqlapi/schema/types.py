@@ -8,6 +8,7 @@ from graphql import GraphQLResolveInfo
 
 from gqlapi import models
 from gqlapi.accounts import policy
+from gqlapi.accounts.policy import Action
 from gqlapi.content import excerpt
 from gqlapi.errors import BadUserInput
 from gqlapi.execution.relation import Relation
@@ -85,24 +86,26 @@ class Ownable:
 
 def _user_can_change(root: Any, info: Info) -> bool:
     user: UserRecord = root
-    return policy.may_change_user(info.context.viewer, user.id)
+    return user.deleted_at is None and policy.may(info.context.viewer, Action.CHANGE_USER, user.id)
 
 
 def _post_can_change(root: Any, info: Info) -> bool:
     post: PostRecord = root
-    return policy.may_change_post(info.context.viewer, post.author_id)
+    return post.deleted_at is None and policy.may(info.context.viewer, Action.CHANGE_POST, post.author_id)
 
 
 def _tag_can_change(info: Info) -> bool:
-    return policy.may_change_tag(info.context.viewer)
+    return policy.may(info.context.viewer, Action.CHANGE_TAG)
 
 
 def _email(root: Any, info: Info) -> str | None:
     user: UserRecord = root
-    return user.email if policy.may_read_email(info.context.viewer, user.id) else None
+    return user.email if policy.may(info.context.viewer, Action.READ_EMAIL, user.id) else None
 
 
-def _is(*classes: type[Any]) -> Any:
+def is_one_of_types(*classes: type[Any]) -> Any:
+    """Return an `is_type_of` for objects that are read from other classes than the type's own."""
+
     def is_type_of(value: object, _info: GraphQLResolveInfo[Any]) -> bool:
         return isinstance(value, classes)
 
@@ -113,7 +116,7 @@ def _is(*classes: type[Any]) -> Any:
 class User(Node, Versioned, Ownable):
     """A user, read from a record or an entity."""
 
-    is_type_of = _is(UserRecord, models.User)
+    is_type_of = is_one_of_types(UserRecord, models.User)
 
     username: str = strawberry.field(description="The unique name, for URLs and signing in.")
     display_name: str = strawberry.field(description="The name to show.")
@@ -126,10 +129,14 @@ class User(Node, Versioned, Ownable):
     )
     role: UserRole = strawberry.field(description="What the user may do.")
     viewer_can_update: bool = strawberry.field(
-        resolver=_user_can_change, description="Whether the viewer may change this user.", metadata=needs("id")
+        resolver=_user_can_change,
+        description="Whether the viewer may change this user.",
+        metadata=needs("id", "deleted_at"),
     )
     viewer_can_delete: bool = strawberry.field(
-        resolver=_user_can_change, description="Whether the viewer may delete this user.", metadata=needs("id")
+        resolver=_user_can_change,
+        description="Whether the viewer may delete this user.",
+        metadata=needs("id", "deleted_at"),
     )
     posts: "Connection[Post]" = nested_list(
         POSTS,
@@ -148,7 +155,7 @@ class User(Node, Versioned, Ownable):
 class Content:
     """The body of a post; read from the post's own record."""
 
-    is_type_of = _is(PostRecord, models.Post)
+    is_type_of = is_one_of_types(PostRecord, models.Post)
 
     markdown: str = strawberry.field(description="As it was written: CommonMark.")
     html: str = strawberry.field(description="Rendered and sanitised when the post was written; safe to embed.")
@@ -176,7 +183,7 @@ def _excerpt(
 class Post(Node, Versioned, Ownable):
     """A post, read from a record or an entity."""
 
-    is_type_of = _is(PostRecord, models.Post)
+    is_type_of = is_one_of_types(PostRecord, models.Post)
 
     slug: str = strawberry.field(description="The unique name for URLs.")
     title: str = strawberry.field(description="The title, 1 to 300 characters of plain text.")
@@ -199,10 +206,14 @@ class Post(Node, Versioned, Ownable):
         factor=MAX_TAGS_PER_POST,
     )
     viewer_can_update: bool = strawberry.field(
-        resolver=_post_can_change, description="Whether the viewer may change this post.", metadata=needs("author_id")
+        resolver=_post_can_change,
+        description="Whether the viewer may change this post.",
+        metadata=needs("author_id", "deleted_at"),
     )
     viewer_can_delete: bool = strawberry.field(
-        resolver=_post_can_change, description="Whether the viewer may delete this post.", metadata=needs("author_id")
+        resolver=_post_can_change,
+        description="Whether the viewer may delete this post.",
+        metadata=needs("author_id", "deleted_at"),
     )
 
 
@@ -210,7 +221,7 @@ class Post(Node, Versioned, Ownable):
 class Tag(Node, Versioned, Ownable):
     """A tag, read from a record or an entity."""
 
-    is_type_of = _is(TagRecord, models.Tag)
+    is_type_of = is_one_of_types(TagRecord, models.Tag)
 
     slug: str = strawberry.field(description="The unique name for URLs.")
     name: str = strawberry.field(description="The name to show.")

@@ -24,7 +24,7 @@ async def read_catalog(url: str) -> set[str]:
     """Return a line for each column, constraint and index of our own tables."""
     async with connect(url) as connection:
         lines = await connection.run_sync(_read)
-    return {line for line in lines if not line.startswith(("alembic_version ", "search_"))}
+    return {line for line in lines if not line.startswith(("alembic_version ", "search_", "sqlite_"))}
 
 
 def _read(connection: sa.Connection) -> list[str]:

@@ -126,6 +126,10 @@ class TestConnections:
         assert {"filter": f"{row}Filter", "orderBy": f"[{row}Order!]"}.items() <= found.items()
 
 
+# Null for everybody but their owner.
+PRIVATE_LISTS = {"User.apiTokens", "User.sessions"}
+
+
 class TestConventions:
     @pytest.mark.parametrize("name", ["User", "Post", "Tag"])
     def test_rows_are_nodes_with_versions(self, name: str) -> None:
@@ -140,7 +144,19 @@ class TestConventions:
             list_type = get_nullable_type(field.type)
             if isinstance(list_type, GraphQLList):
                 assert isinstance(list_type.of_type, GraphQLNonNull) is (coordinate != "Query.nodes"), coordinate
-                assert isinstance(field.type, GraphQLNonNull), coordinate
+                may_be_null = coordinate in PRIVATE_LISTS or coordinate.endswith("Error.path")
+                assert isinstance(field.type, GraphQLNonNull) is not may_be_null, coordinate
+
+    def test_mutations_are_nullable(self) -> None:
+        """A field that fails does not take back the answers of those before it."""
+        assert SCHEMA._schema.mutation_type is not None
+        for name, field in SCHEMA._schema.mutation_type.fields.items():
+            assert not isinstance(field.type, GraphQLNonNull), name
+            [argument] = field.args
+            payload = get_nullable_type(field.type)
+            assert argument == "input"
+            assert isinstance(payload, GraphQLObjectType)
+            assert str(payload.fields["errors"].type) == "[UserError!]!"
 
     def test_lookups_are_nullable(self) -> None:
         assert SCHEMA._schema.query_type is not None

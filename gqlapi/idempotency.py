@@ -1,0 +1,112 @@
+"""Mutations that may be sent twice and happen once.
+
+A client that lost an answer sends the same mutation with the same key again, and gets the same answer. The key is
+written in the transaction of the mutation: of several at once, the others wait for the first one's end.
+"""
+
+import hashlib
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, dataclass, fields
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from gqlapi import problems
+from gqlapi.models import ApiScope, IdempotencyKey
+from gqlapi.problems import ConflictProblem, Problem, ProblemCode, Rejected, ValidationProblem
+from gqlapi.repositories import WriteScope
+from gqlapi.repositories.idempotency import IdempotencyRepository
+
+KEPT_FOR = timedelta(hours=24)
+MAX_KEY_LENGTH = 255
+KEY_PATH = ("idempotencyKey",)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a mutation did: the keys of its rows, from which the answer is read; it stands for the answer of a replay.
+
+    `results` are the rows of a bulk mutation, in the order of its input: a key, or why there is none.
+    """
+
+    id: UUID | None = None
+    created: bool = False
+    results: tuple[UUID | tuple[Problem, ...], ...] = ()
+
+
+Body = Callable[[WriteScope], Awaitable[Outcome]]
+
+
+def check_key(key: str | None) -> None:
+    """Check a key that a client chose.
+
+    Raises:
+        Rejected: it is empty or too long.
+    """
+    if key is None or 0 < len(key) <= MAX_KEY_LENGTH:
+        return
+    code = ProblemCode.TOO_LONG if key else ProblemCode.INVALID
+    message = f"An idempotency key has 1 to {MAX_KEY_LENGTH} characters."
+    raise Rejected(ValidationProblem(code=code, message=message, path=KEY_PATH))
+
+
+async def run_once(scope: WriteScope, key: str, fingerprint: str, body: Body) -> Outcome:
+    """Run `body`, or return what it did when the viewer sent this key with this input before.
+
+    Only what succeeds is kept, for 24 hours: a rejected mutation can be mended and sent under the same key.
+
+    Raises:
+        Rejected: the key was used for another input, or `body` rejects.
+    """
+    viewer_id = scope.viewer.id
+    if viewer_id is None:  # whoever needs no account has no keys
+        return await body(scope)
+    repository = IdempotencyRepository(scope.session)
+    await repository.delete_expired(before=scope.now - KEPT_FOR, user_id=viewer_id, key=key)
+    claimed = IdempotencyKey(user_id=viewer_id, key=key, input_hash=fingerprint, outcome={}, created_at=scope.now)
+    if await repository.claim(claimed):
+        outcome = await body(scope)
+        await repository.keep(claimed, _to_json(outcome))
+        return outcome
+    earlier = await repository.get(viewer_id, key)
+    if earlier.input_hash != fingerprint:
+        message = "The idempotency key was used for another input."
+        raise Rejected(ConflictProblem(code=ProblemCode.IDEMPOTENCY_MISMATCH, message=message, path=KEY_PATH))
+    return _from_json(earlier.outcome)
+
+
+def fingerprint_of(name: str, value: Any) -> str:
+    """Return the hash of a mutation's name and its input, which is made of plain values."""
+    text = json.dumps([name, value], sort_keys=True, ensure_ascii=False, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _to_json(outcome: Outcome) -> dict[str, Any]:
+    results = [
+        str(result) if isinstance(result, UUID) else [_problem_to_json(problem) for problem in result]
+        for result in outcome.results
+    ]
+    return {"id": outcome.id and str(outcome.id), "created": outcome.created, "results": results}
+
+
+def _from_json(stored: dict[str, Any]) -> Outcome:
+    results = (
+        UUID(result) if isinstance(result, str) else tuple(map(_problem_from_json, result))
+        for result in stored["results"]
+    )
+    return Outcome(stored["id"] and UUID(stored["id"]), stored["created"], tuple(results))
+
+
+def _problem_to_json(problem: Problem) -> dict[str, Any]:
+    return {"type": type(problem).__name__, **asdict(problem)}
+
+
+def _problem_from_json(stored: dict[str, Any]) -> Problem:
+    problem_type: type[Problem] = getattr(problems, stored["type"])
+    values = {field.name: stored[field.name] for field in fields(problem_type)}
+    values["code"] = ProblemCode(values["code"])
+    values["path"] = values["path"] and tuple(values["path"])
+    if values.get("required_scope"):
+        values["required_scope"] = ApiScope(values["required_scope"])
+    return problem_type(**values)

@@ -1,0 +1,80 @@
+"""What proves who asks: passwords, sessions with their refresh tokens, and API tokens; secrets only as hashes."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import ClassVar
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from gqlapi.database.types import EnumSet, UtcDateTime, utc_now
+from gqlapi.models.base import Base, new_id
+from gqlapi.models.global_id import GlobalIdMixin
+
+# SHA-256 in hex.
+HASH_LENGTH = 64
+MAX_USER_AGENT_LENGTH = 300
+
+
+class ApiScope(StrEnum):
+    """What an API token may be used for, besides reading what its owner reads."""
+
+    READ = "read"
+    WRITE_POSTS = "write_posts"
+    WRITE_TAGS = "write_tags"
+    ADMIN = "admin"
+
+
+class UserCredential(Base):
+    """The password of a user, as an argon2id hash; a user without one cannot sign in."""
+
+    __tablename__ = "user_credentials"
+
+    user_id: Mapped[UUID] = mapped_column(sa.ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    password_hash: Mapped[str] = mapped_column(sa.Text)
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now, onupdate=utc_now)
+
+
+class Session(GlobalIdMixin, Base):
+    """A sign-in on one device: a family of refresh tokens; its row is gone when it ends."""
+
+    __tablename__ = "sessions"
+    typename: ClassVar[str] = "Session"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    user_id: Mapped[UUID] = mapped_column(sa.ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+    last_used_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+    # When its newest refresh token expires.
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    user_agent: Mapped[str | None] = mapped_column(sa.String(MAX_USER_AGENT_LENGTH))
+
+
+class RefreshToken(Base):
+    """A token that is exchanged once for the next one of its family."""
+
+    __tablename__ = "refresh_tokens"
+
+    hash: Mapped[str] = mapped_column(sa.String(HASH_LENGTH), primary_key=True)
+    session_id: Mapped[UUID] = mapped_column(sa.ForeignKey("sessions.id", ondelete="CASCADE"), index=True)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    # When it was exchanged; a use long after that is the use of a stolen token.
+    used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class ApiToken(GlobalIdMixin, Base):
+    """A long-lived token with scopes, for programs; its row is gone when it is revoked."""
+
+    __tablename__ = "api_tokens"
+    __table_args__ = (sa.CheckConstraint("length(name) BETWEEN 1 AND 100", name="name_length"),)
+    typename: ClassVar[str] = "ApiToken"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    user_id: Mapped[UUID] = mapped_column(sa.ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    hash: Mapped[str] = mapped_column(sa.String(HASH_LENGTH), unique=True)
+    name: Mapped[str] = mapped_column(sa.Text)
+    scopes: Mapped[frozenset[ApiScope]] = mapped_column(EnumSet(ApiScope))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+    expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    last_used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

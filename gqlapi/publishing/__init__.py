@@ -1,0 +1,1 @@
+"""Writing posts and organising tags: the rules, and the transactions that keep them."""

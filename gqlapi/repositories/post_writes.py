@@ -1,0 +1,90 @@
+"""Writes of posts."""
+
+from collections.abc import Iterable, Sequence
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import selectinload, undefer
+from sqlalchemy.orm.attributes import flag_modified
+
+from gqlapi.models import ChangeKind, Post, PostChange, PostTag
+from gqlapi.repositories.posts import posts_visible_to
+from gqlapi.repositories.search import SearchIndex
+from gqlapi.repositories.slugs import free_slugs
+from gqlapi.repositories.write_scope import WriteScope
+
+
+class PostWriteRepository:
+    """Writes of posts in a transaction; links, search and change feed stay in step with them."""
+
+    def __init__(self, scope: WriteScope) -> None:
+        """Bind the repository to a transaction."""
+        self._scope = scope
+        self._session = scope.session
+
+    async def get_for_update(self, id_: UUID, *, deleted: bool = False) -> Post | None:
+        """Load a post that the viewer may see, with its links and its text, and lock it."""
+        scope = self._scope
+        statement = (
+            sa.select(Post)
+            .where(Post.id == id_, posts_visible_to(scope.viewer, scope.now, deleted=deleted))
+            .options(selectinload(Post.post_tags), undefer(Post.text))
+            .with_for_update(of=Post)
+        )
+        return (await self._session.scalars(statement)).one_or_none()
+
+    async def id_of_slug(self, slug: str) -> UUID | None:
+        """Return the key of the post with this slug, visible or not."""
+        return (await self._session.scalars(sa.select(Post.id).where(Post.slug == slug))).one_or_none()
+
+    async def free_slugs(self, bases: Sequence[str]) -> list[str]:
+        """Return a free slug for each base, in one statement."""
+        return await free_slugs(self._session, Post.slug, bases)
+
+    async def create(self, posts: Iterable[Post]) -> None:
+        """Insert posts with their links in one savepoint, so that the transaction survives when one is refused.
+
+        Raises:
+            IntegrityError: a slug is taken, or a tag is gone.
+        """
+        posts = [*posts]
+        async with self._session.begin_nested():
+            self._session.add_all(posts)
+        await SearchIndex(self._session).put(posts)
+        self._session.add_all(self._change(post, ChangeKind.CREATED) for post in posts)
+        await self._session.flush()
+
+    async def update(self, post: Post, kind: ChangeKind) -> None:
+        """Write a changed post as its next version, in a savepoint, and tell the change feed.
+
+        Raises:
+            IntegrityError: its slug is taken.
+        """
+        post.updated_at = self._scope.now
+        # Written whether or not anything differs: each successful mutation is a version.
+        flag_modified(post, "updated_at")
+        async with self._session.begin_nested():
+            await self._session.flush()
+        links = sa.update(PostTag).where(PostTag.post_id == post.id).values(visible_from=post.visible_from)
+        await self._session.execute(links.execution_options(synchronize_session=False))
+        self._session.add(self._change(post, kind))
+        await self._session.flush()
+
+    async def replace_tags(self, post: Post, tag_ids: Sequence[UUID]) -> None:
+        """Link a locked post to these tags, in this order, and to no others."""
+        await self._session.execute(sa.delete(PostTag).where(PostTag.post_id == post.id))
+        rows = [
+            {"post_id": post.id, "tag_id": id_, "position": position, "visible_from": post.visible_from}
+            for position, id_ in enumerate(tag_ids)
+        ]
+        if rows:
+            await self._session.execute(sa.insert(PostTag), rows)
+
+    async def index(self, post: Post) -> None:
+        """Let the search find what the post says now."""
+        await SearchIndex(self._session).put([post])
+
+    def _change(self, post: Post, kind: ChangeKind) -> PostChange:
+        return PostChange(
+            kind=kind, post_id=post.id, author_id=post.author_id, version=post.version, created_at=self._scope.now
+        )

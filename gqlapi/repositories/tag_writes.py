@@ -1,0 +1,94 @@
+"""Writes of tags."""
+
+from collections.abc import Collection, Sequence
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm.attributes import flag_modified
+
+from gqlapi.database.dialect import insert_for
+from gqlapi.models import Post, PostTag, Tag
+from gqlapi.repositories.search import SearchIndex
+from gqlapi.repositories.write_scope import WriteScope
+
+LINKS = PostTag.__table__.c
+
+
+class TagWriteRepository:
+    """Writes of tags in a transaction; the search stays in step with them."""
+
+    def __init__(self, scope: WriteScope) -> None:
+        """Bind the repository to a transaction."""
+        self._session = scope.session
+        self._now = scope.now
+        self._insert = insert_for(scope.dialect_name)
+
+    async def list_for_update(self, ids: Collection[UUID]) -> list[Tag]:
+        """Load tags and lock them, always in the order of their ids, so that two transactions never deadlock."""
+        statement = sa.select(Tag).where(Tag.id.in_(ids)).order_by(Tag.id).with_for_update()
+        return [*(await self._session.scalars(statement.execution_options(populate_existing=True)))]
+
+    async def get_by_slug_for_update(self, slug: str) -> Tag | None:
+        """Load a tag by its slug and lock it."""
+        statement = sa.select(Tag).where(Tag.slug == slug).with_for_update()
+        return (await self._session.scalars(statement)).one_or_none()
+
+    async def get_by_name_key(self, name_key: str) -> Tag | None:
+        """Load a tag by its folded name."""
+        return (await self._session.scalars(sa.select(Tag).where(Tag.name_key == name_key))).one_or_none()
+
+    async def list_by_any_key(
+        self, *, ids: Collection[UUID], slugs: Collection[str], name_keys: Collection[str]
+    ) -> list[Tag]:
+        """Load all tags that one of the keys names, in one statement."""
+        is_named = sa.or_(Tag.id.in_(ids), Tag.slug.in_(slugs), Tag.name_key.in_(name_keys))
+        return [*(await self._session.scalars(sa.select(Tag).where(is_named)))]
+
+    async def create(self, tag: Tag) -> None:
+        """Insert a tag in a savepoint, so that the transaction survives when it is there already.
+
+        Raises:
+            IntegrityError: its slug or its name is taken.
+        """
+        async with self._session.begin_nested():
+            self._session.add(tag)
+        await SearchIndex(self._session).put([tag])
+
+    async def update(self, tag: Tag) -> None:
+        """Write a changed tag as its next version, in a savepoint.
+
+        Raises:
+            IntegrityError: its name is taken.
+        """
+        tag.updated_at = self._now
+        flag_modified(tag, "updated_at")
+        async with self._session.begin_nested():
+            await self._session.flush()
+        await SearchIndex(self._session).put([tag])
+
+    async def delete(self, tags: Sequence[Tag]) -> None:
+        """Delete tags that are locked, and their links with them."""
+        ids = [tag.id for tag in tags]
+        await self._session.execute(sa.delete(Tag).where(Tag.id.in_(ids)))
+        await SearchIndex(self._session).remove(ids)
+
+    async def copy_links(self, sources: Sequence[Tag], target: Tag) -> None:
+        """Give the target's link to all posts of the sources that lack it, at the first place of a source's.
+
+        The posts are locked first: who publishes one of them at this moment would not know of its new link.
+        """
+        is_source = LINKS.tag_id.in_([tag.id for tag in sources])
+        posts = sa.select(LINKS.post_id).where(is_source)
+        await self._session.execute(sa.select(Post.id).where(Post.id.in_(posts)).order_by(Post.id).with_for_update())
+        copies = (
+            sa.select(
+                LINKS.post_id,
+                sa.literal(target.id, sa.Uuid),
+                sa.func.min(LINKS.position),
+                sa.func.max(LINKS.visible_from),
+            )
+            .where(is_source)
+            .group_by(LINKS.post_id)
+        )
+        names = ["post_id", "tag_id", "position", "visible_from"]
+        await self._session.execute(self._insert(PostTag).from_select(names, copies).on_conflict_do_nothing())

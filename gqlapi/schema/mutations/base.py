@@ -1,0 +1,118 @@
+"""What all mutations share: one input, one transaction, one payload that lists what is wrong."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import fields, is_dataclass
+from datetime import datetime
+from enum import Enum
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+
+import strawberry
+
+from gqlapi.idempotency import Body, Outcome, check_key, fingerprint_of, run_once
+from gqlapi.models import decode_global_id
+from gqlapi.problems import Path, ProblemCode, Rejected, ValidationProblem
+from gqlapi.schema.fields import FieldRules, Info, rules_metadata
+from gqlapi.schema.user_errors import UserError
+
+# A write costs more than a row that is read.
+WRITE_COST = 10
+INPUT = strawberry.argument(name="input", description="What to do.")
+IDEMPOTENCY_KEY = (
+    "A key of your own, 1 to 255 characters, that makes it safe to send the mutation again: within 24 hours the same "
+    "key and input get the same answer, and nothing happens twice."
+)
+EXPECTED_VERSION = (
+    "The version that you read; nothing is written when it is no longer the current one. Leave it out to overwrite "
+    "whatever is there."
+)
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@strawberry.interface(description="What every mutation answers.")
+class Payload:
+    """What every mutation answers; in Python the errors are problems."""
+
+    errors: list[UserError] = strawberry.field(description="Why it was not carried out; empty when it was.")
+
+
+Resolver = Callable[P, Awaitable[R]]
+
+
+def mutation(payload: Any, *, description: str, rules: FieldRules | None = None) -> Callable[[Resolver[P, R]], Any]:
+    """Declare a mutation: what its resolver rejects becomes the errors of its payload.
+
+    The field is nullable, so that its failure never takes back the answer of an earlier one that is committed.
+    """
+
+    def declare(resolver: Resolver[P, R]) -> Any:
+        @wraps(resolver)
+        async def resolve(*args: P.args, **kwargs: P.kwargs) -> Any:
+            try:
+                return await resolver(*args, **kwargs)
+            except Rejected as rejected:
+                return payload(errors=rejected.problems)
+
+        metadata = rules_metadata(rules or FieldRules(prepare=lambda **_: None, surcharge=lambda _: WRITE_COST))
+        return strawberry.mutation(resolver=resolve, description=description, metadata=metadata)
+
+    return declare
+
+
+async def carry_out(info: Info, given: Any, body: Body) -> Outcome:
+    """Run `body` in one transaction, once for each idempotency key of the viewer.
+
+    Raises:
+        Rejected: nothing was written.
+    """
+    key: str | None = getattr(given, "idempotency_key", None)
+    check_key(key)
+    if key is None:
+        return await info.context.mutate(body)
+    fingerprint = fingerprint_of(info.field_name, plain(given))
+    return await info.context.mutate(lambda scope: run_once(scope, key, fingerprint, body))
+
+
+def plain(value: Any) -> Any:
+    """Return an input as plain values; what was left out is left out."""
+    if is_dataclass(value):
+        named = ((field.name, getattr(value, field.name)) for field in fields(value))
+        return {name: plain(item) for name, item in named if item is not strawberry.UNSET}
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    if isinstance(value, Enum):
+        return value.name
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+def given_id(typename: str, text: str, path: Path = ("id",)) -> Any:
+    """Decode an id of an input.
+
+    Raises:
+        Rejected: it is not the id of such an object.
+    """
+    try:
+        global_id = decode_global_id(text)
+    except ValueError:
+        global_id = None
+    if global_id is None or global_id.typename != typename:
+        raise Rejected(
+            ValidationProblem(code=ProblemCode.INVALID, message=f"This is not the id of a {typename}.", path=path)
+        )
+    return global_id.id
+
+
+def left_out(value: Any) -> Any:
+    """Return None for what was left out, else the value."""
+    return None if value is strawberry.UNSET else value
+
+
+@strawberry.type(description="What became of a deletion.")
+class DeletePayload(Payload):
+    """What became of a deletion."""
+
+    deleted_id: strawberry.ID | None = strawberry.field(
+        default=None, description="The id of what is gone; null when it is still there."
+    )

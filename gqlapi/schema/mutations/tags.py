@@ -1,0 +1,132 @@
+"""Mutations of tags."""
+
+from typing import Annotated, Any, cast
+from uuid import UUID
+
+import strawberry
+
+from gqlapi.idempotency import Outcome
+from gqlapi.problems import Path, Problem, Rejected, reject_if_any
+from gqlapi.publishing import tags
+from gqlapi.repositories import WriteScope
+from gqlapi.schema.fields import Info
+from gqlapi.schema.mutations.base import (
+    EXPECTED_VERSION,
+    IDEMPOTENCY_KEY,
+    INPUT,
+    DeletePayload,
+    Payload,
+    carry_out,
+    given_id,
+    left_out,
+    mutation,
+)
+from gqlapi.schema.types import Tag
+
+
+@strawberry.input(description="A tag to be created or changed.")
+class UpsertTagInput:
+    """A tag to be created or changed."""
+
+    slug: str = strawberry.field(description="The unique name for URLs, by which an existing tag is found.")
+    name: str = strawberry.field(description="The name to show, unique without regard to case; 1 to 100 characters.")
+    description: str | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="What the tag stands for, at most 2,000 characters; null takes it away, left out it stays.",
+    )
+    idempotency_key: str | None = strawberry.field(default=None, description=IDEMPOTENCY_KEY)
+
+
+@strawberry.input(description="A tag to be deleted.")
+class DeleteTagInput:
+    """A tag to be deleted."""
+
+    id: strawberry.ID = strawberry.field(description="The id of the tag.")
+    expected_version: int | None = strawberry.field(default=None, description=EXPECTED_VERSION)
+    idempotency_key: str | None = strawberry.field(default=None, description=IDEMPOTENCY_KEY)
+
+
+@strawberry.input(description="Tags that become one.")
+class MergeTagsInput:
+    """Tags that become one."""
+
+    from_: list[strawberry.ID] = strawberry.field(
+        name="from", description="The tags that are deleted, 1 to 100; their posts get the other one."
+    )
+    into: strawberry.ID = strawberry.field(description="The tag that stays.")
+    idempotency_key: str | None = strawberry.field(default=None, description=IDEMPOTENCY_KEY)
+
+
+@strawberry.type(description="What became of a tag.")
+class TagPayload(Payload):
+    """What became of a tag; in Python it is a record."""
+
+    tag: Tag | None = strawberry.field(default=None, description="The tag as it is now; null when nothing was written.")
+
+
+@strawberry.type(description="What became of a tag.")
+class UpsertTagPayload(Payload):
+    """What became of a tag; in Python it is a record."""
+
+    tag: Tag | None = strawberry.field(default=None, description="The tag as it is now; null when nothing was written.")
+    created: bool = strawberry.field(default=False, description="Whether it is new.")
+
+
+async def _load(info: Info, id_: UUID | None) -> Any:
+    return None if id_ is None else await info.context.loaders.tags.load(id_)
+
+
+@strawberry.type
+class TagMutations:
+    """Mutations of tags."""
+
+    @mutation(UpsertTagPayload, description="Create the tag with this slug, or change it.")
+    async def upsert_tag(self, info: Info, given: Annotated[UpsertTagInput, INPUT]) -> UpsertTagPayload | None:
+        async def body(scope: WriteScope) -> Outcome:
+            keeps = given.description is strawberry.UNSET
+            description = left_out(given.description)
+            id_, created = await tags.upsert_tag(
+                scope, slug=given.slug, name=given.name, description=description, keeps=keeps
+            )
+            return Outcome(id_, created=created)
+
+        outcome = await carry_out(info, given, body)
+        return UpsertTagPayload(errors=[], tag=await _load(info, outcome.id), created=outcome.created)
+
+    @mutation(DeletePayload, description="Delete a tag, and take it off all posts.")
+    async def delete_tag(self, info: Info, given: Annotated[DeleteTagInput, INPUT]) -> DeletePayload | None:
+        id_: UUID = given_id("Tag", given.id)
+
+        async def body(scope: WriteScope) -> Outcome:
+            await tags.delete_tag(scope, id_, given.expected_version)
+            return Outcome(id_)
+
+        await carry_out(info, given, body)
+        return DeletePayload(errors=[], deleted_id=given.id)
+
+    @mutation(TagPayload, description="Delete tags, and give their posts another one instead.")
+    async def merge_tags(self, info: Info, given: Annotated[MergeTagsInput, INPUT]) -> TagPayload | None:
+        sources, into = _merged_ids(given)
+
+        async def body(scope: WriteScope) -> Outcome:
+            await tags.merge_tags(scope, sources, into)
+            return Outcome(into)
+
+        outcome = await carry_out(info, given, body)
+        return TagPayload(errors=[], tag=await _load(info, outcome.id))
+
+
+def _merged_ids(given: MergeTagsInput) -> tuple[list[UUID], UUID]:
+    problems: list[Problem] = []
+
+    def decode(text: str, path: Path) -> UUID | None:
+        try:
+            return cast("UUID", given_id("Tag", text, path))
+        except Rejected as rejected:
+            problems.extend(rejected.problems)
+            return None
+
+    sources = [decode(text, ("from", str(index))) for index, text in enumerate(given.from_)]
+    into = decode(given.into, ("into",))
+    reject_if_any(problems)
+    return [id_ for id_ in dict.fromkeys(sources) if id_ is not None], cast("UUID", into)

@@ -1,0 +1,111 @@
+"""Expected failures, as clients see them: one type for each kind of problem."""
+
+from typing import Any
+
+import strawberry
+
+from gqlapi import problems
+from gqlapi.models import decode_global_id
+from gqlapi.schema.enums import ApiScope, ProblemCode
+from gqlapi.schema.fields import Info
+from gqlapi.schema.nodes import load_node
+from gqlapi.schema.types import Node, is_one_of_types
+
+
+@strawberry.interface(
+    description="Why a mutation was not carried out, in a way that its user can mend. More kinds may come: ask for the "
+    "fields of this interface, and for those of the kinds that you treat specially."
+)
+class UserError:
+    """An expected failure."""
+
+    message: str = strawberry.field(description="What is wrong, in English, for a person.")
+    code: ProblemCode = strawberry.field(description="What is wrong, for a program.")
+    path: list[str] | None = strawberry.field(
+        description='Where in `input`, such as `["posts", "0", "title"]`; null where it is no single value.'
+    )
+
+
+@strawberry.type(description="A value cannot be taken: REQUIRED, INVALID, TOO_LONG or TOO_MANY.")
+class ValidationError(UserError):
+    """A value cannot be taken."""
+
+    is_type_of = is_one_of_types(problems.ValidationProblem)
+
+
+@strawberry.type(description="There is no such row, or none that the viewer may know of.")
+class NotFoundError(UserError):
+    """A row is not there."""
+
+    is_type_of = is_one_of_types(problems.NotFoundProblem)
+
+    id: strawberry.ID | None = strawberry.field(description="The id that was given, if it was one.")
+
+
+@strawberry.type(description="FORBIDDEN, or UNAUTHENTICATED where signing in would help.")
+class ForbiddenError(UserError):
+    """The viewer may not do this."""
+
+    is_type_of = is_one_of_types(problems.ForbiddenProblem)
+
+    required_scope: ApiScope | None = strawberry.field(
+        description="The scope that the API token lacks, where a token with it would do."
+    )
+
+
+async def _existing(root: Any, info: Info) -> Any:
+    problem: problems.ConflictProblem = root
+    return await _load(info, problem.existing_id)
+
+
+async def _current(root: Any, info: Info) -> Any:
+    problem: problems.VersionConflictProblem = root
+    return await _load(info, problem.current_id)
+
+
+async def _load(info: Info, global_id: str | None) -> Any:
+    return None if global_id is None else await load_node(info.context, decode_global_id(global_id))
+
+
+@strawberry.type(description="NOT_UNIQUE, or IDEMPOTENCY_MISMATCH.")
+class ConflictError(UserError):
+    """Something else holds the value."""
+
+    is_type_of = is_one_of_types(problems.ConflictProblem)
+
+    existing: Node | None = strawberry.field(
+        resolver=_existing,
+        description="The row that holds the value already, when the viewer may see it; never for an e-mail address.",
+    )
+
+
+@strawberry.type(description="Somebody else changed the row since it was read; nothing was written.")
+class VersionConflictError(UserError):
+    """Somebody else was faster."""
+
+    is_type_of = is_one_of_types(problems.VersionConflictProblem)
+
+    expected_version: int = strawberry.field(description="The version that was given.")
+    current_version: int = strawberry.field(description="The version of the row as it is.")
+    current: Node | None = strawberry.field(
+        resolver=_current, description="The row as it is, to merge the change with."
+    )
+
+
+@strawberry.type(description="There were too many attempts.")
+class RateLimitedError(UserError):
+    """There were too many attempts."""
+
+    is_type_of = is_one_of_types(problems.RateLimitedProblem)
+
+    retry_after_seconds: int = strawberry.field(description="When another attempt has a chance.")
+
+
+USER_ERRORS = [
+    ValidationError,
+    NotFoundError,
+    ForbiddenError,
+    ConflictError,
+    VersionConflictError,
+    RateLimitedError,
+]
