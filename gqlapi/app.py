@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 import structlog
 from starlette.applications import Starlette
@@ -10,7 +11,12 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from gqlapi.accounts import Accounts
+from gqlapi.accounts.passwords import Passwords
+from gqlapi.accounts.throttling import AttemptLimits, Throttle
+from gqlapi.accounts.tokens import AccessTokens
 from gqlapi.database.engine import EngineOptions
 from gqlapi.database.unit import Database
 from gqlapi.doctor import Severity, examine_pool
@@ -35,9 +41,11 @@ def create_app(settings: Settings | None = None) -> Starlette:
         configure_logs(settings)
     database = create_database(settings)
     readiness = Readiness(database)
+    accounts = create_accounts(settings)
     endpoint = GraphQLEndpoint(
         Schema(create_limits(settings)),
         database,
+        accounts,
         max_body_bytes=settings.max_body_bytes,
         reports_costs=settings.reports_costs,
     )
@@ -59,6 +67,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
         lifespan=lifespan,
     )
     app.state.database = database
+    app.state.accounts = accounts
     return app
 
 
@@ -94,6 +103,22 @@ def create_limits(settings: Settings) -> Limits:
     )
 
 
+def create_accounts(settings: Settings) -> Accounts:
+    """Make what signing in needs."""
+    secrets = [key.get_secret_value() for key in (settings.secret_key, *settings.previous_secret_keys)]
+    limits = AttemptLimits(
+        sign_in=settings.sign_in_limit,
+        sign_in_address=settings.sign_in_address_limit,
+        sign_up=settings.sign_up_limit,
+    )
+    return Accounts(
+        passwords=Passwords(),
+        access_tokens=AccessTokens(secrets, timedelta(minutes=settings.access_token_minutes)),
+        throttle=Throttle(limits),
+        refresh_lifetime=timedelta(days=settings.refresh_token_days),
+    )
+
+
 async def _warn_of_pool(settings: Settings) -> None:
     finding = await examine_pool(settings)
     if finding is not None and finding.severity is not Severity.OK:
@@ -111,7 +136,12 @@ def _middleware(settings: Settings) -> list[Middleware]:
         max_age=86_400,
     )
     is_open = settings.cors_origins or not settings.is_production
-    return [Middleware(RequestIdMiddleware), *([cors] if is_open else [])]
+    proxies = Middleware(ProxyHeadersMiddleware, trusted_hosts=settings.trusted_proxies)
+    return [
+        *([proxies] if settings.trusted_proxies else []),
+        Middleware(RequestIdMiddleware),
+        *([cors] if is_open else []),
+    ]
 
 
 async def _to_graphql(_request: Request) -> Response:

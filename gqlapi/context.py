@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from graphql import Node
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from gqlapi.accounts import Accounts, Client
 from gqlapi.database.tracing import Trace
 from gqlapi.database.unit import Database, ReadUnit
 from gqlapi.loaders import Loaders
@@ -32,18 +33,34 @@ class Context:
     loaders: Loaders
 
     def __init__(
-        self, database: Database, *, viewer: Viewer = ANONYMOUS, request_id: str = "", trace: Trace | None = None
+        self,
+        database: Database,
+        *,
+        viewer: Viewer = ANONYMOUS,
+        accounts: Accounts | None = None,
+        client: Client | None = None,
+        request_id: str = "",
+        trace: Trace | None = None,
     ) -> None:
         """Prepare a context; it holds no connection before the first statement, and tells `trace` of each."""
         self.viewer = self._requester = viewer
+        self.client = client or Client()
         self.request_id = request_id
         self.trace = trace
         # The points of each root field, known before anything runs.
         self.costs: Mapping[str, int] = {}
+        self._accounts = accounts
         self._database = database
         self._unit = database.read(trace)
         self._selected: Mapping[str, frozenset[str]] = {}
         self._prepared: Mapping[int, Prepared] = {}
+
+    @property
+    def accounts(self) -> Accounts:
+        """What signing in needs; only contexts of a server have it."""
+        if self._accounts is None:
+            raise RuntimeError("this context serves nobody who could sign in")
+        return self._accounts
 
     def begin(self, selected: Mapping[str, frozenset[str]], prepared: Mapping[int, Prepared]) -> None:
         """Start the operation: which attributes it reads of each type, and the prepared arguments of its fields."""
@@ -55,10 +72,21 @@ class Context:
         """Let `find` tell, from the operation's own snapshot, who asks; before `begin`."""
         self.viewer = self._requester = await find(self._unit)
 
+    async def release(self) -> None:
+        """Give the connection back before something that takes long; what is read next is read anew."""
+        await self._unit.close()
+        self._unit = self._database.read(self.trace)
+        self._read_as(self.viewer)
+
     def answer_as(self, viewer: Viewer) -> None:
-        """Resolve the payload of this root field as the user who has just signed in; the next one runs as before."""
+        """Resolve the payload of this root field as the user who has just signed in; the next one runs as who asked."""
         self.viewer = viewer
         self._read_as(viewer)
+
+    def begin_field(self) -> None:
+        """Start a root field of a mutation on behalf of who asks, whoever the one before signed in."""
+        if self.viewer is not self._requester:
+            self.answer_as(self._requester)
 
     async def mutate(self, body: Callable[[WriteScope], Awaitable[T]]) -> T:
         """Run `body` in one transaction and commit it; what is read afterwards is read from a new snapshot.
@@ -66,7 +94,6 @@ class Context:
         One connection at a time, and one place behind the gate until the payload is read. Whatever `body` raises, its
         transaction changed nothing.
         """
-        self.viewer = self._requester
         await self._unit.close()
         place = await self._database.gate.enter()
 

@@ -1,8 +1,10 @@
 """Configuration, read from `GQLAPI_*` environment variables and `.env`."""
 
+from ipaddress import ip_network
 from typing import Literal, Self
 
-from pydantic import Field, SecretStr, model_validator
+from limits import parse as parse_limit
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 DEV_SECRET_KEY = "dev-secret-key-do-not-use-in-production"  # noqa: S105 - refused in production
@@ -22,6 +24,21 @@ class Settings(BaseSettings):
         SecretStr(DEV_SECRET_KEY),
         description="Signs what the server hands out; at least 32 characters in production.",
     )
+
+    previous_secret_keys: list[SecretStr] = Field(
+        default_factory=list,
+        description="Secret keys of before, as JSON: what they signed is accepted until it expires.",
+    )
+    access_token_minutes: int = Field(15, ge=1, le=60, description="How long an access token is valid.")
+    refresh_token_days: int = Field(30, ge=1, description="How long a session goes on without being used.")
+    sign_in_limit: str = Field("5/minute", description="Attempts to sign in, for each address and login.")
+    sign_in_address_limit: str = Field("30/minute", description="Attempts to sign in, for each address.")
+    sign_up_limit: str = Field("20/hour", description="Attempts to sign up, for each address.")
+    trusted_proxies: list[str] = Field(
+        default_factory=list,
+        description="Addresses and networks of proxies, as JSON, whose `X-Forwarded-For` is believed.",
+    )
+    change_retention_days: int = Field(30, ge=1, description="How long `gqlapi prune` keeps the change feed.")
 
     database_url: str = Field(
         "sqlite+aiosqlite:///gqlapi.db",
@@ -64,6 +81,22 @@ class Settings(BaseSettings):
         "by default only in dev.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe level to log.")
+
+    @field_validator("sign_in_limit", "sign_in_address_limit", "sign_up_limit")
+    @classmethod
+    def _check_limit(cls, text: str) -> str:
+        try:
+            parse_limit(text)
+        except ValueError:
+            raise ValueError(f"{text!r} is not a limit such as 5/minute") from None
+        return text
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _check_proxies(cls, proxies: list[str]) -> list[str]:
+        for proxy in proxies:
+            ip_network(proxy, strict=False)  # a ValueError says what is wrong
+        return proxies
 
     @model_validator(mode="after")
     def _refuse_dev_secrets(self) -> Self:

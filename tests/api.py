@@ -15,15 +15,34 @@ from gqlapi.app import create_app
 from gqlapi.database.unit import Database, ReadUnit
 from gqlapi.settings import Settings
 
+ERRORS = """
+errors {
+  __typename message code path
+  ... on NotFoundError { id }
+  ... on ForbiddenError { requiredScope }
+  ... on ConflictError { existing { id } }
+  ... on VersionConflictError { expectedVersion currentVersion current { id } }
+  ... on RateLimitedError { retryAfterSeconds }
+}
+"""
 TRANSACTION_CONTROL = ("BEGIN", "COMMIT", "ROLLBACK", "PRAGMA", "SAVEPOINT", "RELEASE", "SET ")
 
 
 class Api:
     """A client of a running server."""
 
-    def __init__(self, app: Starlette, client: httpx.AsyncClient) -> None:
+    def __init__(self, app: Starlette, client: httpx.AsyncClient, headers: dict[str, str] | None = None) -> None:
         self.app = app
         self.http = client
+        self.headers = headers or {}
+
+    def with_headers(self, **headers: str) -> "Api":
+        """Return a client of the same server that sends these headers as well."""
+        return Api(self.app, self.http, {**self.headers, **headers})
+
+    def bearing(self, token: str) -> "Api":
+        """Return a client of the same server that sends a token."""
+        return self.with_headers(Authorization=f"Bearer {token}")
 
     @property
     def database(self) -> Database:
@@ -31,13 +50,20 @@ class Api:
         return database
 
     async def post(self, query: str, variables: dict[str, Any] | None = None, **body: Any) -> httpx.Response:
-        return await self.http.post("/graphql", json={"query": query, "variables": variables, **body})
+        content = {"query": query, "variables": variables, **body}
+        return await self.http.post("/graphql", json=content, headers=self.headers)
 
     async def execute(self, query: str, variables: dict[str, Any] | None = None, **body: Any) -> dict[str, Any]:
         """Return the whole result, errors included."""
         response = await self.post(query, variables, **body)
         result: dict[str, Any] = response.json()
         return result
+
+    async def payload(self, mutation: str, given: dict[str, Any] | None, selection: str = "") -> Any:
+        """Return the payload of one mutation with its errors; GraphQL itself must have none."""
+        name = f"{mutation[0].upper()}{mutation[1:]}Input"
+        query = f"mutation($input: {name}!) {{ {mutation}(input: $input) {{ {selection} {ERRORS} }} }}"
+        return (await self.data(query, {"input": given or {}}))[mutation]
 
     async def data(self, query: str, variables: dict[str, Any] | None = None) -> Any:
         """Return the data of an operation that must not fail."""
@@ -72,7 +98,7 @@ class Api:
 async def serve(settings: Settings) -> AsyncIterator[Api]:
     """Serve the application over real HTTP for the length of the block."""
     app = create_app(settings)
-    config = uvicorn.Config(app, log_config=None, lifespan="on", timeout_graceful_shutdown=5)
+    config = uvicorn.Config(app, log_config=None, lifespan="on", timeout_graceful_shutdown=5, proxy_headers=False)
     server = uvicorn.Server(config)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         running = asyncio.create_task(server.serve(sockets=[listener]))

@@ -8,6 +8,7 @@ import pytest
 
 from gqlapi.doctor.finding import CHECKS
 from tests.architecture import ROOT
+from tests.policy_table import PATH, policy_table
 
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 LINK = re.compile(r"\]\(<?([^)\s>]+)>?\)")
@@ -45,6 +46,12 @@ class TestDoctor:
     def test_has_each_of_its_checks_explained(self) -> None:
         text = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
         assert re.findall(r"^\| (D\d{3}) \|", text, re.MULTILINE) == list(CHECKS)
+
+
+class TestPolicy:
+    def test_is_printed_as_it_is(self) -> None:
+        # To write it anew: python -m tests.policy_table
+        assert policy_table() in PATH.read_text(encoding="utf-8")
 
 
 class TestChecks:

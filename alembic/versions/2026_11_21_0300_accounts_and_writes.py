@@ -113,9 +113,7 @@ def _create_idempotency_keys() -> None:
 def _create_post_changes() -> None:
     op.create_table(
         "post_changes",
-        sa.Column(
-            "position", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
-        ),
+        sa.Column("position", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("kind", sa.String(16), nullable=False),
         sa.Column("post_id", sa.Uuid(), nullable=False),
         sa.Column("author_id", sa.Uuid(), nullable=False),

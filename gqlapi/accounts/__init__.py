@@ -1,1 +1,26 @@
-"""Who may do what."""
+"""Who asks, how they prove it, and what they may do."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from gqlapi.accounts.passwords import Passwords
+from gqlapi.accounts.throttling import Throttle
+from gqlapi.accounts.tokens import AccessTokens
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Where a request comes from."""
+
+    address: str = ""
+    user_agent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Accounts:
+    """What signing in needs besides the database; one for the process."""
+
+    passwords: Passwords
+    access_tokens: AccessTokens
+    throttle: Throttle
+    refresh_lifetime: timedelta

@@ -78,6 +78,8 @@ def _serve(settings: Settings, *, reload: bool, workers: int) -> None:
         workers=None if reload else workers,
         log_config=None,
         access_log=False,
+        # The application believes the proxies of its own settings, whatever serves it.
+        proxy_headers=False,
         server_header=False,
         timeout_graceful_shutdown=GRACEFUL_SHUTDOWN_SECONDS,
         timeout_worker_healthcheck=WORKER_START_SECONDS,

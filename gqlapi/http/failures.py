@@ -11,12 +11,20 @@ from gqlapi.http.json import GraphQLJSONResponse
 class HttpFailure(Exception):
     """A request that is refused with a status."""
 
-    def __init__(self, status_code: int, message: str, *, code: Code = Code.BAD_REQUEST) -> None:
+    def __init__(
+        self,
+        status_code: int,
+        message: str,
+        *,
+        code: Code = Code.BAD_REQUEST,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         """Say why, for the client's developer."""
         super().__init__(message)
         self.status_code = status_code
         self.message = message
         self.code = code
+        self.headers = headers
 
     def to_response(self, headers: Mapping[str, str] | None = None) -> Response:
         """Return the answer."""

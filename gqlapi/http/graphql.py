@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import structlog
 from cross_web import AsyncHTTPRequestAdapter, HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -12,30 +13,43 @@ from strawberry.http import GraphQLRequestData
 from strawberry.schema.base import BaseSchema
 from strawberry.types import ExecutionResult
 
+from gqlapi.accounts import Accounts, Client
+from gqlapi.accounts.authentication import Authentication
+from gqlapi.accounts.tokens import InvalidToken
 from gqlapi.context import Context
 from gqlapi.database.tracing import Trace
 from gqlapi.database.unit import Database
-from gqlapi.errors import Code
+from gqlapi.errors import Code, Unavailable
 from gqlapi.http.body import HTTP_BAD_REQUEST, parse_json, read_body
 from gqlapi.http.failures import HttpFailure
 from gqlapi.http.json import encode_json
 
+HTTP_UNAUTHORIZED = 401
 HTTP_METHOD_NOT_ALLOWED = 405
 HTTP_UNSUPPORTED_MEDIA_TYPE = 415
 HTTP_SERVICE_UNAVAILABLE = 503
 RETRY_AFTER_SECONDS = "1"
 MEDIA_TYPE = "application/json"
 
+logger = structlog.get_logger()
+
 
 class GraphQLEndpoint(GraphQL[Context, None]):
     """Answers GraphQL requests; one context for each operation."""
 
     def __init__(
-        self, schema: BaseSchema, database: Database, *, max_body_bytes: int, reports_costs: bool = False
+        self,
+        schema: BaseSchema,
+        database: Database,
+        accounts: Accounts,
+        *,
+        max_body_bytes: int,
+        reports_costs: bool = False,
     ) -> None:
         """Serve a schema over a database."""
         super().__init__(schema, graphql_ide=None, subscription_protocols=())
         self._database = database
+        self._accounts = accounts
         self._max_body_bytes = max_body_bytes
         self._reports_costs = reports_costs
 
@@ -49,17 +63,45 @@ class GraphQLEndpoint(GraphQL[Context, None]):
                 request._body = await read_body(request, self._max_body_bytes)  # noqa: SLF001
             response = await self.run(request)
         except HttpFailure as failure:
-            response = failure.to_response()
+            response = failure.to_response(failure.headers)
         except HTTPException as failure:
             headers = {"Allow": "GET, POST"} if failure.status_code == HTTP_METHOD_NOT_ALLOWED else None
             response = HttpFailure(failure.status_code, failure.reason).to_response(headers)
+        finally:
+            # Strawberry may refuse a request between making its context and executing anything.
+            if (context := request.scope["state"].pop("context", None)) is not None:
+                await context.close()
         await response(scope, receive, send)
+        await self._note_use(request)
 
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Context:
-        """Make the context of one operation."""
+        """Make the context of one operation, and find out who asks.
+
+        Raises:
+            HttpFailure: the request has a token that is not valid; it never runs as if it had none.
+        """
         state = request.scope["state"]
         trace = state["trace"] = Trace() if self._reports_costs else None
-        return Context(self._database, request_id=state["request_id"], trace=trace)
+        context = state["context"] = Context(
+            self._database,
+            accounts=self._accounts,
+            client=_client_of(request),
+            request_id=state["request_id"],
+            trace=trace,
+        )
+        if (token := bearer_token(request)) is not None:
+            state["authentication"] = Authentication(self._accounts.access_tokens, token)
+            await _identify(context, state["authentication"])
+        return context
+
+    async def _note_use(self, request: Request) -> None:
+        """Note that an API token was used; the answer has been sent, so a failure is only the operator's."""
+        authentication: Authentication | None = request.scope["state"].get("authentication")
+        try:
+            if authentication is not None:
+                await authentication.note_use(self._database)
+        except Exception as error:
+            logger.warning("the use of an API token was not noted", exc_info=error)
 
     async def parse_http_body(self, request: AsyncHTTPRequestAdapter) -> GraphQLRequestData | list[GraphQLRequestData]:
         """Read the request.
@@ -91,6 +133,42 @@ class GraphQLEndpoint(GraphQL[Context, None]):
     def encode_json(self, data: object) -> bytes:
         """Encode a result."""
         return encode_json(data)
+
+
+def bearer_token(request: Request | WebSocket) -> str | None:
+    """Return the token of a request, if it has one (RFC 6750, section 2.1).
+
+    Raises:
+        HttpFailure: the header is there, and is not that of a bearer token.
+    """
+    header = request.headers.get("authorization")
+    if header is None:
+        return None
+    scheme, _, token = header.partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise _unauthenticated()
+    return token.strip()
+
+
+async def _identify(context: Context, authentication: Authentication) -> None:
+    try:
+        await context.identify(authentication.find_viewer)
+    except InvalidToken:
+        raise _unauthenticated() from None
+    except Unavailable as error:
+        headers = {"Retry-After": RETRY_AFTER_SECONDS}
+        raise HttpFailure(HTTP_SERVICE_UNAVAILABLE, error.message, code=Code.UNAVAILABLE, headers=headers) from error
+
+
+def _unauthenticated() -> HttpFailure:
+    message = "The token is not valid: it has expired, was revoked, or is none of this server's."
+    headers = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
+    return HttpFailure(HTTP_UNAUTHORIZED, message, code=Code.UNAUTHENTICATED, headers=headers)
+
+
+def _client_of(request: Request | WebSocket) -> Client:
+    address = request.client.host if request.client else ""
+    return Client(address, request.headers.get("user-agent"))
 
 
 def _check_media_type(request: Request) -> None:

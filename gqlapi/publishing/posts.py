@@ -8,20 +8,12 @@ from uuid import UUID
 from sqlalchemy.exc import IntegrityError
 
 from gqlapi.accounts.policy import Action, require
+from gqlapi.checks import check_version, invalid, not_found
 from gqlapi.content import RENDERER_VERSION, RenderedContent
 from gqlapi.database.failures import constraint_of
 from gqlapi.models import ChangeKind, GlobalId, Post, PostState
 from gqlapi.problems import ConflictProblem, Path, Problem, ProblemCode, Rejected, ValidationProblem, reject_if_any
-from gqlapi.publishing.checks import (
-    MAX_POST_SLUG_LENGTH,
-    MAX_TAGS_PER_POST,
-    check_markdown,
-    check_slug,
-    check_title,
-    check_version,
-    invalid,
-    not_found,
-)
+from gqlapi.publishing.checks import MAX_POST_SLUG_LENGTH, MAX_TAGS_PER_POST, check_markdown, check_slug, check_title
 from gqlapi.publishing.drafts import TagRef, check_tags, render_aside
 from gqlapi.publishing.tags import TagFinder
 from gqlapi.repositories import WriteScope

@@ -6,6 +6,7 @@ from uuid import UUID
 from sqlalchemy.exc import IntegrityError
 
 from gqlapi.accounts.policy import Action, require
+from gqlapi.checks import check_version, invalid, not_found, required, too_long
 from gqlapi.database.failures import constraint_of
 from gqlapi.models import GlobalId, Tag
 from gqlapi.problems import (
@@ -17,17 +18,7 @@ from gqlapi.problems import (
     ValidationProblem,
     reject_if_any,
 )
-from gqlapi.publishing.checks import (
-    MAX_DESCRIPTION_LENGTH,
-    MAX_TAG_SLUG_LENGTH,
-    check_slug,
-    check_tag_name,
-    check_version,
-    invalid,
-    not_found,
-    required,
-    too_long,
-)
+from gqlapi.publishing.checks import MAX_DESCRIPTION_LENGTH, MAX_TAG_SLUG_LENGTH, check_slug, check_tag_name
 from gqlapi.publishing.drafts import TagRef
 from gqlapi.repositories import WriteScope
 from gqlapi.repositories.slugs import SUFFIX_LENGTH, free_slugs, random_slug

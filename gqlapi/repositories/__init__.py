@@ -2,6 +2,7 @@
 
 from functools import cached_property
 
+from gqlapi.repositories.accounts import ApiTokenRepository, CredentialRepository, SessionRepository
 from gqlapi.repositories.base import ReadScope
 from gqlapi.repositories.post_aggregates import PostAggregateRepository
 from gqlapi.repositories.posts import PostRepository
@@ -32,6 +33,21 @@ class Repositories:
     def posts(self) -> PostRepository:
         """Reads of posts."""
         return PostRepository(self.scope, self.users, self.tags)
+
+    @cached_property
+    def api_tokens(self) -> ApiTokenRepository:
+        """Reads of the viewer's API tokens."""
+        return ApiTokenRepository(self.scope)
+
+    @cached_property
+    def sessions(self) -> SessionRepository:
+        """Reads of the viewer's sessions."""
+        return SessionRepository(self.scope)
+
+    @cached_property
+    def credentials(self) -> CredentialRepository:
+        """Reads of password hashes."""
+        return CredentialRepository(self.scope.unit)
 
     @cached_property
     def post_aggregates(self) -> PostAggregateRepository:

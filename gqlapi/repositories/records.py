@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, ClassVar, Self
 from uuid import UUID
 
-from gqlapi.models import GlobalId, PostStatus, UserRole
+from gqlapi.models import ApiScope, GlobalId, PostStatus, UserRole
 
 record = dataclass(init=False, repr=False, eq=False, slots=True)
 
@@ -85,3 +85,27 @@ class TagRecord(Record):
     name: str
     name_key: str
     description: str | None
+
+
+@record
+class ApiTokenRecord(Record):
+    """Columns of an API token; it has neither a version nor a time of change."""
+
+    typename = "ApiToken"
+
+    user_id: UUID
+    name: str
+    scopes: frozenset[ApiScope]
+    expires_at: datetime | None
+    last_used_at: datetime | None
+
+
+@record
+class SessionRecord(Record):
+    """Columns of a session; it has neither a version nor a time of change."""
+
+    typename = "Session"
+
+    user_id: UUID
+    last_used_at: datetime
+    user_agent: str | None

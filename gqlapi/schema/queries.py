@@ -12,7 +12,6 @@ from gqlapi.schema.fields import FieldRules, Info, argument, rules_metadata
 from gqlapi.schema.ids import decode_id
 from gqlapi.schema.limits import Limits
 from gqlapi.schema.lists import MAX_PAGE_SIZE, root_list
-from gqlapi.schema.nodes import load_node
 from gqlapi.schema.pagination import Connection
 from gqlapi.schema.search import SearchConnection, search_field
 from gqlapi.schema.types import POSTS, TAGS, USERS, Node, Post, Tag, User
@@ -112,7 +111,7 @@ class Query:
         info: Info,
         id: Annotated[strawberry.ID, strawberry.argument(description="The id of any object.")],  # noqa: A002
     ) -> Node | None:
-        found = load_node(info.context, decode_id(id))
+        found = info.context.loaders.node(decode_id(id))
         return None if found is None else cast("Node | None", await found)
 
     @strawberry.field(
@@ -159,7 +158,7 @@ class Query:
 async def _node_or_error(info: Info, text: str) -> Any:
     """Return the error instead of raising it: graphql-core then reports it at the index, and keeps the rest."""
     try:
-        found = load_node(info.context, decode_id(text))
+        found = info.context.loaders.node(decode_id(text))
     except ApiError as error:
         return error
     return None if found is None else await found

@@ -23,7 +23,7 @@ from gqlapi.schema.mutations import Mutation
 from gqlapi.schema.presentation import no_operation, present
 from gqlapi.schema.queries import Query
 from gqlapi.schema.scalars import SCALARS
-from gqlapi.schema.types import Post, Tag, User
+from gqlapi.schema.types import ApiToken, Post, Session, Tag, User
 from gqlapi.schema.user_errors import USER_ERRORS
 
 
@@ -35,7 +35,7 @@ class Schema(strawberry.Schema):
         super().__init__(
             query=Query,
             mutation=Mutation,
-            types=[User, Post, Tag, *USER_ERRORS],
+            types=[User, Post, Tag, ApiToken, Session, *USER_ERRORS],
             config=StrawberryConfig(scalar_map=SCALARS),
             extensions=[
                 lambda: Documents(self._schema, limits.max_tokens),

@@ -1,20 +1,24 @@
 """The object types. They refer to each other, hence they live together."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Any
+from uuid import UUID
 
 import strawberry
+from aiodataloader import DataLoader
 from graphql import GraphQLResolveInfo
 
 from gqlapi import models
 from gqlapi.accounts import policy
 from gqlapi.accounts.policy import Action
 from gqlapi.content import excerpt
+from gqlapi.context import Context
 from gqlapi.errors import BadUserInput
 from gqlapi.execution.relation import Relation
 from gqlapi.repositories.posts import MAX_EXCERPT_LENGTH
-from gqlapi.repositories.records import PostRecord, Record, TagRecord, UserRecord
-from gqlapi.schema.enums import PostStatus, UserRole
+from gqlapi.repositories.records import ApiTokenRecord, PostRecord, Record, SessionRecord, TagRecord, UserRecord
+from gqlapi.schema.enums import ApiScope, PostStatus, UserRole
 from gqlapi.schema.fields import FieldRules, Info, needs, relation, rules_metadata
 from gqlapi.schema.filters import PostFilter, TagFilter, UserFilter
 from gqlapi.schema.lists import ListKind, nested_count, nested_list
@@ -103,6 +107,28 @@ def _email(root: Any, info: Info) -> str | None:
     return user.email if policy.may(info.context.viewer, Action.READ_EMAIL, user.id) else None
 
 
+def _scopes(root: Any) -> Any:
+    token: ApiTokenRecord = root
+    return sorted(token.scopes)
+
+
+def _is_current(root: Any, info: Info) -> bool:
+    session: SessionRecord = root
+    return session.id == info.context.viewer.session_id
+
+
+def own_rows(loader: Callable[[Context], DataLoader[UUID, list[Any]]], *, description: str) -> Any:
+    """Declare a list that only the user themselves may see."""
+
+    async def resolve(root: Any, info: Info) -> Any:
+        user: UserRecord = root
+        return await loader(info.context).load(user.id) if user.id == info.context.viewer.id else None
+
+    # There are at most 100, of the viewer alone; a point for each user that is asked for them.
+    rules = FieldRules(needs=frozenset({"id"}))
+    return strawberry.field(resolver=resolve, description=description, metadata=rules_metadata(rules))
+
+
 def is_one_of_types(*classes: type[Any]) -> Any:
     """Return an `is_type_of` for objects that are read from other classes than the type's own."""
 
@@ -126,6 +152,14 @@ class User(Node, Versioned, Ownable):
         resolver=_email,
         description="Only for the user and admins; null for everybody else.",
         metadata=needs("id", "email"),
+    )
+    api_tokens: "list[ApiToken] | None" = own_rows(
+        lambda context: context.loaders.api_tokens_of_users,
+        description="The user's tokens for programs, newest first; null for everybody but the user.",
+    )
+    sessions: "list[Session] | None" = own_rows(
+        lambda context: context.loaders.sessions_of_users,
+        description="Where the user is signed in, newest first; null for everybody but the user.",
     )
     role: UserRole = strawberry.field(description="What the user may do.")
     viewer_can_update: bool = strawberry.field(
@@ -242,6 +276,37 @@ class Tag(Node, Versioned, Ownable):
         POSTS,
         lambda repositories, ids, request: repositories.posts.count_by_tag_ids(ids, request),
         description="How many posts with the tag the viewer may see.",
+    )
+
+
+@strawberry.type(description="A token for a program, which acts as its user within its scopes.")
+class ApiToken(Node):
+    """An API token, read from a record."""
+
+    is_type_of = is_one_of_types(ApiTokenRecord)
+
+    name: str = strawberry.field(description="What the token is for.")
+    scopes: list[ApiScope] = strawberry.field(
+        resolver=_scopes, description="What it may be used for.", metadata=needs("scopes")
+    )
+    created_at: datetime = strawberry.field(description="When it was made.")
+    expires_at: datetime | None = strawberry.field(description="When it becomes worthless; null for never.")
+    last_used_at: datetime | None = strawberry.field(
+        description="When it was last used, to about five minutes; null for never."
+    )
+
+
+@strawberry.type(description="A sign-in on one device, prolonged by refresh tokens.")
+class Session(Node):
+    """A session, read from a record."""
+
+    is_type_of = is_one_of_types(SessionRecord)
+
+    created_at: datetime = strawberry.field(description="When the user signed in.")
+    last_used_at: datetime = strawberry.field(description="When it was last prolonged.")
+    user_agent: str | None = strawberry.field(description="What the browser or the program called itself.")
+    current: bool = strawberry.field(
+        resolver=_is_current, description="Whether it is the one that asks.", metadata=needs("id")
     )
 
 

@@ -5,7 +5,7 @@ from dataclasses import fields, is_dataclass
 from datetime import datetime
 from enum import Enum
 from functools import wraps
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
 import strawberry
 
@@ -27,8 +27,7 @@ EXPECTED_VERSION = (
     "whatever is there."
 )
 
-P = ParamSpec("P")
-R = TypeVar("R")
+Resolver = Callable[[Any, Info, Any], Awaitable[Any]]
 
 
 @strawberry.interface(description="What every mutation answers.")
@@ -38,20 +37,18 @@ class Payload:
     errors: list[UserError] = strawberry.field(description="Why it was not carried out; empty when it was.")
 
 
-Resolver = Callable[P, Awaitable[R]]
-
-
-def mutation(payload: Any, *, description: str, rules: FieldRules | None = None) -> Callable[[Resolver[P, R]], Any]:
+def mutation(payload: Any, *, description: str, rules: FieldRules | None = None) -> Callable[[Resolver], Any]:
     """Declare a mutation: what its resolver rejects becomes the errors of its payload.
 
     The field is nullable, so that its failure never takes back the answer of an earlier one that is committed.
     """
 
-    def declare(resolver: Resolver[P, R]) -> Any:
+    def declare(resolver: Resolver) -> Any:
         @wraps(resolver)
-        async def resolve(*args: P.args, **kwargs: P.kwargs) -> Any:
+        async def resolve(self: Any, info: Info, given: Any) -> Any:
+            info.context.begin_field()
             try:
-                return await resolver(*args, **kwargs)
+                return await resolver(self, info, given)
             except Rejected as rejected:
                 return payload(errors=rejected.problems)
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import strawberry
 
+from gqlapi.checks import required
 from gqlapi.problems import Path, Problem, Rejected
-from gqlapi.publishing.checks import required
 from gqlapi.publishing.drafts import NewPost, TagRef
 from gqlapi.publishing.posts import PostPatch, TagListPatch
 from gqlapi.schema.fields import describe_enum

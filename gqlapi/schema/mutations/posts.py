@@ -8,11 +8,11 @@ from uuid import UUID
 import strawberry
 
 from gqlapi.accounts.policy import Action, require
+from gqlapi.checks import required
 from gqlapi.idempotency import Outcome
 from gqlapi.models import Viewer
 from gqlapi.problems import Problem, ProblemCode, Rejected, ValidationProblem
 from gqlapi.publishing import posts
-from gqlapi.publishing.checks import required
 from gqlapi.publishing.creation import Row, create_post, create_posts
 from gqlapi.publishing.drafts import prepare
 from gqlapi.repositories import WriteScope

@@ -1,0 +1,134 @@
+"""Signing up."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from email_validator import EmailNotValidError, validate_email
+from sqlalchemy.exc import IntegrityError
+
+from gqlapi.accounts.passwords import check_password
+from gqlapi.checks import check_line, invalid, required, too_long
+from gqlapi.database.failures import constraint_of
+from gqlapi.models import GlobalId, User, UserRole, new_id
+from gqlapi.problems import ConflictProblem, Problem, Rejected, reject_if_any
+from gqlapi.repositories import WriteScope
+from gqlapi.repositories.user_writes import UserWriteRepository
+from gqlapi.words import fold
+
+MAX_USERNAME_LENGTH = 64
+MAX_EMAIL_LENGTH = 320
+MAX_DISPLAY_NAME_LENGTH = 100
+# NFKC makes up to 18 characters of one.
+MAX_KEY_FACTOR = 4
+# Names of deleted users begin so.
+RESERVED_PREFIX = "deleted-"
+USERNAME = re.compile(r"\w(?:[\w.-]*\w)?")
+UNIQUE = {"uq_users_username_key", "uq_users_email_key"}
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """What a person signs up with."""
+
+    username: str
+    email: str
+    password: str
+    display_name: str | None = None
+
+    def check(self) -> None:
+        """Check everything.
+
+        Raises:
+            Rejected: for all that is wrong.
+        """
+        reject_if_any(self._problems())
+
+    @property
+    def email_key(self) -> str:
+        """What makes the address unique; it must have been checked."""
+        return fold(_normalized(self.email))
+
+    def _problems(self) -> Iterator[Problem]:
+        yield from check_username(self.username, ("username",))
+        yield from check_email(self.email, ("email",))
+        yield from check_password(self.password, ("password",))
+        if self.display_name is not None:
+            yield from check_display_name(self.display_name, ("displayName",))
+
+    def to_user(self, role: UserRole = UserRole.READER) -> User:
+        """Make the user's row."""
+        return User(
+            id=new_id(),
+            username=self.username,
+            username_key=fold(self.username),
+            display_name=(self.display_name or self.username).strip(),
+            email=_normalized(self.email),
+            email_key=self.email_key,
+            role=role,
+        )
+
+
+def check_username(username: str, path: tuple[str, ...]) -> Iterator[Problem]:
+    """Check a user name."""
+    if not username:
+        yield required(path)
+    elif len(username) > MAX_USERNAME_LENGTH or len(fold(username)) > MAX_KEY_FACTOR * MAX_USERNAME_LENGTH:
+        yield too_long(path, MAX_USERNAME_LENGTH)
+    elif not USERNAME.fullmatch(username):
+        yield invalid(path, "A user name is made of letters and digits, with `_`, `-` and `.` between.")
+    elif fold(username).startswith(RESERVED_PREFIX):
+        yield invalid(path, f"A user name cannot begin with {RESERVED_PREFIX!r}.")
+
+
+def check_display_name(name: str, path: tuple[str, ...]) -> Iterator[Problem]:
+    """Check a name to show."""
+    yield from check_line(name, path, MAX_DISPLAY_NAME_LENGTH, MAX_KEY_FACTOR * MAX_DISPLAY_NAME_LENGTH)
+
+
+def check_email(email: str, path: tuple[str, ...]) -> Iterator[Problem]:
+    """Check an e-mail address by its syntax; whether it exists, only a message would tell."""
+    if not email:
+        yield required(path)
+    elif len(email) > MAX_EMAIL_LENGTH:
+        yield too_long(path, MAX_EMAIL_LENGTH)
+    else:
+        try:
+            _normalized(email)
+        except EmailNotValidError:
+            yield invalid(path, "This is not an e-mail address.")
+
+
+def _normalized(email: str) -> str:
+    # Addresses under `.test` and the like are for trying the server out.
+    return validate_email(email, check_deliverability=False, test_environment=True).normalized
+
+
+async def register(scope: WriteScope, user: User) -> None:
+    """Write a new user.
+
+    Raises:
+        Rejected: the name or the address is taken, or both.
+    """
+    repository = UserWriteRepository(scope)
+    try:
+        await repository.create(user)
+    except IntegrityError as error:
+        if constraint_of(error) not in UNIQUE:
+            raise
+        raise Rejected(*await _conflicts(repository, user)) from None
+
+
+async def _conflicts(repository: UserWriteRepository, user: User) -> list[Problem]:
+    """Tell all that is taken: the constraint that failed is only the first."""
+    problems: list[Problem] = []
+    for other in await repository.list_by_keys(user.username_key, user.email_key):
+        if other.username_key == user.username_key:
+            existing = GlobalId("User", other.id).encode()
+            problems.append(
+                ConflictProblem(message="This user name is taken.", path=("username",), existing_id=existing)
+            )
+        if other.email_key == user.email_key:
+            # Not whose it is: who has an address has an account, and no more.
+            problems.append(ConflictProblem(message="This e-mail address is taken.", path=("email",)))
+    return problems

@@ -1,0 +1,206 @@
+"""Sessions, tokens and passwords."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, ClassVar
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from gqlapi.database.dialect import bind_ids, is_one_of
+from gqlapi.database.unit import ReadUnit
+from gqlapi.models import ApiToken, RefreshToken, Session, User, UserCredential, Viewer
+from gqlapi.repositories.base import Repository
+from gqlapi.repositories.records import ApiTokenRecord, Record, SessionRecord
+from gqlapi.repositories.write_scope import WriteScope
+
+USERS = User.__table__.c
+TOKENS = ApiToken.__table__.c
+SESSIONS = Session.__table__.c
+# Lists of one user are not paged.
+MAX_LISTED = 100
+# What one sign-in cleans up of what has expired.
+PRUNED_WITH_EACH_SIGN_IN = 10
+IS_LIVE = USERS.deleted_at.is_(None)
+
+
+async def viewer_of_session(unit: ReadUnit, user_id: UUID, session_id: UUID, now: datetime) -> Viewer | None:
+    """Return who a session belongs to, if it goes on; one statement."""
+    statement = (
+        sa.select(USERS.id, USERS.role)
+        .join(Session.__table__, SESSIONS.user_id == USERS.id)
+        .where(SESSIONS.id == session_id, USERS.id == user_id, SESSIONS.expires_at > now, IS_LIVE)
+    )
+    rows: Sequence[Any] = await unit.rows(statement)
+    return Viewer(rows[0][0], rows[0][1], session_id) if rows else None
+
+
+@dataclass(frozen=True, slots=True)
+class TokenUse:
+    """Whose token was used, which, and when it was used before."""
+
+    viewer: Viewer
+    token_id: UUID
+    last_used_at: datetime | None
+
+
+async def use_of_api_token(unit: ReadUnit, token_hash: str, now: datetime) -> TokenUse | None:
+    """Return whose token this is, if it is valid; one statement."""
+    statement = (
+        sa.select(USERS.id, USERS.role, TOKENS.scopes, TOKENS.id, TOKENS.last_used_at)
+        .join(ApiToken.__table__, TOKENS.user_id == USERS.id)
+        .where(TOKENS.hash == token_hash, sa.or_(TOKENS.expires_at.is_(None), TOKENS.expires_at > now), IS_LIVE)
+    )
+    rows: Sequence[Any] = await unit.rows(statement)
+    if not rows:
+        return None
+    user_id, role, scopes, token_id, last_used_at = rows[0]
+    return TokenUse(Viewer(user_id, role, scopes=scopes), token_id, last_used_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """A user and the hash of their password, if they have one."""
+
+    user_id: UUID
+    password_hash: str | None
+
+
+class CredentialRepository:
+    """Reads of password hashes; nothing of them is ever shown."""
+
+    def __init__(self, unit: ReadUnit) -> None:
+        """Read in a unit."""
+        self._unit = unit
+
+    async def get_by_login(self, key: str) -> Credential | None:
+        """Read the credential of the live user with this folded name or e-mail address; no name has an @."""
+        return await self._get(sa.or_(USERS.username_key == key, USERS.email_key == key))
+
+    async def get_by_user_id(self, id_: UUID) -> Credential | None:
+        """Read the credential of a live user."""
+        return await self._get(USERS.id == id_)
+
+    async def _get(self, is_user: sa.ColumnElement[bool]) -> Credential | None:
+        hashes = UserCredential.__table__
+        statement = (
+            sa.select(USERS.id, hashes.c.password_hash)
+            .join_from(User.__table__, hashes, hashes.c.user_id == USERS.id, isouter=True)
+            .where(is_user, IS_LIVE)
+        )
+        rows: Sequence[Any] = await self._unit.rows(statement)
+        return Credential(rows[0][0], rows[0][1]) if rows else None
+
+
+class OwnRepository(Repository[Any]):
+    """Reads of what only its owner may see."""
+
+    record = Record
+
+    def visible(self) -> sa.ColumnElement[bool]:
+        """Hold for the viewer's own rows."""
+        return self.columns["user_id"] == self.scope.viewer.id
+
+    async def list_by_user_ids(self, ids: Sequence[UUID]) -> list[list[Record]]:
+        """Read the newest rows of each user, newest first, in the order of `ids`; of others than the viewer none."""
+        columns, owner = self._selected_columns(), self.columns["user_id"]
+        statement = (
+            self._select(columns)
+            .add_columns(owner)
+            .where(is_one_of(self.scope.dialect_name, owner), self.visible())
+            .order_by(self.columns["id"].desc())
+            .limit(MAX_LISTED)
+        )
+        rows: Sequence[Any] = await self.scope.unit.rows(statement, bind_ids(self.scope.dialect_name, ids))
+        own = self._records(columns, [row[:-1] for row in rows])
+        return [own if id_ == self.scope.viewer.id else [] for id_ in ids]
+
+
+class ApiTokenRepository(OwnRepository):
+    """Reads of the viewer's API tokens."""
+
+    record = ApiTokenRecord
+    columns: ClassVar = {**TOKENS}
+
+
+class SessionRepository(OwnRepository):
+    """Reads of the viewer's sessions."""
+
+    record = SessionRecord
+    columns: ClassVar = {**SESSIONS}
+
+    def visible(self) -> sa.ColumnElement[bool]:
+        """Hold for the viewer's sessions that go on."""
+        return sa.and_(super().visible(), SESSIONS.expires_at > self.scope.now)
+
+
+class AccountWriteRepository:
+    """Writes of sessions, tokens and passwords in a transaction."""
+
+    def __init__(self, scope: WriteScope) -> None:
+        """Bind the repository to a transaction."""
+        self._session = scope.session
+        self._now = scope.now
+
+    async def get_live_user(self, id_: UUID) -> User | None:
+        """Load a user who is not deleted, and lock the row."""
+        statement = sa.select(User).where(User.id == id_, User.deleted_at.is_(None)).with_for_update()
+        return (await self._session.scalars(statement)).one_or_none()
+
+    async def add(self, *rows: Session | RefreshToken | ApiToken | UserCredential) -> None:
+        """Insert rows, in this order."""
+        for row in rows:
+            self._session.add(row)
+            await self._session.flush()
+
+    async def set_password(self, user_id: UUID, password_hash: str) -> None:
+        """Write the hash of a user's password, new or not."""
+        await self._session.merge(UserCredential(user_id=user_id, password_hash=password_hash, updated_at=self._now))
+
+    async def get_refresh_token(self, token_hash: str) -> tuple[RefreshToken, Session] | None:
+        """Load a refresh token with its session and lock both: parallel uses of one family wait for each other."""
+        family = sa.select(RefreshToken.session_id).where(RefreshToken.hash == token_hash)
+        locked = sa.select(Session).where(Session.id.in_(family), Session.expires_at > self._now).with_for_update()
+        session = (await self._session.scalars(locked)).one_or_none()
+        if session is None:
+            return None
+        # Read after the lock: it tells whether somebody was faster.
+        return await self._session.get_one(RefreshToken, token_hash, populate_existing=True), session
+
+    async def delete_session(self, id_: UUID) -> bool:
+        """End a session, and tell whether it went on."""
+        return await self._delete(Session.id == id_)
+
+    async def delete_sessions_of(self, user_id: UUID) -> bool:
+        """End all sessions of a user, and tell whether there were any."""
+        return await self._delete(Session.user_id == user_id)
+
+    async def delete_expired(self) -> None:
+        """Delete a few sessions that have expired, and their tokens with them."""
+        few = (
+            sa.select(Session.id)
+            .where(Session.expires_at < self._now)
+            .limit(PRUNED_WITH_EACH_SIGN_IN)
+            .with_for_update(skip_locked=True)
+        )
+        await self._delete(Session.id.in_(few))
+
+    async def count_api_tokens(self, user_id: UUID) -> int:
+        """Count the tokens of a user."""
+        statement = sa.select(sa.func.count()).select_from(ApiToken).where(ApiToken.user_id == user_id)
+        return (await self._session.execute(statement)).scalar_one()
+
+    async def delete_api_token(self, id_: UUID, user_id: UUID) -> bool:
+        """Revoke a token of a user, and tell whether there was one."""
+        statement = sa.delete(ApiToken).where(ApiToken.id == id_, ApiToken.user_id == user_id)
+        return bool((await self._session.execute(statement.returning(ApiToken.id))).all())
+
+    async def touch_api_token(self, id_: UUID, *, before: datetime) -> None:
+        """Note that a token was used, unless that was noted since `before`."""
+        is_stale = sa.or_(ApiToken.last_used_at.is_(None), ApiToken.last_used_at < before)
+        statement = sa.update(ApiToken).where(ApiToken.id == id_, is_stale).values(last_used_at=self._now)
+        await self._session.execute(statement.execution_options(synchronize_session=False))
+
+    async def _delete(self, condition: sa.ColumnElement[bool]) -> bool:
+        return bool((await self._session.execute(sa.delete(Session).where(condition).returning(Session.id))).all())

@@ -1,0 +1,240 @@
+"""Mutations of the viewer's own account."""
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+import strawberry
+
+from gqlapi.accounts import Accounts, api_tokens, sessions
+from gqlapi.accounts.passwords import check_password
+from gqlapi.accounts.policy import Action, require
+from gqlapi.accounts.registration import Registration, register
+from gqlapi.accounts.sessions import SignedIn
+from gqlapi.checks import invalid
+from gqlapi.models import ApiScope, UserCredential
+from gqlapi.problems import Rejected, reject_if_any
+from gqlapi.repositories import WriteScope
+from gqlapi.repositories.accounts import AccountWriteRepository, Credential
+from gqlapi.schema.fields import Info
+from gqlapi.schema.mutations.base import INPUT, DeletePayload, Payload, given_id, mutation
+from gqlapi.schema.types import ApiToken, User
+from gqlapi.words import fold
+
+PASSWORD = "8 to 200 characters."  # noqa: S105 - a description
+
+
+@strawberry.input(description="A new user.")
+class SignUpInput:
+    """A new user."""
+
+    username: str = strawberry.field(
+        description="The unique name: letters and digits, with `_`, `-` and `.` between; at most 64 characters."
+    )
+    email: str = strawberry.field(description="The e-mail address, shown to nobody but the user and admins.")
+    password: str = strawberry.field(description=PASSWORD)
+    display_name: str | None = strawberry.field(
+        default=None, description="The name to show, at most 100 characters; the user name when left out."
+    )
+
+
+@strawberry.input(description="What a user signs in with.")
+class SignInInput:
+    """What a user signs in with."""
+
+    login: str = strawberry.field(description="The user name or the e-mail address, without regard to case.")
+    password: str = strawberry.field(description="The password.")
+
+
+@strawberry.input(description="A session to be prolonged.")
+class RefreshSessionInput:
+    """A session to be prolonged."""
+
+    refresh_token: str = strawberry.field(description="The newest refresh token of the session; it can be used once.")
+
+
+@strawberry.input(description="What is signed out of.")
+class SignOutInput:
+    """What is signed out of."""
+
+    everywhere: bool = strawberry.field(
+        default=False, description="End all sessions of the viewer, not only the one that asks."
+    )
+
+
+@strawberry.input(description="A new password.")
+class ChangePasswordInput:
+    """A new password."""
+
+    current_password: str = strawberry.field(description="The password until now.")
+    new_password: str = strawberry.field(description=PASSWORD)
+
+
+@strawberry.input(description="A token for a program.")
+class CreateApiTokenInput:
+    """A token for a program."""
+
+    name: str = strawberry.field(description="What the token is for, at most 100 characters.")
+    scopes: list[ApiScope] = strawberry.field(description="What it may be used for; at least one.")
+    expires_at: datetime | None = strawberry.field(
+        default=None, description="When it becomes worthless; never when left out."
+    )
+
+
+@strawberry.input(description="A token to be revoked.")
+class RevokeApiTokenInput:
+    """A token to be revoked."""
+
+    id: strawberry.ID = strawberry.field(description="The id of the token.")
+
+
+@strawberry.type(description="A session that began or goes on.")
+class SessionPayload(Payload):
+    """A session that began or goes on; in Python the user is a record."""
+
+    user: User | None = strawberry.field(default=None, description="Who is signed in; null when nobody is.")
+    access_token: str | None = strawberry.field(
+        default=None, description="To be sent as `Authorization: Bearer …` with each request."
+    )
+    access_token_expires_at: datetime | None = strawberry.field(
+        default=None, description="When the access token becomes worthless; refresh the session before."
+    )
+    refresh_token: str | None = strawberry.field(
+        default=None, description="To be exchanged once, with `refreshSession`, for the next pair of tokens."
+    )
+
+
+@strawberry.type(description="A token for a program.")
+class ApiTokenPayload(Payload):
+    """A token for a program; in Python it is a record."""
+
+    api_token: ApiToken | None = strawberry.field(default=None, description="The token; null when there is none.")
+    secret: str | None = strawberry.field(
+        default=None, description="To be sent as `Authorization: Bearer …`. Shown this once and stored nowhere."
+    )
+
+
+@strawberry.type(description="The end of a session.")
+class SignOutPayload(Payload):
+    """The end of a session."""
+
+    signed_out: bool = strawberry.field(default=False, description="Whether a session ended.")
+
+
+async def _answer(info: Info, signed_in: SignedIn) -> SessionPayload:
+    """Read the user as they see themselves."""
+    info.context.answer_as(signed_in.viewer)
+    user: Any = await info.context.loaders.users.load(signed_in.viewer.id)
+    return SessionPayload(
+        errors=[],
+        user=user,
+        access_token=signed_in.access_token,
+        access_token_expires_at=signed_in.access_token_expires_at,
+        refresh_token=signed_in.refresh_token,
+    )
+
+
+@strawberry.type
+class AccountMutations:
+    """Mutations of the viewer's own account. Passwords are hashed while no connection is held."""
+
+    @mutation(SessionPayload, description="Become a user, a READER at first, and sign in.")
+    async def sign_up(self, info: Info, given: Annotated[SignUpInput, INPUT]) -> SessionPayload | None:
+        context, accounts = info.context, info.context.accounts
+        registration = Registration(given.username, given.email, given.password, given.display_name)
+        await accounts.throttle.sign_up(context.client.address)
+        registration.check()
+        password_hash = await accounts.passwords.hash(given.password)
+
+        async def body(scope: WriteScope) -> SignedIn:
+            user = registration.to_user()
+            await register(scope, user)
+            await AccountWriteRepository(scope).add(UserCredential(user_id=user.id, password_hash=password_hash))
+            return await sessions.begin_session(scope, accounts, context.client, user.id)
+
+        return await _answer(info, await context.mutate(body))
+
+    @mutation(SessionPayload, description="Begin a session. What is wrong with a sign-in is not told.")
+    async def sign_in(self, info: Info, given: Annotated[SignInInput, INPUT]) -> SessionPayload | None:
+        context, accounts = info.context, info.context.accounts
+        await accounts.throttle.sign_in(context.client.address, given.login)
+        credential = await context.repositories.credentials.get_by_login(fold(given.login))
+        await context.release()
+        await sessions.verify(accounts, credential, given.password)
+        assert credential is not None  # noqa: S101 - or it would not have been verified
+        await accounts.throttle.signed_in(context.client.address, given.login)
+
+        async def body(scope: WriteScope) -> SignedIn:
+            return await sessions.begin_session(scope, accounts, context.client, credential.user_id)
+
+        return await _answer(info, await context.mutate(body))
+
+    @mutation(
+        SessionPayload,
+        description="Exchange a refresh token for new tokens. Within 10 seconds it can be exchanged again; after that "
+        "a second use ends the session, because the token must have been stolen.",
+    )
+    async def refresh_session(self, info: Info, given: Annotated[RefreshSessionInput, INPUT]) -> SessionPayload | None:
+        context, accounts = info.context, info.context.accounts
+
+        async def body(scope: WriteScope) -> SignedIn | None:
+            return await sessions.refresh_session(scope, accounts, given.refresh_token)
+
+        signed_in = await context.mutate(body)
+        if signed_in is None:
+            raise sessions.session_is_over()
+        return await _answer(info, signed_in)
+
+    @mutation(SignOutPayload, description="End the session that asks, or all sessions of the viewer.")
+    async def sign_out(self, info: Info, given: Annotated[SignOutInput, INPUT]) -> SignOutPayload | None:
+        async def body(scope: WriteScope) -> bool:
+            return await sessions.sign_out(scope, everywhere=given.everywhere)
+
+        return SignOutPayload(errors=[], signed_out=await info.context.mutate(body))
+
+    @mutation(
+        SessionPayload,
+        description="Change the password. All sessions end, and a new one begins; API tokens stay.",
+    )
+    async def change_password(self, info: Info, given: Annotated[ChangePasswordInput, INPUT]) -> SessionPayload | None:
+        context, accounts = info.context, info.context.accounts
+        viewer_id = context.viewer.id
+        require(context.viewer, Action.MANAGE_ACCOUNT, viewer_id)
+        assert viewer_id is not None  # noqa: S101 - the policy lets nobody else pass
+        reject_if_any(check_password(given.new_password, ("newPassword",)))
+        await accounts.throttle.sign_in(context.client.address, str(viewer_id))
+        credential = await context.repositories.credentials.get_by_user_id(viewer_id)
+        await context.release()
+        await _verify_current(accounts, credential, given.current_password)
+        password_hash = await accounts.passwords.hash(given.new_password)
+
+        async def body(scope: WriteScope) -> SignedIn:
+            return await sessions.change_password(scope, accounts, context.client, password_hash)
+
+        return await _answer(info, await context.mutate(body))
+
+    @mutation(ApiTokenPayload, description="Make a token for a program, which acts as the viewer within its scopes.")
+    async def create_api_token(
+        self, info: Info, given: Annotated[CreateApiTokenInput, INPUT]
+    ) -> ApiTokenPayload | None:
+        async def body(scope: WriteScope) -> tuple[UUID, str]:
+            return await api_tokens.create_api_token(
+                scope, name=given.name, scopes=given.scopes, expires_at=given.expires_at
+            )
+
+        id_, secret = await info.context.mutate(body)
+        api_token: Any = await info.context.loaders.api_tokens.load(id_)
+        return ApiTokenPayload(errors=[], api_token=api_token, secret=secret)
+
+    @mutation(DeletePayload, description="Revoke a token of the viewer's; it is refused from now on.")
+    async def revoke_api_token(self, info: Info, given: Annotated[RevokeApiTokenInput, INPUT]) -> DeletePayload | None:
+        id_: UUID = given_id("ApiToken", given.id)
+        await info.context.mutate(lambda scope: api_tokens.revoke_api_token(scope, id_))
+        return DeletePayload(errors=[], deleted_id=given.id)
+
+
+async def _verify_current(accounts: Accounts, credential: Credential | None, password: str) -> None:
+    try:
+        await sessions.verify(accounts, credential, password)
+    except Rejected:
+        raise Rejected(invalid(("currentPassword",), "The password is wrong.")) from None

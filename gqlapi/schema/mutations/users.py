@@ -1,0 +1,133 @@
+"""Mutations of users."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+import strawberry
+
+from gqlapi.accounts import users
+from gqlapi.accounts.users import UserPatch
+from gqlapi.idempotency import Outcome
+from gqlapi.repositories import WriteScope
+from gqlapi.schema.enums import UserRole
+from gqlapi.schema.fields import Info
+from gqlapi.schema.mutations.base import (
+    EXPECTED_VERSION,
+    IDEMPOTENCY_KEY,
+    INPUT,
+    DeletePayload,
+    Payload,
+    carry_out,
+    given_id,
+    mutation,
+)
+from gqlapi.schema.types import User
+
+USER_ID = "The id of the user."
+
+
+@strawberry.input(name="UserPatch", description="What changes of a profile; what is left out stays as it is.")
+class UserPatchInput:
+    """What changes of a profile."""
+
+    display_name: str | None = strawberry.field(
+        default=strawberry.UNSET, description="The name to show, 1 to 100 characters."
+    )
+    bio: str | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="What the user says about themselves, at most 2,000 characters; null takes it away.",
+    )
+    avatar_url: str | None = strawberry.field(
+        default=strawberry.UNSET, description="The http or https URL of a picture; null takes it away."
+    )
+
+
+@strawberry.input(description="A change of a profile.")
+class UpdateUserInput:
+    """A change of a profile."""
+
+    id: strawberry.ID = strawberry.field(description=USER_ID)
+    expected_version: int | None = strawberry.field(default=None, description=EXPECTED_VERSION)
+    patch: UserPatchInput = strawberry.field(description="What changes.")
+    idempotency_key: str | None = strawberry.field(default=None, description=IDEMPOTENCY_KEY)
+
+
+@strawberry.input(description="What a user may do from now on.")
+class SetUserRoleInput:
+    """What a user may do from now on."""
+
+    id: strawberry.ID = strawberry.field(description=USER_ID)
+    role: UserRole = strawberry.field(description="The new role.")
+    idempotency_key: str | None = strawberry.field(default=None, description=IDEMPOTENCY_KEY)
+
+
+@strawberry.input(description="A user to be deleted.")
+class DeleteUserInput:
+    """A user to be deleted."""
+
+    id: strawberry.ID = strawberry.field(description=USER_ID)
+    expected_version: int | None = strawberry.field(default=None, description=EXPECTED_VERSION)
+    idempotency_key: str | None = strawberry.field(default=None, description=IDEMPOTENCY_KEY)
+
+
+@strawberry.type(description="What became of a user.")
+class UserPayload(Payload):
+    """What became of a user; in Python it is a record."""
+
+    user: User | None = strawberry.field(
+        default=None, description="The user as they are now; null when nothing was written."
+    )
+
+
+async def _answer(info: Info, id_: UUID) -> UserPayload:
+    user: Any = await info.context.loaders.users.load(id_)
+    return UserPayload(errors=[], user=user)
+
+
+def _to_patch(given: UserPatchInput) -> UserPatch:
+    values = {name: getattr(given, name) for name in ("display_name", "bio", "avatar_url")}
+    return UserPatch({name: value for name, value in values.items() if value is not strawberry.UNSET})
+
+
+@strawberry.type
+class UserMutations:
+    """Mutations of users."""
+
+    @mutation(UserPayload, description="Change a profile. Leave out what stays as it is.")
+    async def update_user(self, info: Info, given: Annotated[UpdateUserInput, INPUT]) -> UserPayload | None:
+        id_: UUID = given_id("User", given.id)
+        patch = _to_patch(given.patch)
+        patch.check()
+
+        async def body(scope: WriteScope) -> Outcome:
+            await users.update_user(scope, id_, given.expected_version, patch)
+            return Outcome(id_)
+
+        await carry_out(info, given, body)
+        return await _answer(info, id_)
+
+    @mutation(UserPayload, description="Change what a user may do; for admins.")
+    async def set_user_role(self, info: Info, given: Annotated[SetUserRoleInput, INPUT]) -> UserPayload | None:
+        id_: UUID = given_id("User", given.id)
+
+        async def body(scope: WriteScope) -> Outcome:
+            await users.set_user_role(scope, id_, given.role)
+            return Outcome(id_)
+
+        await carry_out(info, given, body)
+        return await _answer(info, id_)
+
+    @mutation(
+        DeletePayload,
+        description="Delete a user. Their posts stay, under a placeholder name; the user name and the e-mail address "
+        "are free again. It cannot be undone.",
+    )
+    async def delete_user(self, info: Info, given: Annotated[DeleteUserInput, INPUT]) -> DeletePayload | None:
+        id_: UUID = given_id("User", given.id)
+
+        async def body(scope: WriteScope) -> Outcome:
+            await users.delete_user(scope, id_, given.expected_version)
+            return Outcome(id_)
+
+        await carry_out(info, given, body)
+        return DeletePayload(errors=[], deleted_id=given.id)

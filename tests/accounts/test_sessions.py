@@ -1,0 +1,310 @@
+"""Signing up, signing in, and what keeps a session going or ends it."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from gqlapi.accounts.passwords import Passwords
+from gqlapi.models import RefreshToken, User, UserCredential
+from tests.api import Api, serve, settings_for
+from tests.factories import make_user, save
+from tests.signing_in import accounts_of, sign_in_as
+
+TOKENS = "accessToken accessTokenExpiresAt refreshToken user { username email role }"
+PASSWORD = "correct horse"
+ADA = {"username": "Ada", "email": "Ada@Example.com", "password": PASSWORD}
+VIEWER = "{ viewer { username sessions { current userAgent } } }"
+
+
+async def sign_up(api: Api, **changes: Any) -> Any:
+    return await api.payload("signUp", {**ADA, **changes}, TOKENS)
+
+
+async def sign_in(api: Api, login: str = "ada", password: str = PASSWORD) -> Any:
+    return await api.payload("signIn", {"login": login, "password": password}, TOKENS)
+
+
+async def refresh(api: Api, token: str) -> Any:
+    return await api.payload("refreshSession", {"refreshToken": token}, TOKENS)
+
+
+def codes(payload: Any) -> list[tuple[str, list[str] | None]]:
+    return [(error["code"], error["path"]) for error in payload["errors"]]
+
+
+async def age_used_tokens(api: Api, seconds: int) -> None:
+    """Move all exchanges of refresh tokens into the past."""
+    async with api.database.write() as session:
+        for token in await session.scalars(sa.select(RefreshToken).where(RefreshToken.used_at.is_not(None))):
+            assert token.used_at is not None
+            token.used_at -= timedelta(seconds=seconds)
+
+
+class TestSignUp:
+    async def test_signs_in_as_a_reader(self, api: Api) -> None:
+        payload = await sign_up(api)
+        assert payload["errors"] == []
+        assert payload["user"] == {"username": "Ada", "email": "Ada@example.com", "role": "READER"}
+        data = await api.bearing(payload["accessToken"]).data(VIEWER)
+        assert data["viewer"]["username"] == "Ada"
+
+    async def test_tells_all_that_is_wrong_at_once(self, api: Api) -> None:
+        payload = await sign_up(api, username="a b", email="ada", password="short", displayName=" ")
+        assert codes(payload) == [
+            ("INVALID", ["username"]),
+            ("INVALID", ["email"]),
+            ("INVALID", ["password"]),
+            ("REQUIRED", ["displayName"]),
+        ]
+        assert payload["accessToken"] is None
+
+    @pytest.mark.parametrize(
+        ("field", "value", "code"),
+        [
+            ("username", "", "REQUIRED"),
+            ("username", "x" * 65, "TOO_LONG"),
+            ("username", "ada@example.com", "INVALID"),
+            ("username", "Deleted-1", "INVALID"),
+            ("email", "", "REQUIRED"),
+            ("email", "a" * 320 + "@example.com", "TOO_LONG"),
+            ("password", "x" * 201, "TOO_LONG"),
+            ("displayName", "x" * 101, "TOO_LONG"),
+        ],
+    )
+    async def test_refuses_a_wrong_value(self, api: Api, field: str, value: str, code: str) -> None:
+        assert codes(await sign_up(api, **{field: value})) == [(code, [field])]
+
+    async def test_accepts_names_of_every_script(self, api: Api) -> None:
+        assert (await sign_up(api, username="Ünal-田中"))["errors"] == []
+
+    async def test_tells_both_values_that_are_taken(self, api: Api) -> None:
+        await sign_up(api)
+        payload = await sign_up(api, username="ADA", email="ada@EXAMPLE.com")
+        assert sorted(codes(payload)) == [("NOT_UNIQUE", ["email"]), ("NOT_UNIQUE", ["username"])]
+        existing = {error["path"][0]: error["existing"] for error in payload["errors"]}
+        assert existing["email"] is None  # whose address it is, nobody is told
+        assert existing["username"] is not None
+
+    async def test_of_twenty_with_one_address_lets_one_win(self, api: Api) -> None:
+        payloads = await asyncio.gather(*(sign_up(api, username=f"ada{number}") for number in range(20)))
+        assert sum(payload["errors"] == [] for payload in payloads) == 1
+        losers = [codes(payload) for payload in payloads if payload["errors"]]
+        assert losers == [[("NOT_UNIQUE", ["email"])]] * 19
+
+    async def test_stores_no_password_in_clear(self, api: Api) -> None:
+        await sign_up(api)
+        async with api.database.write() as session:
+            credential = (await session.scalars(sa.select(UserCredential))).one()
+        assert credential.password_hash.startswith("$argon2id$")
+        assert PASSWORD not in credential.password_hash
+
+
+class TestSignIn:
+    @pytest.mark.parametrize("login", ["ada", "ADA", "ada@example.com"])
+    async def test_takes_the_name_or_the_address(self, api: Api, login: str) -> None:
+        await sign_up(api)
+        payload = await sign_in(api, login)
+        assert payload["errors"] == []
+        assert payload["user"]["email"] == "Ada@example.com"
+
+    async def test_answers_everything_wrong_alike(self, api: Api) -> None:
+        await sign_up(api)
+        await save(api.database, [make_user(username="no-password")])
+        wrong = [await sign_in(api, login, "wrong password") for login in ("ada", "nobody", "no-password")]
+        assert wrong[0]["errors"][0]["code"] == "UNAUTHENTICATED"
+        assert all(payload == wrong[0] for payload in wrong)
+
+    async def test_runs_only_its_own_payload_as_the_user(self, api: Api) -> None:
+        await sign_up(api)
+        result = await api.data(
+            f"""mutation {{
+              signIn(input: {{ login: "ada", password: "{PASSWORD}" }}) {{ user {{ email viewerCanUpdate }} }}
+              createPost(input: {{ title: "x", markdown: "" }}) {{ errors {{ code }} }}
+            }}"""
+        )
+        assert result == {
+            "signIn": {"user": {"email": "Ada@example.com", "viewerCanUpdate": True}},
+            "createPost": {"errors": [{"code": "UNAUTHENTICATED"}]},
+        }
+
+    async def test_holds_no_connection_while_hashing(self, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+        await sign_up(api)
+        pool: Any = api.database.read_engine.pool
+        passwords, seen = accounts_of(api).passwords, []
+        verify = passwords.verify
+
+        async def watched(*args: Any) -> bool:
+            seen.append(pool.checkedout())
+            return await verify(*args)
+
+        monkeypatch.setattr(Passwords, "verify", lambda _, *args: watched(*args))
+        await sign_in(api)
+        assert seen == [0]
+
+
+class TestRefresh:
+    async def test_hands_out_a_new_pair(self, api: Api) -> None:
+        first = await sign_up(api)
+        second = await refresh(api, first["refreshToken"])
+        assert second["errors"] == []
+        assert second["refreshToken"] != first["refreshToken"]
+        data = await api.bearing(second["accessToken"]).data(VIEWER)
+        assert [session["current"] for session in data["viewer"]["sessions"]] == [True]
+
+    async def test_in_parallel_gives_siblings_of_one_session(self, api: Api) -> None:
+        token = (await sign_up(api))["refreshToken"]
+        payloads = await asyncio.gather(*(refresh(api, token) for _ in range(10)))
+        assert [payload["errors"] for payload in payloads] == [[]] * 10
+        assert len({payload["refreshToken"] for payload in payloads}) == 10
+        data = await api.bearing(payloads[0]["accessToken"]).data(VIEWER)
+        assert len(data["viewer"]["sessions"]) == 1
+        for payload in payloads:
+            assert (await refresh(api, payload["refreshToken"]))["errors"] == []
+
+    async def test_with_a_token_of_before_ends_the_session(self, api: Api) -> None:
+        first = await sign_up(api)
+        second = await refresh(api, first["refreshToken"])
+        await age_used_tokens(api, 11)
+        assert codes(await refresh(api, first["refreshToken"])) == [("UNAUTHENTICATED", ["refreshToken"])]
+        assert codes(await refresh(api, second["refreshToken"])) == [("UNAUTHENTICATED", ["refreshToken"])]
+        assert (await api.bearing(second["accessToken"]).post(VIEWER)).status_code == 401
+
+    async def test_with_a_token_of_just_now_succeeds(self, api: Api) -> None:
+        first = await sign_up(api)
+        await refresh(api, first["refreshToken"])
+        await age_used_tokens(api, 8)
+        assert (await refresh(api, first["refreshToken"]))["errors"] == []
+
+    @pytest.mark.parametrize("token", ["", "x", "gqlapi_x", "é"])
+    async def test_refuses_what_is_no_token(self, api: Api, token: str) -> None:
+        assert codes(await refresh(api, token)) == [("UNAUTHENTICATED", ["refreshToken"])]
+
+    async def test_after_the_lifetime_is_refused(self, api: Api) -> None:
+        token = (await sign_up(api))["refreshToken"]
+        async with api.database.write() as session:
+            (row,) = await session.scalars(sa.select(RefreshToken))
+            row.expires_at -= timedelta(days=31)
+        assert codes(await refresh(api, token)) == [("UNAUTHENTICATED", ["refreshToken"])]
+
+
+class TestSignOut:
+    async def test_ends_this_session_only(self, api: Api) -> None:
+        one, other = await sign_up(api), await sign_in(api)
+        payload = await api.bearing(one["accessToken"]).payload("signOut", {}, "signedOut")
+        assert payload == {"signedOut": True, "errors": []}
+        assert (await api.bearing(one["accessToken"]).post(VIEWER)).status_code == 401
+        assert codes(await refresh(api, one["refreshToken"])) == [("UNAUTHENTICATED", ["refreshToken"])]
+        assert (await api.bearing(other["accessToken"]).data(VIEWER))["viewer"]
+
+    async def test_everywhere_ends_all(self, api: Api) -> None:
+        one, other = await sign_up(api), await sign_in(api)
+        await api.bearing(one["accessToken"]).payload("signOut", {"everywhere": True}, "signedOut")
+        assert (await api.bearing(other["accessToken"]).post(VIEWER)).status_code == 401
+
+    async def test_without_a_session_is_refused(self, api: Api) -> None:
+        assert codes(await api.payload("signOut", {}, "signedOut")) == [("UNAUTHENTICATED", None)]
+
+
+class TestChangePassword:
+    async def change(self, api: Api, token: str, current: str = PASSWORD, new: str = "battery staple") -> Any:
+        given = {"currentPassword": current, "newPassword": new}
+        return await api.bearing(token).payload("changePassword", given, TOKENS)
+
+    async def test_ends_all_other_sessions(self, api: Api) -> None:
+        one, other = await sign_up(api), await sign_in(api)
+        payload = await self.change(api, one["accessToken"])
+        assert payload["errors"] == []
+        assert (await api.bearing(other["accessToken"]).post(VIEWER)).status_code == 401
+        assert (await api.bearing(payload["accessToken"]).data(VIEWER))["viewer"]
+        assert codes(await sign_in(api)) == [("UNAUTHENTICATED", None)]
+        assert (await sign_in(api, password="battery staple"))["errors"] == []
+
+    async def test_needs_the_current_one(self, api: Api) -> None:
+        token = (await sign_up(api))["accessToken"]
+        assert codes(await self.change(api, token, current="wrong")) == [("INVALID", ["currentPassword"])]
+        assert codes(await self.change(api, token, new="short")) == [("INVALID", ["newPassword"])]
+        assert (await sign_in(api))["errors"] == []
+
+
+class TestThrottle:
+    async def test_lets_five_attempts_a_minute_pass(self, api: Api) -> None:
+        wrong = [await sign_in(api, "ada", "wrong password") for _ in range(6)]
+        assert [payload["errors"][0]["code"] for payload in wrong] == ["UNAUTHENTICATED"] * 5 + ["RATE_LIMITED"]
+        assert 1 <= wrong[-1]["errors"][0]["retryAfterSeconds"] <= 60
+        assert codes(await sign_in(api, "bela", "wrong password")) == [("UNAUTHENTICATED", None)]
+
+    async def test_forgets_the_attempts_of_who_succeeds(self, api: Api) -> None:
+        await sign_up(api)
+        for _ in range(3):
+            for _ in range(3):
+                await sign_in(api, password="wrong password")
+            assert (await sign_in(api))["errors"] == []
+
+    async def test_counts_an_address_over_all_logins(self, database_url: str) -> None:
+        async with serve(settings_for(database_url, sign_in_address_limit="3/minute", sign_up_limit="1/hour")) as api:
+            wrong = [await sign_in(api, f"user{number}", "wrong password") for number in range(4)]
+            assert [payload["errors"][0]["code"] for payload in wrong] == ["UNAUTHENTICATED"] * 3 + ["RATE_LIMITED"]
+            await sign_up(api)
+            assert codes(await sign_up(api, username="bela", email="b@example.com")) == [("RATE_LIMITED", None)]
+
+    async def test_reads_nothing_when_it_refuses(self, api: Api) -> None:
+        for _ in range(5):
+            await sign_in(api, "ada", "wrong password")
+        with api.statements() as statements:
+            await sign_in(api, "ada", "wrong password")
+        assert statements == []
+
+    @pytest.mark.parametrize(("trusted", "last"), [(["127.0.0.1"], "UNAUTHENTICATED"), ([], "RATE_LIMITED")])
+    async def test_believes_the_addresses_of_trusted_proxies(
+        self, database_url: str, trusted: list[str], last: str
+    ) -> None:
+        settings = settings_for(database_url, sign_in_address_limit="2/minute", trusted_proxies=trusted)
+        async with serve(settings) as api:
+            clients = [api.with_headers(**{"X-Forwarded-For": f"203.0.113.{number}"}) for number in range(3)]
+            payloads = [await sign_in(client, "ada", "wrong password") for client in clients]
+            assert codes(payloads[-1]) == [(last, None)]
+
+
+class TestViewer:
+    async def test_sees_their_sessions_and_nobody_elses(self, api: Api) -> None:
+        ada, bela = make_user(username="ada"), make_user(username="bela", role="admin")
+        await save(api.database, [ada, bela])
+        client = await sign_in_as(api, ada)
+        await sign_in_as(api, ada)
+        await sign_in_as(api, bela)
+        users = "{ users(orderBy: {field: USERNAME}) { nodes { username apiTokens { id } sessions { current } } } }"
+        assert (await client.data(users))["users"]["nodes"] == [
+            {"username": "ada", "apiTokens": [], "sessions": [{"current": False}, {"current": True}]},
+            {"username": "bela", "apiTokens": None, "sessions": None},
+        ]
+        for node in (await api.data(users))["users"]["nodes"]:
+            assert node["sessions"] is None
+
+    async def test_finds_only_their_own_sessions_by_id(self, api: Api) -> None:
+        ada, bela = make_user(username="ada"), make_user(username="bela")
+        await save(api.database, [ada, bela])
+        client, other = await sign_in_as(api, ada), await sign_in_as(api, bela)
+        [session] = (await client.data("{ viewer { sessions { id } } }"))["viewer"]["sessions"]
+        query = "query($id: ID!) { node(id: $id) { __typename id } }"
+        assert (await client.data(query, session))["node"] == {"__typename": "Session", **session}
+        assert (await other.data(query, session))["node"] is None
+
+    async def test_costs_one_statement_more(self, api: Api) -> None:
+        ada = make_user(username="ada")
+        await save(api.database, [ada])
+        client = await sign_in_as(api, ada)
+        with api.statements() as statements:
+            await client.data("{ tags { totalCount } }")
+        assert len(statements) == 2
+
+    async def test_has_the_role_of_now(self, api: Api) -> None:
+        ada = make_user(username="ada")
+        await save(api.database, [ada])
+        client = await sign_in_as(api, ada)
+        async with api.database.write() as session:
+            await session.execute(sa.update(User).values(role="reader"))
+        payload = await client.payload("createPost", {"title": "x", "markdown": ""})
+        assert codes(payload) == [("FORBIDDEN", None)]

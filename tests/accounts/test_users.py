@@ -1,0 +1,148 @@
+"""Changing and deleting users."""
+
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from gqlapi.models import Session, User, UserCredential, UserRole
+from tests.api import Api
+from tests.factories import make_post, make_user, save
+from tests.signing_in import accounts_of, sign_in_as
+
+PROFILE = "user { username displayName bio avatarUrl role version email }"
+PASSWORD = "correct horse"
+
+
+async def make_users(api: Api) -> tuple[User, User, User]:
+    ada, bela = make_user(username="ada"), make_user(username="bela")
+    admin = make_user(username="root", role=UserRole.ADMIN)
+    await save(api.database, [ada, bela, admin])
+    return ada, bela, admin
+
+
+def codes(payload: Any) -> list[tuple[str, list[str] | None]]:
+    return [(error["code"], error["path"]) for error in payload["errors"]]
+
+
+async def update(api: Api, user: User, patch: dict[str, Any], **given: Any) -> Any:
+    return await api.payload("updateUser", {"id": user.global_id, "patch": patch, **given}, PROFILE)
+
+
+class TestUpdateUser:
+    async def test_changes_what_is_given(self, api: Api) -> None:
+        ada, *_ = await make_users(api)
+        client = await sign_in_as(api, ada)
+        first = await update(
+            client, ada, {"displayName": " Ada L. ", "bio": "Writes.", "avatarUrl": "https://a.example/x.png"}
+        )
+        second = await update(client, ada, {"bio": None})
+        assert first["user"].items() >= {"displayName": "Ada L.", "bio": "Writes.", "version": 2}.items()
+        assert second["user"].items() >= {"displayName": "Ada L.", "bio": None, "version": 3}.items()
+        assert second["user"]["avatarUrl"] == "https://a.example/x.png"
+
+    async def test_is_found_by_the_new_name(self, api: Api) -> None:
+        ada, *_ = await make_users(api)
+        await update(await sign_in_as(api, ada), ada, {"displayName": "Lovelace"})
+        data = await api.data('{ search(query: "lovelace") { nodes { ... on User { username } } } }')
+        assert data["search"]["nodes"] == [{"username": "ada"}]
+
+    @pytest.mark.parametrize(
+        ("patch", "code"),
+        [
+            ({"displayName": None}, "REQUIRED"),
+            ({"displayName": "x" * 101}, "TOO_LONG"),
+            ({"bio": "x" * 2001}, "TOO_LONG"),
+            ({"avatarUrl": "javascript:alert(1)"}, "INVALID"),
+            ({"avatarUrl": "https://a.example/x y"}, "INVALID"),
+            ({"avatarUrl": "https://["}, "INVALID"),
+            ({"avatarUrl": "https://a.example/" + "x" * 2000}, "TOO_LONG"),
+        ],
+    )
+    async def test_refuses_a_wrong_value(self, api: Api, patch: dict[str, Any], code: str) -> None:
+        ada, *_ = await make_users(api)
+        payload = await update(await sign_in_as(api, ada), ada, patch)
+        assert codes(payload) == [(code, ["patch", *patch])]
+
+    async def test_of_another_version_writes_nothing(self, api: Api) -> None:
+        ada, *_ = await make_users(api)
+        client = await sign_in_as(api, ada)
+        await update(client, ada, {"bio": "one"}, expectedVersion=1)
+        payload = await update(client, ada, {"bio": "two"}, expectedVersion=1)
+        [error] = payload["errors"]
+        assert error["code"] == "VERSION_CONFLICT"
+        assert (error["expectedVersion"], error["currentVersion"], error["current"]) == (1, 2, {"id": ada.global_id})
+        assert (await client.data("{ viewer { bio version } }"))["viewer"] == {"bio": "one", "version": 2}
+
+    async def test_is_for_the_user_and_admins(self, api: Api) -> None:
+        ada, bela, admin = await make_users(api)
+        assert codes(await update(api, ada, {"bio": "x"})) == [("UNAUTHENTICATED", None)]
+        assert codes(await update(await sign_in_as(api, bela), ada, {"bio": "x"})) == [("FORBIDDEN", None)]
+        assert codes(await update(await sign_in_as(api, admin), ada, {"bio": "x"})) == []
+
+
+class TestSetUserRole:
+    async def test_is_for_admins(self, api: Api) -> None:
+        ada, bela, admin = await make_users(api)
+        given = {"id": ada.global_id, "role": "EDITOR"}
+        assert codes(await (await sign_in_as(api, bela)).payload("setUserRole", given, PROFILE)) == [
+            ("FORBIDDEN", None)
+        ]
+        payload = await (await sign_in_as(api, admin)).payload("setUserRole", given, PROFILE)
+        assert payload["user"].items() >= {"role": "EDITOR", "version": 2}.items()
+
+    async def test_of_nobody_is_not_found(self, api: Api) -> None:
+        _, _, admin = await make_users(api)
+        given = {"id": make_user().global_id, "role": "EDITOR"}
+        payload = await (await sign_in_as(api, admin)).payload("setUserRole", given, PROFILE)
+        assert codes(payload) == [("NOT_FOUND", ["id"])]
+
+
+class TestDeleteUser:
+    async def test_leaves_the_posts_under_a_placeholder(self, api: Api) -> None:
+        ada, *_ = await make_users(api)
+        post = make_post(ada)
+        await save(api.database, [post])
+        client = await sign_in_as(api, ada)
+        assert await client.payload("deleteUser", {"id": ada.global_id}, "deletedId") == {
+            "deletedId": ada.global_id, "errors": []
+        }  # fmt: skip
+        author = "author { username displayName bio avatarUrl email role viewerCanUpdate viewerCanDelete }"
+        [found] = (await api.data(f"{{ posts {{ nodes {{ {author} }} }} }}"))["posts"]["nodes"]
+        assert found["author"] == {
+            "username": f"deleted-{ada.id.hex}", "displayName": "Deleted user", "bio": None, "avatarUrl": None,
+            "email": None, "role": "READER", "viewerCanUpdate": False, "viewerCanDelete": False,
+        }  # fmt: skip
+
+    async def test_ends_everything_that_was_theirs(self, api: Api) -> None:
+        ada, *_ = await make_users(api)
+        client = await sign_in_as(api, ada)
+        await client.payload("deleteUser", {"id": ada.global_id, "idempotencyKey": "k"}, "deletedId")
+        assert (await client.post("{ viewer { id } }")).status_code == 401
+        async with api.database.write() as session:
+            for model in (Session, UserCredential):
+                assert (await session.scalars(sa.select(model).where(model.user_id == ada.id))).all() == []
+        data = await api.data('{ user(by: { username: "ada" }) { id } search(query: "ada") { totalCount } }')
+        assert data == {"user": None, "search": {"totalCount": 0}}
+
+    async def test_frees_the_name_and_the_address(self, api: Api) -> None:
+        ada, *_ = await make_users(api)
+        await (await sign_in_as(api, ada)).payload("deleteUser", {"id": ada.global_id}, "deletedId")
+        given = {"username": "ada", "email": "ada@example.com", "password": PASSWORD}
+        assert codes(await api.payload("signUp", given, "user { id }")) == []
+
+    async def test_twice_is_not_found(self, api: Api) -> None:
+        ada, _, admin = await make_users(api)
+        client = await sign_in_as(api, admin)
+        given = {"id": ada.global_id}
+        payloads = [await client.payload("deleteUser", given, "deletedId") for _ in range(2)]
+        assert [codes(payload) for payload in payloads] == [[], [("NOT_FOUND", ["id"])]]
+
+    async def test_frees_what_the_password_was_for(self, api: Api) -> None:
+        ada, *_ = await make_users(api)
+        password_hash = await accounts_of(api).passwords.hash(PASSWORD)
+        async with api.database.write() as session:
+            session.add(UserCredential(user_id=ada.id, password_hash=password_hash))
+        await (await sign_in_as(api, ada)).payload("deleteUser", {"id": ada.global_id}, "deletedId")
+        payload = await api.payload("signIn", {"login": "ada", "password": PASSWORD}, "user { id }")
+        assert codes(payload) == [("UNAUTHENTICATED", None)]
