@@ -8,7 +8,6 @@ import hashlib
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, fields
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -17,8 +16,8 @@ from gqlapi.models import ApiScope, IdempotencyKey
 from gqlapi.problems import ConflictProblem, Problem, ProblemCode, Rejected, ValidationProblem
 from gqlapi.repositories import WriteScope
 from gqlapi.repositories.idempotency import IdempotencyRepository
+from gqlapi.repositories.pruning import IDEMPOTENCY_KEPT_FOR
 
-KEPT_FOR = timedelta(hours=24)
 MAX_KEY_LENGTH = 255
 KEY_PATH = ("idempotencyKey",)
 
@@ -63,7 +62,7 @@ async def run_once(scope: WriteScope, key: str, fingerprint: str, body: Body) ->
     if viewer_id is None:  # whoever needs no account has no keys
         return await body(scope)
     repository = IdempotencyRepository(scope.session)
-    await repository.delete_expired(before=scope.now - KEPT_FOR, user_id=viewer_id, key=key)
+    await repository.delete_expired(before=scope.now - IDEMPOTENCY_KEPT_FOR, user_id=viewer_id, key=key)
     claimed = IdempotencyKey(user_id=viewer_id, key=key, input_hash=fingerprint, outcome={}, created_at=scope.now)
     if await repository.claim(claimed):
         outcome = await body(scope)

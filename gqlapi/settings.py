@@ -105,6 +105,9 @@ class Settings(BaseSettings):
             raise ValueError(
                 f"GQLAPI_SECRET_KEY must be set to a secret of at least {MIN_SECRET_LENGTH} characters in production"
             )
+        for key in self.previous_secret_keys if self.is_production else []:
+            if key.get_secret_value() == DEV_SECRET_KEY or len(key.get_secret_value()) < MIN_SECRET_LENGTH:
+                raise ValueError("GQLAPI_PREVIOUS_SECRET_KEYS must hold secrets that production accepts")
         return self
 
     @property

@@ -11,9 +11,10 @@ import typer
 import uvicorn
 
 from gqlapi import __version__
+from gqlapi.accounts.demo import DEMO_PASSWORD
 from gqlapi.app import GRAPHQL_PATH
 from gqlapi.cli.base import Host, Port, Workers, cli, console, fail, load_settings, run
-from gqlapi.cli.work import prepare_database
+from gqlapi.cli.work import list_demo_logins, prepare_database
 from gqlapi.database.url import mask_url
 from gqlapi.http.graphiql.background import building_in_background
 from gqlapi.logs import configure_logs
@@ -36,8 +37,7 @@ def dev(
     settings = load_settings(environment="dev", host=host, port=port)
     configure_logs(settings)
     _check_address(settings)
-    run(prepare_database(settings))
-    _print_banner(settings)
+    _print_banner(settings, run(prepare_database(settings)))
     with building_in_background():
         _serve(settings, reload=reload, workers=1)
 
@@ -48,10 +48,12 @@ def serve(host: Host = None, port: Port = None, workers: Workers = None) -> None
     settings = load_settings(environment="production", host=host, port=port, workers=workers)
     configure_logs(settings)
     _check_address(settings)
+    if logins := run(list_demo_logins(settings)):
+        fail(f"The users {', '.join(logins)} have the demo password: delete them, or change it.")
     _serve(settings, reload=False, workers=settings.workers)
 
 
-def _print_banner(settings: Settings) -> None:
+def _print_banner(settings: Settings, demo_logins: list[str]) -> None:
     base = f"http://{settings.host}:{settings.port}"
     for name, value in (
         ("gqlapi", __version__),
@@ -59,6 +61,7 @@ def _print_banner(settings: Settings) -> None:
         ("GraphQL", base + GRAPHQL_PATH),
         ("health", base + "/readyz"),
         ("database", mask_url(settings.database_url)),
+        *([("demo", f"sign in as {', '.join(demo_logins)} with password {DEMO_PASSWORD}")] if demo_logins else []),
     ):
         console.print(f"  [bold]{name:<9}[/] {value}", highlight=False, soft_wrap=True)
 

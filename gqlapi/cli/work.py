@@ -1,17 +1,38 @@
 """What several commands do to a database."""
 
+from sqlalchemy.exc import DBAPIError
+
+from gqlapi.accounts.demo import create_demo_users, find_demo_logins
 from gqlapi.app import create_database
 from gqlapi.database import migrations
+from gqlapi.errors import ApiError
 from gqlapi.progress import Report
 from gqlapi.rendering import render_again
 from gqlapi.seeding import SeedSize, seed
 from gqlapi.settings import Settings
 
 
-async def prepare_database(settings: Settings) -> None:
-    """Migrate the database, and seed it if it is empty."""
+async def prepare_database(settings: Settings) -> list[str]:
+    """Migrate the database; if it is empty, seed it and make demo users. Return the demo logins that work."""
     await migrations.upgrade(settings.database_url)
-    await seed_database(settings, SeedSize(), key=1)
+    database = create_database(settings)
+    try:
+        if await seed(database):
+            await create_demo_users(database)
+        return await find_demo_logins(database)
+    finally:
+        await database.dispose()
+
+
+async def list_demo_logins(settings: Settings) -> list[str]:
+    """Return the demo logins that work; none where the database cannot be asked, or has no users yet."""
+    database = create_database(settings)
+    try:
+        return await find_demo_logins(database)
+    except (ApiError, DBAPIError):
+        return []  # the server starts without its database, and is ready when that is there
+    finally:
+        await database.dispose()
 
 
 async def seed_database(settings: Settings, size: SeedSize, key: int, report: Report | None = None) -> bool:

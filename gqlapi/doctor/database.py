@@ -7,6 +7,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from gqlapi.accounts.demo import find_demo_logins
 from gqlapi.database.inspection import (
     DatabaseFacts,
     PostgresFacts,
@@ -15,8 +16,9 @@ from gqlapi.database.inspection import (
     inspect_postgresql,
 )
 from gqlapi.database.migrations import head_revision, missing_revisions
+from gqlapi.database.unit import Database
 from gqlapi.database.url import mask_url, normalize_url
-from gqlapi.doctor.finding import Finding, error, ok, plural, warning
+from gqlapi.doctor.finding import Finding, Severity, error, ok, plural, warning
 from gqlapi.models import Base
 from gqlapi.settings import Settings
 
@@ -49,7 +51,25 @@ async def examine_database(settings: Settings) -> list[Finding]:
         return [error("D101", f"{shown} cannot be used: {_reason(failure, url)}.", SET_URL)]
     server = facts.server
     checks = _check_postgresql(server, settings) if isinstance(server, PostgresFacts) else _check_sqlite(server)
-    return [ok("D101", f"{shown} answers."), check_revision(facts), *checks]
+    findings = [ok("D101", f"{shown} answers."), check_revision(facts), *checks]
+    if findings[1].severity is Severity.OK:  # else there may be no table to look into
+        findings.insert(2, await check_demo_logins(settings))
+    return findings
+
+
+async def check_demo_logins(settings: Settings) -> Finding:
+    """Try the password that everybody knows on the users that `gqlapi dev` makes."""
+    database = Database(settings.database_url)
+    try:
+        logins = await find_demo_logins(database)
+    finally:
+        await database.dispose()
+    if not logins:
+        return ok("D108", "None works.")
+    found = f"{plural(len(logins), 'user')} with the demo password: {', '.join(logins)}."
+    if settings.is_production:
+        return error("D108", found, "Delete these users, or change their passwords.")
+    return ok("D108", found)
 
 
 async def examine_pool(settings: Settings) -> Finding | None:

@@ -16,6 +16,7 @@ CHECKS = {
     "D105": "durability",
     "D106": "connections",
     "D107": "clock",
+    "D108": "demo logins",
     "D111": "journal",
     "D112": "disk space",
     "D113": "writing",

@@ -1,0 +1,143 @@
+"""`gqlapi user`, `gqlapi token` and `gqlapi prune`."""
+
+import sys
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Annotated, TypeVar
+
+import typer
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from gqlapi.accounts.api_tokens import create_api_token
+from gqlapi.accounts.passwords import Passwords
+from gqlapi.accounts.registration import Registration, register
+from gqlapi.app import create_database
+from gqlapi.cli.base import cli, console, fail, load_settings, run
+from gqlapi.database.types import utc_now
+from gqlapi.models import ApiScope, UserCredential, UserRole, Viewer
+from gqlapi.problems import Rejected
+from gqlapi.pruning import prune
+from gqlapi.repositories import WriteScope
+from gqlapi.repositories.accounts import AccountWriteRepository
+from gqlapi.repositories.user_writes import UserWriteRepository
+from gqlapi.settings import Settings
+from gqlapi.words import fold
+
+T = TypeVar("T")
+
+user_cli = typer.Typer(help="Users.", no_args_is_help=True)
+token_cli = typer.Typer(help="API tokens.", no_args_is_help=True)
+cli.add_typer(user_cli, name="user")
+cli.add_typer(token_cli, name="token")
+
+
+@user_cli.callback()
+def _users() -> None:
+    """Make and change users."""
+
+
+@token_cli.callback()
+def _tokens() -> None:
+    """Make API tokens."""
+
+
+@user_cli.command("create-admin")
+def create_admin(
+    *,
+    username: Annotated[str, typer.Option(prompt="User name", help="The unique name.")],
+    email: Annotated[str | None, typer.Option(help="The e-mail address; asked for when it is needed.")] = None,
+    password_stdin: Annotated[bool, typer.Option(help="Read the password from standard input.")] = False,
+    promote: Annotated[bool, typer.Option(help="Make an existing user an admin instead.")] = False,
+) -> None:
+    """Make the first admin, who can make others in the API."""
+    settings = load_settings()
+    if promote:
+        _transact(settings, lambda scope: _promote(scope, username))
+        console.print(f"{username} is an admin.", markup=False)
+        return
+    email = email or typer.prompt("E-mail address")
+    registration = Registration(username, email, _read_password(from_stdin=password_stdin))
+    _transact(settings, lambda scope: _create_admin(scope, registration))
+    console.print(f"The admin {username} can sign in.", markup=False)
+
+
+@token_cli.command("create")
+def create_token(
+    username: Annotated[str, typer.Argument(help="Whose token it is: it may do what they may.")],
+    name: Annotated[str, typer.Option(help="What the token is for.")],
+    scope: Annotated[list[ApiScope], typer.Option(help="What it may be used for; can be given several times.")],
+    expires_in_days: Annotated[int | None, typer.Option(min=1, help="When it becomes worthless; else never.")] = None,
+) -> None:
+    """Make an API token and print its secret, once."""
+    expires_at = None if expires_in_days is None else utc_now() + timedelta(days=expires_in_days)
+
+    async def body(writes: WriteScope) -> str:
+        user = await UserWriteRepository(writes).get_by_username_key(fold(username))
+        if user is None:
+            fail(f"There is no user {username}.")
+        own = WriteScope(writes.session, Viewer(user.id, user.role))
+        _, secret = await create_api_token(own, name=name, scopes=scope, expires_at=expires_at)
+        return secret
+
+    typer.echo(_transact(load_settings(), body))
+
+
+@cli.command("prune")
+def prune_command() -> None:
+    """Delete expired sessions and tokens, old idempotency keys, and changes of posts that are older than is kept."""
+    settings = load_settings()
+
+    async def work() -> None:
+        database = create_database(settings)
+        try:
+            pruned = await prune(database, keep_changes_for=timedelta(days=settings.change_retention_days))
+        finally:
+            await database.dispose()
+        for kind, count in pruned.items():
+            console.print(f"{kind}: {count}", highlight=False)
+
+    run(work())
+
+
+def _transact(settings: Settings, body: Callable[[WriteScope], Awaitable[T]]) -> T:
+    """Run one transaction; what it rejects ends the program, with a line for each problem."""
+
+    async def work() -> T:
+        database = create_database(settings)
+
+        async def transaction(session: AsyncSession) -> T:
+            return await body(WriteScope(session))
+
+        try:
+            return await database.transact(transaction)
+        finally:
+            await database.dispose()
+
+    try:
+        return run(work())
+    except Rejected as rejected:
+        fail(*(f"{'.'.join(problem.path or ())} {problem.message}".strip() for problem in rejected.problems))
+
+
+def _read_password(*, from_stdin: bool) -> str:
+    if from_stdin:
+        return sys.stdin.readline().rstrip("\r\n")
+    password: str = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
+    return password
+
+
+async def _create_admin(scope: WriteScope, registration: Registration) -> None:
+    registration.check()
+    user = registration.to_user(UserRole.ADMIN)
+    await register(scope, user)
+    password_hash = await Passwords().hash(registration.password)
+    await AccountWriteRepository(scope).add(UserCredential(user_id=user.id, password_hash=password_hash))
+
+
+async def _promote(scope: WriteScope, username: str) -> None:
+    repository = UserWriteRepository(scope)
+    user = await repository.get_by_username_key(fold(username))
+    if user is None:
+        fail(f"There is no user {username}.")
+    user.role = UserRole.ADMIN
+    await repository.update(user)

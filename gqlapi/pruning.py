@@ -1,0 +1,21 @@
+"""Deleting what has expired; the servers do a little of it with each write."""
+
+from datetime import timedelta
+
+from gqlapi.database.types import utc_now
+from gqlapi.database.unit import Database
+from gqlapi.repositories.pruning import Prunable, prune_batch
+
+
+async def prune(database: Database, *, keep_changes_for: timedelta) -> dict[Prunable, int]:
+    """Delete all that has expired, a transaction for each 1,000 rows; return how many there were of each kind."""
+    now = utc_now()
+    pruned = dict.fromkeys(Prunable, 0)
+    for kind in Prunable:
+        while True:
+            async with database.write() as session:
+                count = await prune_batch(session, kind, now=now, changes_before=now - keep_changes_for)
+            pruned[kind] += count
+            if count == 0:
+                break
+    return pruned

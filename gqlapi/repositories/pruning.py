@@ -1,0 +1,43 @@
+"""Rows that nobody needs any more."""
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from gqlapi.models import ApiToken, IdempotencyKey, PostChange, RefreshToken, Session
+
+BATCH_SIZE = 1_000
+IDEMPOTENCY_KEPT_FOR = timedelta(hours=24)
+
+
+class Prunable(StrEnum):
+    """What can be pruned."""
+
+    SESSIONS = "expired sessions"
+    REFRESH_TOKENS = "expired refresh tokens"
+    API_TOKENS = "expired API tokens"
+    IDEMPOTENCY_KEYS = "old idempotency keys"
+    POST_CHANGES = "old changes of posts"
+
+
+async def prune_batch(session: AsyncSession, kind: Prunable, *, now: datetime, changes_before: datetime) -> int:
+    """Delete up to 1,000 rows of a kind, oldest first, and return how many."""
+    keys, expired = {
+        Prunable.SESSIONS: ((Session.id,), Session.expires_at < now),
+        Prunable.REFRESH_TOKENS: ((RefreshToken.hash,), RefreshToken.expires_at < now),
+        Prunable.API_TOKENS: ((ApiToken.id,), ApiToken.expires_at < now),
+        Prunable.IDEMPOTENCY_KEYS: (
+            (IdempotencyKey.user_id, IdempotencyKey.key),
+            IdempotencyKey.created_at < now - IDEMPOTENCY_KEPT_FOR,
+        ),
+        Prunable.POST_CHANGES: ((PostChange.position,), PostChange.created_at < changes_before),
+    }[kind]
+    columns: tuple[Any, ...] = keys
+    # Rows that a server is deleting at this moment are left to it.
+    few = sa.select(*columns).where(expired).limit(BATCH_SIZE).with_for_update(skip_locked=True)
+    target: Any = sa.tuple_(*columns) if len(columns) > 1 else columns[0]
+    statement = sa.delete(columns[0].class_).where(target.in_(few)).returning(columns[0])
+    return len((await session.execute(statement)).all())
