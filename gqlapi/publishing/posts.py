@@ -80,15 +80,10 @@ async def update_post(scope: WriteScope, id_: UUID, expected_version: int | None
     """
     repository, post = await _load(scope, id_, expected_version)
     tag_ids = None if patch.tags is None else await _patched_tags(scope, post, patch.tags)
-    if patch.title is not None:
-        post.title, post.title_key = patch.title.strip(), fold(patch.title.strip())
-    if patch.slug is not None:
-        post.slug = fold(patch.slug)
-    if patch.markdown is not None and patch.content is not None:
-        post.markdown = patch.markdown
-        set_content(post, patch.content)
     try:
-        await repository.update(post, ChangeKind.UPDATED)
+        async with repository.savepoint():
+            _apply(post, patch)
+            await repository.update(post, ChangeKind.UPDATED)
     except IntegrityError as error:
         if constraint_of(error) != SLUG_TAKEN:
             raise
@@ -97,6 +92,16 @@ async def update_post(scope: WriteScope, id_: UUID, expected_version: int | None
         await repository.replace_tags(post, tag_ids)
     if patch.title is not None or patch.markdown is not None:
         await repository.index(post)
+
+
+def _apply(post: Post, patch: PostPatch) -> None:
+    if patch.title is not None:
+        post.title, post.title_key = patch.title.strip(), fold(patch.title.strip())
+    if patch.slug is not None:
+        post.slug = fold(patch.slug)
+    if patch.markdown is not None and patch.content is not None:
+        post.markdown = patch.markdown
+        set_content(post, patch.content)
 
 
 def set_content(post: Post, content: RenderedContent) -> None:

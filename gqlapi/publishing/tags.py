@@ -134,23 +134,24 @@ async def upsert_tag(
         ]
     )
     repository = TagWriteRepository(scope)
+    values = {"name": name.strip(), "name_key": _name_key(name)} | ({} if keeps else {"description": description})
     while True:
         tag = await repository.get_by_slug_for_update(fold(slug))
-        is_new = tag is None
-        if tag is None:
-            tag = Tag(slug=fold(slug), name=name.strip(), name_key=_name_key(name), description=description)
-        else:
-            tag.name, tag.name_key = name.strip(), _name_key(name)
-            tag.description = tag.description if keeps else description
         try:
-            await (repository.create(tag) if is_new else repository.update(tag))
+            if tag is None:
+                tag = Tag(slug=fold(slug), **values)
+                await repository.create(tag)
+                return tag.id, True
+            async with repository.savepoint():
+                for attribute, value in values.items():
+                    setattr(tag, attribute, value)
+                await repository.update(tag)
         except IntegrityError as error:
             if constraint_of(error) == NAME_TAKEN:
                 raise await _name_taken(repository, name) from None
-            if not is_new:
-                raise
-            continue  # somebody else created it at this moment: change theirs
-        return tag.id, is_new
+            # Else somebody created it at this moment: theirs is changed in the next round.
+        else:
+            return tag.id, False
 
 
 async def _name_taken(repository: TagWriteRepository, name: str) -> Rejected:

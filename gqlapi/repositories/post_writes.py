@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSessionTransaction
 from sqlalchemy.orm import selectinload, undefer
 from sqlalchemy.orm.attributes import flag_modified
 
@@ -41,6 +42,10 @@ class PostWriteRepository:
         """Return a free slug for each base, in one statement."""
         return await free_slugs(self._session, Post.slug, bases)
 
+    def savepoint(self) -> AsyncSessionTransaction:
+        """Open a savepoint, which a failure inside goes back to; what was changed before it is written first."""
+        return self._session.begin_nested()
+
     async def create(self, posts: Iterable[Post]) -> None:
         """Insert posts with their links in one savepoint, so that the transaction survives when one is refused.
 
@@ -51,24 +56,21 @@ class PostWriteRepository:
         async with self._session.begin_nested():
             self._session.add_all(posts)
         await SearchIndex(self._session).put(posts)
-        self._session.add_all(self._change(post, ChangeKind.CREATED) for post in posts)
-        await self._session.flush()
+        await self._tell(posts, ChangeKind.CREATED)
 
     async def update(self, post: Post, kind: ChangeKind) -> None:
-        """Write a changed post as its next version, in a savepoint, and tell the change feed.
+        """Write a changed post as its next version, and tell the change feed.
 
         Raises:
-            IntegrityError: its slug is taken.
+            IntegrityError: its slug is taken; whoever changed that does it in a `savepoint`.
         """
         post.updated_at = self._scope.now
         # Written whether or not anything differs: each successful mutation is a version.
         flag_modified(post, "updated_at")
-        async with self._session.begin_nested():
-            await self._session.flush()
+        await self._session.flush()
         links = sa.update(PostTag).where(PostTag.post_id == post.id).values(visible_from=post.visible_from)
         await self._session.execute(links.execution_options(synchronize_session=False))
-        self._session.add(self._change(post, kind))
-        await self._session.flush()
+        await self._tell([post], kind)
 
     async def replace_tags(self, post: Post, tag_ids: Sequence[UUID]) -> None:
         """Link a locked post to these tags, in this order, and to no others."""
@@ -84,7 +86,10 @@ class PostWriteRepository:
         """Let the search find what the post says now."""
         await SearchIndex(self._session).put([post])
 
-    def _change(self, post: Post, kind: ChangeKind) -> PostChange:
-        return PostChange(
-            kind=kind, post_id=post.id, author_id=post.author_id, version=post.version, created_at=self._scope.now
-        )
+    async def _tell(self, posts: Sequence[Post], kind: ChangeKind) -> None:
+        """Write the change feed, in one statement: nobody here needs to know the positions."""
+        rows = [
+            {"kind": kind, "post_id": post.id, "author_id": post.author_id, "version": post.version} for post in posts
+        ]
+        if rows:
+            await self._session.execute(sa.insert(PostChange), [{**row, "created_at": self._scope.now} for row in rows])

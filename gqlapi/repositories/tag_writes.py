@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSessionTransaction
 from sqlalchemy.orm.attributes import flag_modified
 
 from gqlapi.database.dialect import insert_for
@@ -44,6 +45,10 @@ class TagWriteRepository:
         is_named = sa.or_(Tag.id.in_(ids), Tag.slug.in_(slugs), Tag.name_key.in_(name_keys))
         return [*(await self._session.scalars(sa.select(Tag).where(is_named)))]
 
+    def savepoint(self) -> AsyncSessionTransaction:
+        """Open a savepoint, which a failure inside goes back to; what was changed before it is written first."""
+        return self._session.begin_nested()
+
     async def create(self, tag: Tag) -> None:
         """Insert a tag in a savepoint, so that the transaction survives when it is there already.
 
@@ -55,15 +60,14 @@ class TagWriteRepository:
         await SearchIndex(self._session).put([tag])
 
     async def update(self, tag: Tag) -> None:
-        """Write a changed tag as its next version, in a savepoint.
+        """Write a changed tag as its next version.
 
         Raises:
-            IntegrityError: its name is taken.
+            IntegrityError: its name is taken; whoever changed that does it in a `savepoint`.
         """
         tag.updated_at = self._now
         flag_modified(tag, "updated_at")
-        async with self._session.begin_nested():
-            await self._session.flush()
+        await self._session.flush()
         await SearchIndex(self._session).put([tag])
 
     async def delete(self, tags: Sequence[Tag]) -> None:

@@ -1,0 +1,110 @@
+"""Many posts at once, and what writing costs."""
+
+from typing import Any
+
+import pytest
+
+from gqlapi.models import User
+from tests.api import Api
+from tests.factories import make_user, save
+from tests.publishing.test_posts import codes
+from tests.signing_in import sign_in_as
+
+RESULTS = "createdCount results { post { title slug tags { name } } errors { code path } }"
+BAD = {"title": "", "markdown": "x"}
+
+
+@pytest.fixture
+async def ada(api: Api) -> User:
+    ada = make_user(username="ada")
+    await save(api.database, [ada])
+    return ada
+
+
+@pytest.fixture
+async def client(api: Api, ada: User) -> Api:
+    return await sign_in_as(api, ada)
+
+
+def rows(count: int, **given: Any) -> list[dict[str, Any]]:
+    return [{"title": f"Post {number}", "markdown": "x", "publish": True, **given} for number in range(count)]
+
+
+async def create_posts(client: Api, posts: list[dict[str, Any]], **given: Any) -> Any:
+    return await client.payload("createPosts", {"posts": posts, **given}, RESULTS)
+
+
+async def count(api: Api) -> int:
+    total: int = (await api.data("{ posts { totalCount } }"))["posts"]["totalCount"]
+    return total
+
+
+class TestCreatePosts:
+    async def test_writes_all_in_their_order(self, api: Api, client: Api) -> None:
+        payload = await create_posts(client, rows(100, tags=[{"name": "same"}, {"name": "new"}]))
+        assert (payload["createdCount"], payload["errors"], await count(api)) == (100, [], 100)
+        assert [result["post"]["title"] for result in payload["results"]] == [f"Post {n}" for n in range(100)]
+        assert payload["results"][99]["post"]["tags"] == [{"name": "same"}, {"name": "new"}]
+
+    async def test_that_rejects_the_failed_writes_the_others(self, api: Api, client: Api) -> None:
+        posts = rows(100)
+        posts[12], posts[40], posts[99] = BAD, {**posts[40], "tags": [{"slug": "missing"}]}, {**BAD, "slug": "A b"}
+        payload = await create_posts(client, posts, onError="REJECT_FAILED")
+        assert (payload["createdCount"], await count(api)) == (97, 97)
+        assert codes(payload) == [
+            ("REQUIRED", "posts/12/title"), ("NOT_FOUND", "posts/40/tags/0/slug"),
+            ("REQUIRED", "posts/99/title"), ("INVALID", "posts/99/slug"),
+        ]  # fmt: skip
+        for number, result in enumerate(payload["results"]):
+            assert (result["post"] is None) is bool(result["errors"]) is (number in {12, 40, 99})
+
+    async def test_that_rejects_all_writes_none(self, api: Api, client: Api) -> None:
+        posts = rows(100, tags=[{"name": "new"}])
+        posts[12] = posts[40] = posts[99] = BAD
+        payload = await create_posts(client, posts)
+        assert (payload["createdCount"], await count(api)) == (0, 0)
+        assert codes(payload) == [("REQUIRED", f"posts/{number}/title") for number in (12, 40, 99)]
+        failed = [number for number, result in enumerate(payload["results"]) if result["errors"]]
+        assert (len(payload["results"]), failed) == (100, [12, 40, 99])
+        assert (await api.data("{ tags { totalCount } }"))["tags"]["totalCount"] == 0
+
+    async def test_gives_equal_titles_slugs_of_their_own(self, client: Api) -> None:
+        payload = await create_posts(client, [{"title": "Same", "markdown": ""}] * 30)
+        slugs = [result["post"]["slug"] for result in payload["results"]]
+        assert slugs[:3] == ["same", "same-2", "same-3"]
+        assert len(set(slugs)) == 30
+
+    async def test_lets_the_first_of_equal_slugs_win(self, api: Api, client: Api) -> None:
+        await create_posts(client, rows(1, slug="taken"))
+        posts = [*rows(1, slug="new"), *rows(1, slug="NEW"), *rows(1, slug="taken"), *rows(1)]
+        payload = await create_posts(client, posts, onError="REJECT_FAILED")
+        assert codes(payload) == [("NOT_UNIQUE", "posts/1/slug"), ("NOT_UNIQUE", "posts/2/slug")]
+        assert (payload["createdCount"], await count(api)) == (2, 3)
+        everything = await create_posts(client, posts)
+        assert codes(everything) == [("NOT_UNIQUE", f"posts/{number}/slug") for number in range(3)]
+        assert await count(api) == 3
+
+    @pytest.mark.parametrize(("size", "code"), [(0, "REQUIRED"), (101, "TOO_MANY")])
+    async def test_takes_one_to_a_hundred(self, client: Api, size: int, code: str) -> None:
+        assert codes(await create_posts(client, rows(size))) == [(code, "posts")]
+
+    async def test_without_an_author_writes_none(self, api: Api) -> None:
+        assert codes(await create_posts(api, rows(2))) == [("UNAUTHENTICATED", "")]
+
+
+class TestStatements:
+    async def test_are_as_many_for_two_posts_as_for_a_hundred(self, client: Api) -> None:
+        counts = []
+        for size in (2, 100):
+            with client.statements() as statements:
+                await create_posts(client, rows(size))
+            counts.append(len(statements))
+        assert counts[0] == counts[1] <= 12
+
+    async def test_of_one_post_are_few(self, client: Api, dialect: str) -> None:
+        await client.payload("createPost", {"title": "x", "markdown": "x", "tags": [{"name": "a"}]})
+        with client.statements() as statements:
+            given = {"title": "y", "markdown": "y", "tags": [{"name": "a"}], "publish": True}
+            await client.payload("createPost", given, "post { id author { username } tags { name } }")
+        # Who asks; tags, slugs, post, links, search, change; then the post, its author and its tags.
+        assert len(statements) <= {"sqlite": 16, "postgresql": 12}[dialect]
