@@ -77,10 +77,18 @@ class Folder:
         self.environment = clean | {"NO_COLOR": "1", "PATH": str(GQLAPI.parent)}
         self.servers: list[Server] = []
 
-    def run(self, *arguments: str | Path, **settings: str) -> subprocess.CompletedProcess[str]:
-        command = arguments if isinstance(arguments[0], Path) else (GQLAPI, *arguments)
+    def run(
+        self, *arguments: str | Path, standard_input: str | None = None, **settings: str
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            command, cwd=self.path, env=self._with(settings), capture_output=True, text=True, timeout=60, check=False
+            arguments if isinstance(arguments[0], Path) else (GQLAPI, *arguments),
+            cwd=self.path,
+            env=self._with(settings),
+            input=standard_input,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
         )
 
     def start(self, *arguments: str, **settings: str) -> Server:
