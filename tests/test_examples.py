@@ -7,12 +7,14 @@ from typing import Any
 import pytest
 from graphql import OperationDefinitionNode, parse
 
+from gqlapi.accounts.demo import create_demo_users
 from gqlapi.http.graphiql.page import load_examples
 from gqlapi.seeding import seed
 from tests.api import Api
 from tests.architecture import ROOT
 
 PATHS = sorted((ROOT / "examples").glob("*.graphql"))
+READING, WRITING = PATHS[:-2], PATHS[-2:]
 
 
 def empty_parts(value: Any, path: str = "data") -> Iterator[str]:
@@ -30,9 +32,20 @@ def empty_parts(value: Any, path: str = "data") -> Iterator[str]:
 class TestExamples:
     async def test_return_rows_without_errors(self, api: Api) -> None:
         await seed(api.database)
-        results = {path.name: await api.execute(path.read_text()) for path in PATHS}
+        await create_demo_users(api.database)
+        results = {path.name: await api.execute(path.read_text()) for path in READING}
         assert {name: result["errors"] for name, result in results.items() if "errors" in result} == {}
         assert {name: found for name in results if (found := list(empty_parts(results[name]["data"])))} == {}
+
+    async def test_sign_in_and_write_a_post_once(self, api: Api) -> None:
+        await create_demo_users(api.database)
+        sign_in, write = (path.read_text() for path in WRITING)
+        session = (await api.data(sign_in))["signIn"]
+        assert session["errors"] == []
+        client = api.bearing(session["accessToken"])
+        payloads = [(await client.data(write))["createPost"] for _ in range(2)]
+        assert payloads[0]["post"]["status"] == "PUBLISHED"
+        assert payloads == [{**payloads[0], "errors": []}] * 2
 
     def test_find_empty_parts(self) -> None:
         data = {"posts": {"nodes": [{"tags": [], "deletedAt": None}, {"related": {"edges": []}}]}, "post": None}
@@ -54,4 +67,4 @@ class TestExamples:
 
     def test_are_found_by_the_page(self) -> None:
         assert load_examples() == [path.read_text().strip() for path in PATHS]
-        assert 5 <= len(PATHS) <= 9
+        assert 5 <= len(PATHS) <= 12

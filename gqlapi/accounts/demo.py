@@ -1,13 +1,17 @@
 """Logins for trying the server out: made by `gqlapi dev`, refused by `gqlapi serve`."""
 
+from datetime import UTC, datetime
+
 from gqlapi.accounts.passwords import Passwords
 from gqlapi.accounts.registration import Registration, register
 from gqlapi.database.unit import Database
-from gqlapi.models import UserCredential, UserRole
+from gqlapi.models import UserCredential, UserRole, new_id
 from gqlapi.repositories import WriteScope
 from gqlapi.repositories.accounts import AccountWriteRepository, CredentialRepository
 
 DEMO_PASSWORD = "gqlapi-demo"  # noqa: S105 - everybody may know it: production refuses it
+# Behind the authors of the seed, in lists of the newest users.
+SINCE = datetime(2016, 1, 1, tzinfo=UTC)
 DEMO_USERS = {role.value: role for role in reversed(UserRole)}
 
 
@@ -18,6 +22,7 @@ async def create_demo_users(database: Database) -> None:
         scope = WriteScope(session)
         for name, role in DEMO_USERS.items():
             user = Registration(name, f"{name}@demo.test", DEMO_PASSWORD, f"Demo {name}").to_user(role)
+            user.id = new_id(SINCE)
             await register(scope, user)
             await AccountWriteRepository(scope).add(UserCredential(user_id=user.id, password_hash=password_hash))
 

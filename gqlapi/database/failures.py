@@ -15,11 +15,12 @@ from gqlapi.errors import ApiError, OperationTimeout, Unavailable
 QUERY_CANCELED = "57014"
 # connection failures, resources exhausted (too many connections, disk full), shutdowns, a lock held too long
 UNAVAILABLE_PREFIXES = ("08", "53", "57P", "55P03")
-# Serialization failures, deadlocks, and a row that was deleted between being found and being referred to: the same
-# transaction succeeds, or says what is wrong, when it is run again.
-TRANSIENT = ("40001", "40P01", "23503")
+# Serialization failures and deadlocks.
+CONTENDED = ("40001", "40P01")
+# A row that was deleted between being found and being referred to: the same transaction says so when it is run again.
+REFERENCE_LOST = "23503"
 SQLITE_CONSTRAINT = re.compile(r"(?P<kind>UNIQUE|CHECK) constraint failed: (?P<columns>.+)")
-SQLITE_UNAVAILABLE = ("database is locked", "disk is full", "disk I/O error", "unable to open database")
+SQLITE_UNAVAILABLE = ("database is locked", "database or disk is full", "disk I/O error", "unable to open database")
 
 
 def sqlstate_of(error: DBAPIError) -> str:
@@ -36,7 +37,11 @@ def is_disconnect(error: BaseException) -> bool:
 
 def is_transient(error: Exception) -> bool:
     """Tell whether the transaction is worth another attempt: it lost against another one."""
-    return isinstance(error, StaleDataError) or (isinstance(error, DBAPIError) and sqlstate_of(error) in TRANSIENT)
+    return _is_contended(error) or (isinstance(error, DBAPIError) and sqlstate_of(error) == REFERENCE_LOST)
+
+
+def _is_contended(error: Exception) -> bool:
+    return isinstance(error, StaleDataError) or (isinstance(error, DBAPIError) and sqlstate_of(error) in CONTENDED)
 
 
 def constraint_of(error: IntegrityError) -> str:
@@ -59,6 +64,8 @@ def constraint_of(error: IntegrityError) -> str:
 
 def to_api_error(error: Exception) -> ApiError | None:
     """Return what a client is told of a database failure, or None where it must be masked as internal."""
+    if _is_contended(error):
+        return Unavailable("Others are changing the same at this moment. Try again.")
     if isinstance(error, DBAPIError):
         sqlstate, text = sqlstate_of(error), str(error.orig)
         if sqlstate == QUERY_CANCELED or text == "interrupted":

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 # An execution option of a connection: the trace that its statements belong to.
 TRACE_OPTION = "trace"
+SAVEPOINTS = ("SAVEPOINT ", "RELEASE SAVEPOINT ", "ROLLBACK TO SAVEPOINT ")
 
 
 class Trace:
@@ -75,24 +76,24 @@ def install_tracing(engine: AsyncEngine) -> None:
     """Let the statements of connections with `TRACE_OPTION` tell their trace."""
 
     @sa.event.listens_for(engine.sync_engine, "before_cursor_execute")
-    def _before(_connection: object, _cursor: object, _sql: str, _parameters: object, context: Any, _m: object) -> None:
-        if (trace := _trace_of(context)) is not None:
+    def _before(_connection: object, _cursor: object, sql: str, _parameters: object, context: Any, _m: object) -> None:
+        if (trace := _trace_of(context, sql)) is not None:
             trace.start()
 
     @sa.event.listens_for(engine.sync_engine, "after_cursor_execute")
     def _after(connection: sa.Connection, cursor: Any, sql: str, parameters: Any, context: Any, _m: object) -> None:
-        if (trace := _trace_of(context)) is not None:
+        if (trace := _trace_of(context, sql)) is not None:
             trace.executed(connection, sql, parameters, cursor.rowcount, trace.stop())
 
     @sa.event.listens_for(engine.sync_engine, "handle_error")
     def _failed(failure: sa.engine.ExceptionContext) -> None:
-        if (trace := _trace_of(failure.execution_context)) is not None:
+        if (trace := _trace_of(failure.execution_context, failure.statement or "")) is not None:
             trace.stop()
 
 
-def _trace_of(context: Any) -> Trace | None:
-    # Transaction control, SET and PRAGMA are the only texts that run uncompiled; they are not counted.
-    if context is None or context.compiled is None:
+def _trace_of(context: Any, sql: str) -> Trace | None:
+    # Transaction control is not counted, nor are SET and PRAGMA: but for savepoints, all these run uncompiled.
+    if context is None or context.compiled is None or sql.startswith(SAVEPOINTS):
         return None
     trace: Trace | None = context.execution_options.get(TRACE_OPTION)
     return trace

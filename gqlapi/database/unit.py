@@ -119,7 +119,8 @@ class Database:
 
     async def dispose(self) -> None:
         """Close all connections, when the transactions that run have ended."""
-        await asyncio.gather(*self._running, return_exceptions=True)
+        while self._running:
+            await asyncio.gather(*self._running, return_exceptions=True)
         await self.read_engine.dispose()
         await self.write_engine.dispose()
 

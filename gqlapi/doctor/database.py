@@ -53,8 +53,8 @@ async def examine_database(settings: Settings) -> list[Finding]:
     checks = _check_postgresql(server, settings) if isinstance(server, PostgresFacts) else _check_sqlite(server)
     findings = [ok("D101", f"{shown} answers."), check_revision(facts), *checks]
     if findings[1].severity is Severity.OK:  # else there may be no table to look into
-        findings.insert(2, await check_demo_logins(settings))
-    return findings
+        findings.append(await check_demo_logins(settings))
+    return sorted(findings, key=lambda finding: finding.code)
 
 
 async def check_demo_logins(settings: Settings) -> Finding:

@@ -28,6 +28,12 @@ def check_tag_name(name: str, path: Path) -> Iterator[Problem]:
     yield from check_line(name, path, MAX_TAG_NAME_LENGTH, MAX_NAME_KEY_LENGTH)
 
 
+def check_description(description: str | None, path: Path) -> Iterator[Problem]:
+    """Check what a tag stands for."""
+    if len(description or "") > MAX_DESCRIPTION_LENGTH:
+        yield too_long(path, MAX_DESCRIPTION_LENGTH)
+
+
 def check_markdown(markdown: str, path: Path) -> Iterator[Problem]:
     """Check the body of a post, which may be empty while it is a draft."""
     if len(markdown) > MAX_MARKDOWN_LENGTH:

@@ -1,12 +1,13 @@
 """Finding, creating and organising tags."""
 
 from collections.abc import Collection, Sequence
+from itertools import chain
 from uuid import UUID
 
 from sqlalchemy.exc import IntegrityError
 
 from gqlapi.accounts.policy import Action, require
-from gqlapi.checks import check_version, invalid, not_found, required, too_long
+from gqlapi.checks import check_version, invalid, not_found, required
 from gqlapi.database.failures import constraint_of
 from gqlapi.models import GlobalId, Tag
 from gqlapi.problems import (
@@ -18,7 +19,7 @@ from gqlapi.problems import (
     ValidationProblem,
     reject_if_any,
 )
-from gqlapi.publishing.checks import MAX_DESCRIPTION_LENGTH, MAX_TAG_SLUG_LENGTH, check_slug, check_tag_name
+from gqlapi.publishing.checks import MAX_TAG_SLUG_LENGTH, check_description, check_slug, check_tag_name
 from gqlapi.publishing.drafts import TagRef
 from gqlapi.repositories import WriteScope
 from gqlapi.repositories.slugs import SUFFIX_LENGTH, free_slugs, random_slug
@@ -122,17 +123,8 @@ async def upsert_tag(
         Rejected: a value is wrong, another tag has the name, or the viewer may not.
     """
     require(scope.viewer, Action.CHANGE_TAG)
-    reject_if_any(
-        [
-            *check_slug(slug, ("slug",), MAX_TAG_SLUG_LENGTH),
-            *check_tag_name(name, ("name",)),
-            *(
-                [too_long(("description",), MAX_DESCRIPTION_LENGTH)]
-                if len(description or "") > MAX_DESCRIPTION_LENGTH
-                else []
-            ),
-        ]
-    )
+    checks = check_slug(slug, ("slug",), MAX_TAG_SLUG_LENGTH), check_tag_name(name, ("name",))
+    reject_if_any(chain(*checks, check_description(description, ("description",))))
     repository = TagWriteRepository(scope)
     values = {"name": name.strip(), "name_key": _name_key(name)} | ({} if keeps else {"description": description})
     while True:

@@ -9,8 +9,8 @@ import strawberry
 from gqlapi.accounts import Accounts, api_tokens, sessions
 from gqlapi.accounts.passwords import check_password
 from gqlapi.accounts.policy import Action, require
-from gqlapi.accounts.registration import Registration, register
-from gqlapi.accounts.sessions import SignedIn
+from gqlapi.accounts.registration import Registration, login_key, register
+from gqlapi.accounts.sessions import SignedIn, Verified
 from gqlapi.checks import invalid
 from gqlapi.models import ApiScope, UserCredential
 from gqlapi.problems import Rejected, reject_if_any
@@ -19,9 +19,8 @@ from gqlapi.repositories.accounts import AccountWriteRepository, Credential
 from gqlapi.schema.fields import Info
 from gqlapi.schema.mutations.base import INPUT, DeletePayload, Payload, given_id, mutation
 from gqlapi.schema.types import ApiToken, User
-from gqlapi.words import fold
 
-PASSWORD = "8 to 200 characters."  # noqa: S105 - a description
+PASSWORD = "The new password, 8 to 200 characters."  # noqa: S105 - a description
 
 
 @strawberry.input(description="A new user.")
@@ -150,7 +149,7 @@ class AccountMutations:
             user = registration.to_user()
             await register(scope, user)
             await AccountWriteRepository(scope).add(UserCredential(user_id=user.id, password_hash=password_hash))
-            return await sessions.begin_session(scope, accounts, context.client, user.id)
+            return await sessions.begin_session(scope, accounts, context.client, user)
 
         return await _answer(info, await context.mutate(body))
 
@@ -158,14 +157,14 @@ class AccountMutations:
     async def sign_in(self, info: Info, given: Annotated[SignInInput, INPUT]) -> SessionPayload | None:
         context, accounts = info.context, info.context.accounts
         await accounts.throttle.sign_in(context.client.address, given.login)
-        credential = await context.repositories.credentials.get_by_login(fold(given.login))
+        credential = await context.repositories.credentials.get_by_login(login_key(given.login))
         await context.release()
-        await sessions.verify(accounts, credential, given.password)
-        assert credential is not None  # noqa: S101 - or it would not have been verified
+        verified = await sessions.verify(accounts, credential, given.password)
         await accounts.throttle.signed_in(context.client.address, given.login)
+        new_hash = await accounts.passwords.renew(verified.password_hash, given.password)
 
         async def body(scope: WriteScope) -> SignedIn:
-            return await sessions.begin_session(scope, accounts, context.client, credential.user_id)
+            return await sessions.sign_in(scope, accounts, context.client, verified, new_hash=new_hash)
 
         return await _answer(info, await context.mutate(body))
 
@@ -205,11 +204,12 @@ class AccountMutations:
         await accounts.throttle.sign_in(context.client.address, str(viewer_id))
         credential = await context.repositories.credentials.get_by_user_id(viewer_id)
         await context.release()
-        await _verify_current(accounts, credential, given.current_password)
-        password_hash = await accounts.passwords.hash(given.new_password)
+        verified = await _verify_current(accounts, credential, given.current_password)
+        await accounts.throttle.signed_in(context.client.address, str(viewer_id))
+        new_hash = await accounts.passwords.hash(given.new_password)
 
         async def body(scope: WriteScope) -> SignedIn:
-            return await sessions.change_password(scope, accounts, context.client, password_hash)
+            return await sessions.change_password(scope, accounts, context.client, verified, new_hash)
 
         return await _answer(info, await context.mutate(body))
 
@@ -233,8 +233,8 @@ class AccountMutations:
         return DeletePayload(errors=[], deleted_id=given.id)
 
 
-async def _verify_current(accounts: Accounts, credential: Credential | None, password: str) -> None:
+async def _verify_current(accounts: Accounts, credential: Credential | None, password: str) -> Verified:
     try:
-        await sessions.verify(accounts, credential, password)
+        return await sessions.verify(accounts, credential, password)
     except Rejected:
         raise Rejected(invalid(("currentPassword",), "The password is wrong.")) from None
