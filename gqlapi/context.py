@@ -94,7 +94,7 @@ class Context:
         One connection at a time, and one place behind the gate until the payload is read. Whatever `body` raises, its
         transaction changed nothing.
         """
-        await self._unit.close()
+        await self.release()
         place = await self._database.gate.enter()
 
         async def transaction(session: AsyncSession) -> T:

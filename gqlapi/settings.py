@@ -95,7 +95,7 @@ class Settings(BaseSettings):
     @classmethod
     def _check_proxies(cls, proxies: list[str]) -> list[str]:
         for proxy in proxies:
-            ip_network(proxy, strict=False)  # a ValueError says what is wrong
+            ip_network(proxy)  # a ValueError says what is wrong
         return proxies
 
     @model_validator(mode="after")

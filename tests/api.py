@@ -144,9 +144,15 @@ async def in_unit(database: Database, work: Callable[[ReadUnit], Awaitable[Any]]
 
 async def gets_everything_back(database: Database) -> bool:
     """Tell whether all connections and places return; what nobody waits for any more takes a moment."""
-    pool: Any = database.read_engine.pool
     for _ in range(100):
-        if pool.checkedout() == 0 and database.gate._places._value == pool.size():
+        if _has_everything(database):
             return True
         await asyncio.sleep(0.05)
     return False
+
+
+def _has_everything(database: Database) -> bool:
+    pool: Any = database.read_engine.pool
+    writers: Any = database.write_engine.pool  # on SQLite a pool of its own
+    in_use = pool.checkedout() + writers.checkedout() + len(database._running)
+    return in_use == 0 and (database.gate._places._value, database.gate._waiting) == (pool.size(), 0)

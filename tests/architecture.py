@@ -42,6 +42,8 @@ APART: dict[str, set[str]] = {
 # Parts of a line that may import less than the line allows.
 NARROWED = {
     "doctor": {"accounts", "models", "database", "settings"},
+    "interchange": {"publishing", "accounts", "content", "repositories", "models", "database", "words"}
+    | {"checks", "errors", "problems", "progress"},
     "pruning": {"repositories", "database"},
     "rendering": {"content", "repositories", "models", "database"},
     "seeding": {"content", "repositories", "models", "database", "words"},

@@ -32,7 +32,9 @@ async def create_api_token(
             message = f"A token without the scope {api_scope.name} cannot hand it out."
             raise Rejected(ForbiddenProblem(message=message, path=("scopes",), required_scope=api_scope))
     repository = AccountWriteRepository(scope)
-    await repository.get_live_user(viewer.id)  # locked: two at once are counted one after the other
+    # Locked: two at once are counted one after the other.
+    if await repository.lock_live_user(viewer.id) is None:
+        raise Rejected(ForbiddenProblem(code=ProblemCode.UNAUTHENTICATED, message="This user was just deleted."))
     if await repository.count_api_tokens(viewer.id) >= MAX_LISTED:
         message = f"A user has at most {MAX_LISTED} tokens."
         raise Rejected(ValidationProblem(code=ProblemCode.TOO_MANY, message=message))

@@ -2,7 +2,9 @@
 
 import asyncio
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -13,6 +15,7 @@ from gqlapi.problems import Path, Problem, ProblemCode, ValidationProblem
 
 MIN_PASSWORD_LENGTH = 8
 MAX_PASSWORD_LENGTH = 200
+T = TypeVar("T")
 
 
 def check_password(password: str, path: Path) -> Iterator[Problem]:
@@ -25,28 +28,33 @@ def check_password(password: str, path: Path) -> Iterator[Problem]:
 
 
 class Passwords:
-    """Hashes in threads, as many at once as there are processors: each takes 64 MiB and some 30 ms of one."""
+    """Hashes in threads, as many at once as there are processors: each takes 64 MiB and some 30 ms of one.
+
+    The threads are the bound, not a lock that is held while one is awaited: a client who goes away gives up a lock
+    while the thread still runs.
+    """
 
     def __init__(self) -> None:
         """Prepare the hash that stands in for a user who is not there."""
         self._hasher = PasswordHasher.from_parameters(RFC_9106_LOW_MEMORY)
-        self._places = asyncio.Semaphore(os.cpu_count() or 1)
+        self._threads = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="passwords")
         self._dummy = self._hasher.hash("the password of nobody")
 
     async def hash(self, password: str) -> str:
         """Hash a password."""
-        async with self._places:
-            return await asyncio.to_thread(self._hasher.hash, password)
+        return await self._run(lambda: self._hasher.hash(password))
 
     async def verify(self, password_hash: str | None, password: str) -> bool:
         """Compare a password with a hash; without one it takes as long, and fails."""
-        async with self._places:
-            is_right = await asyncio.to_thread(self._compare, password_hash or self._dummy, password)
+        is_right = await self._run(lambda: self._compare(password_hash or self._dummy, password))
         return is_right and password_hash is not None
 
-    def is_outdated(self, password_hash: str) -> bool:
-        """Tell whether the hash was made with other parameters than today's."""
-        return self._hasher.check_needs_rehash(password_hash)
+    async def renew(self, password_hash: str, password: str) -> str | None:
+        """Hash a verified password anew when its hash was made with other parameters than today's, else None."""
+        return await self.hash(password) if self._hasher.check_needs_rehash(password_hash) else None
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
     def _compare(self, password_hash: str, password: str) -> bool:
         # A longer one was never set; it is cut, so that it costs no more than others.

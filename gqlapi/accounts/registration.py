@@ -1,6 +1,5 @@
 """Signing up."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -11,10 +10,10 @@ from gqlapi.accounts.passwords import check_password
 from gqlapi.checks import check_line, invalid, required, too_long
 from gqlapi.database.failures import constraint_of
 from gqlapi.models import GlobalId, User, UserRole, new_id
-from gqlapi.problems import ConflictProblem, Problem, Rejected, reject_if_any
+from gqlapi.problems import ConflictProblem, Problem, reject_if_any
 from gqlapi.repositories import WriteScope
 from gqlapi.repositories.user_writes import UserWriteRepository
-from gqlapi.words import fold
+from gqlapi.words import fold, is_word_character
 
 MAX_USERNAME_LENGTH = 64
 MAX_EMAIL_LENGTH = 320
@@ -23,7 +22,7 @@ MAX_DISPLAY_NAME_LENGTH = 100
 MAX_KEY_FACTOR = 4
 # Names of deleted users begin so.
 RESERVED_PREFIX = "deleted-"
-USERNAME = re.compile(r"\w(?:[\w.-]*\w)?")
+PUNCTUATION = "_-."
 UNIQUE = {"uq_users_username_key", "uq_users_email_key"}
 
 
@@ -75,10 +74,17 @@ def check_username(username: str, path: tuple[str, ...]) -> Iterator[Problem]:
         yield required(path)
     elif len(username) > MAX_USERNAME_LENGTH or len(fold(username)) > MAX_KEY_FACTOR * MAX_USERNAME_LENGTH:
         yield too_long(path, MAX_USERNAME_LENGTH)
-    elif not USERNAME.fullmatch(username):
+    elif not _is_name(username):
         yield invalid(path, "A user name is made of letters and digits, with `_`, `-` and `.` between.")
     elif fold(username).startswith(RESERVED_PREFIX):
         yield invalid(path, f"A user name cannot begin with {RESERVED_PREFIX!r}.")
+
+
+def _is_name(text: str) -> bool:
+    # With the marks that combine with letters: many scripts write vowels so.
+    if not all(is_word_character(character) or character in PUNCTUATION for character in text):
+        return False
+    return (text[0].isalnum() or text[0] == "_") and text[-1] not in "-."
 
 
 def check_display_name(name: str, path: tuple[str, ...]) -> Iterator[Problem]:
@@ -99,6 +105,17 @@ def check_email(email: str, path: tuple[str, ...]) -> Iterator[Problem]:
             yield invalid(path, "This is not an e-mail address.")
 
 
+def login_key(login: str) -> str:
+    """Return the folded name or address that a person signs in with, as signing up made it of the same text."""
+    login = login.strip()
+    if "@" in login and len(login) <= MAX_EMAIL_LENGTH:
+        try:
+            return fold(_normalized(login))
+        except EmailNotValidError:
+            pass  # then it is nobody's
+    return fold(login)
+
+
 def _normalized(email: str) -> str:
     # Addresses under `.test` and the like are for trying the server out.
     return validate_email(email, check_deliverability=False, test_environment=True).normalized
@@ -116,7 +133,10 @@ async def register(scope: WriteScope, user: User) -> None:
     except IntegrityError as error:
         if constraint_of(error) not in UNIQUE:
             raise
-        raise Rejected(*await _conflicts(repository, user)) from None
+    else:
+        return
+    reject_if_any(await _conflicts(repository, user))
+    await repository.create(user)  # who had it was deleted meanwhile
 
 
 async def _conflicts(repository: UserWriteRepository, user: User) -> list[Problem]:

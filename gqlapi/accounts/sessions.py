@@ -39,28 +39,55 @@ def session_is_over() -> Rejected:
     return Rejected(ForbiddenProblem(code=ProblemCode.UNAUTHENTICATED, message=message, path=("refreshToken",)))
 
 
-async def verify(accounts: Accounts, credential: Credential | None, password: str) -> None:
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """A user whose password was verified, outside of any transaction; and when they chose it."""
+
+    user_id: UUID
+    password_hash: str
+    chosen_at: datetime | None
+
+
+async def verify(accounts: Accounts, credential: Credential | None, password: str) -> Verified:
     """Compare a password, in the same time whether or not there is a user.
 
     Raises:
         Rejected: there is no user, or another password.
     """
     password_hash = None if credential is None else credential.password_hash
-    if not await accounts.passwords.verify(password_hash, password):
+    is_right = await accounts.passwords.verify(password_hash, password)
+    if credential is None or password_hash is None or not is_right:
         raise wrong_credentials()
+    return Verified(credential.user_id, password_hash, credential.chosen_at)
 
 
-async def begin_session(scope: WriteScope, accounts: Accounts, client: Client, user_id: UUID) -> SignedIn:
-    """Begin a session of a user whose password was verified.
+async def _lock(repository: AccountWriteRepository, verified: Verified) -> User:
+    """Lock a user who was verified; who has changed the password meanwhile has ended what the old one may begin."""
+    user = await repository.lock_live_user(verified.user_id)
+    if user is None or await repository.get_password_time(user.id) != verified.chosen_at:
+        raise wrong_credentials()
+    return user
+
+
+async def sign_in(
+    scope: WriteScope, accounts: Accounts, client: Client, verified: Verified, *, new_hash: str | None = None
+) -> SignedIn:
+    """Begin a session of a user whose password was verified, and keep its new hash if there is one.
 
     Raises:
-        Rejected: the user was deleted meanwhile.
+        Rejected: the user was deleted, or the password changed, meanwhile.
     """
     repository = AccountWriteRepository(scope)
-    user = await repository.get_live_user(user_id)
-    if user is None:
-        raise wrong_credentials()
-    await repository.delete_expired()
+    user = await _lock(repository, verified)
+    if new_hash is not None:
+        await repository.renew_password_hash(user.id, new_hash)
+    return await begin_session(scope, accounts, client, user)
+
+
+async def begin_session(scope: WriteScope, accounts: Accounts, client: Client, user: User) -> SignedIn:
+    """Begin a session of a user whose row this transaction has locked or written."""
+    repository = AccountWriteRepository(scope)
+    await repository.delete_expired(user.id)
     session = Session(
         id=new_id(),
         user_id=user.id,
@@ -87,9 +114,11 @@ async def refresh_session(scope: WriteScope, accounts: Accounts, refresh_token: 
     if token.used_at is not None and token.used_at < scope.now - REUSE_GRACE:
         await repository.delete_session(session.id)
         return None
+    # Not locked: whoever changes the password or deletes the user ends the session, which is, after the user's row.
     user = await repository.get_live_user(session.user_id)
     if user is None or token.expires_at <= scope.now:
         return None
+    await repository.delete_expired_refresh_tokens(session.id)
     token.used_at = token.used_at or scope.now
     session.last_used_at = scope.now
     session.expires_at = scope.now + accounts.refresh_lifetime
@@ -119,18 +148,17 @@ async def sign_out(scope: WriteScope, *, everywhere: bool) -> bool:
     return viewer.session_id is not None and await repository.delete_session(viewer.session_id)
 
 
-async def change_password(scope: WriteScope, accounts: Accounts, client: Client, password_hash: str) -> SignedIn:
+async def change_password(
+    scope: WriteScope, accounts: Accounts, client: Client, verified: Verified, new_hash: str
+) -> SignedIn:
     """Write a new password, end all sessions of the viewer, and begin another one.
 
     Raises:
-        Rejected: nobody is signed in, or the token may not.
+        Rejected: the token may not, or the user was deleted, or the password changed, meanwhile.
     """
-    viewer = scope.viewer
-    require(viewer, Action.MANAGE_ACCOUNT, viewer.id)
-    assert viewer.id is not None  # noqa: S101 - the policy lets nobody else pass
+    require(scope.viewer, Action.MANAGE_ACCOUNT, verified.user_id)
     repository = AccountWriteRepository(scope)
-    if await repository.get_live_user(viewer.id) is None:
-        raise wrong_credentials()
-    await repository.set_password(viewer.id, password_hash)
-    await repository.delete_sessions_of(viewer.id)
-    return await begin_session(scope, accounts, client, viewer.id)
+    user = await _lock(repository, verified)
+    await repository.set_password(user.id, new_hash)
+    await repository.delete_sessions_of(user.id)
+    return await begin_session(scope, accounts, client, user)

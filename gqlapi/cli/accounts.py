@@ -1,7 +1,8 @@
 """`gqlapi user`, `gqlapi token` and `gqlapi prune`."""
 
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Annotated, TypeVar
 
@@ -57,7 +58,7 @@ def create_admin(
         return
     email = email or typer.prompt("E-mail address")
     registration = Registration(username, email, _read_password(from_stdin=password_stdin))
-    _transact(settings, lambda scope: _create_admin(scope, registration))
+    _create_admin(settings, registration)
     console.print(f"The admin {username} can sign in.", markup=False)
 
 
@@ -65,7 +66,9 @@ def create_admin(
 def create_token(
     username: Annotated[str, typer.Argument(help="Whose token it is: it may do what they may.")],
     name: Annotated[str, typer.Option(help="What the token is for.")],
-    scope: Annotated[list[ApiScope], typer.Option(help="What it may be used for; can be given several times.")],
+    scope: Annotated[
+        list[ApiScope], typer.Option(help="What it may be used for; can be given several times.", case_sensitive=False)
+    ],
     expires_in_days: Annotated[int | None, typer.Option(min=1, help="When it becomes worthless; else never.")] = None,
 ) -> None:
     """Make an API token and print its secret, once."""
@@ -113,8 +116,14 @@ def _transact(settings: Settings, body: Callable[[WriteScope], Awaitable[T]]) ->
         finally:
             await database.dispose()
 
-    try:
+    with _failing_when_rejected():
         return run(work())
+
+
+@contextmanager
+def _failing_when_rejected() -> Iterator[None]:
+    try:
+        yield
     except Rejected as rejected:
         fail(*(f"{'.'.join(problem.path or ())} {problem.message}".strip() for problem in rejected.problems))
 
@@ -126,12 +135,18 @@ def _read_password(*, from_stdin: bool) -> str:
     return password
 
 
-async def _create_admin(scope: WriteScope, registration: Registration) -> None:
-    registration.check()
-    user = registration.to_user(UserRole.ADMIN)
-    await register(scope, user)
-    password_hash = await Passwords().hash(registration.password)
-    await AccountWriteRepository(scope).add(UserCredential(user_id=user.id, password_hash=password_hash))
+def _create_admin(settings: Settings, registration: Registration) -> None:
+    # Both before the transaction: while one hashes, nobody else could write to SQLite.
+    with _failing_when_rejected():
+        registration.check()
+    password_hash = run(Passwords().hash(registration.password))
+
+    async def body(scope: WriteScope) -> None:
+        user = registration.to_user(UserRole.ADMIN)
+        await register(scope, user)
+        await AccountWriteRepository(scope).add(UserCredential(user_id=user.id, password_hash=password_hash))
+
+    _transact(settings, body)
 
 
 async def _promote(scope: WriteScope, username: str) -> None:

@@ -8,8 +8,11 @@ import typer
 
 from gqlapi.app import create_database
 from gqlapi.cli.base import WRONG_USAGE, cli, console, fail, load_settings, run
-from gqlapi.interchange.exporting import export_blog
-from gqlapi.interchange.importing import FileOutcome, Status, import_blog
+from gqlapi.errors import ApiError
+from gqlapi.interchange.exporting import Unwritable, export_blog
+from gqlapi.interchange.importing import import_blog
+from gqlapi.interchange.reading import can_be_author
+from gqlapi.interchange.writing import FileOutcome, Status
 from gqlapi.progress import Report, progress
 from gqlapi.settings import Settings
 
@@ -21,18 +24,27 @@ def import_command(
     author: Annotated[str, typer.Option(help="Who wrote the posts that name no author.")] = "editorial",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be done.")] = False,
 ) -> None:
-    """Import Markdown files with the front matter of Jekyll, Hugo or Zola; can be run again."""
+    """Import Markdown files with the front matter of Jekyll, Hugo or Zola; can be run again.
+
+    Prints a line for each file, and fails when one could not be read.
+    """
     settings = load_settings()
     if not folder.is_dir():
         fail(f"{folder} is not a folder.", status=WRONG_USAGE)
-    with progress(console) as report:
-        outcomes = run(_import(settings, folder, author, report, dry_run=dry_run))
-    for outcome in outcomes:
-        typer.echo(f"{outcome.status:<9}  {outcome.path}{f': {outcome.reason}' if outcome.reason else ''}")
-    counts = Counter(outcome.status for outcome in outcomes)
-    summary = ", ".join(f"{counts[status]} {status}" for status in Status)
-    console.print(f"{'Nothing was written; it would be: ' if dry_run else ''}{summary}.", highlight=False)
-    raise typer.Exit(1 if counts[Status.SKIPPED] else 0)
+    if not can_be_author(author):
+        fail("--author is not a name.", status=WRONG_USAGE)
+    outcomes: list[FileOutcome] = []
+    try:
+        with progress(console) as report:
+            run(_import(settings, folder, author, report, outcomes, dry_run=dry_run))
+    except ApiError as error:
+        fail(f"{error} The files that are not listed were not imported; run it again.")
+    finally:
+        for outcome in outcomes:
+            typer.echo(f"{outcome.status:<9}  {outcome.path}{f': {outcome.reason}' if outcome.reason else ''}")
+    bad = sum(outcome.is_bad for outcome in outcomes)
+    console.print(_summary(outcomes, bad, dry_run=dry_run), highlight=False, soft_wrap=True)
+    raise typer.Exit(1 if bad else 0)
 
 
 @cli.command("export")
@@ -42,18 +54,34 @@ def export_command(
     force: Annotated[bool, typer.Option("--force", help="Write into a folder that is not empty.")] = False,
 ) -> None:
     """Write all posts as Markdown files with front matter, which `gqlapi import` reads back."""
-    settings = load_settings()
-    if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not force)):
-        fail(f"{folder} is not an empty folder; --force writes into it nevertheless.", status=WRONG_USAGE)
-    with progress(console) as report:
-        count = run(_export(settings, folder, report))
-    console.print(f"Wrote {count} posts.")
+    # The files are to show one state of the blog.
+    settings = load_settings().model_copy(update={"read_consistency": "snapshot"})
+    if folder.exists() and not folder.is_dir():
+        fail(f"{folder} is not a folder.", status=WRONG_USAGE)
+    if folder.is_dir() and any(folder.iterdir()) and not force:
+        fail(f"{folder} is not empty; --force writes into it nevertheless.", status=WRONG_USAGE)
+    try:
+        with progress(console) as report:
+            count = run(_export(settings, folder, report))
+    except (ApiError, Unwritable) as error:
+        fail(str(error))
+    console.print(f"Wrote {count} posts.", highlight=False)
 
 
-async def _import(settings: Settings, folder: Path, author: str, report: Report, *, dry_run: bool) -> list[FileOutcome]:
+def _summary(outcomes: list[FileOutcome], bad: int, *, dry_run: bool) -> str:
+    counts = Counter(outcome.status for outcome in outcomes)
+    summary = ", ".join(f"{counts[status]} {status}" for status in Status)
+    mended = f", {bad} of them to be mended" if bad else ""
+    return f"{'Nothing was written; it would be: ' if dry_run else ''}{summary}{mended}."
+
+
+async def _import(
+    settings: Settings, folder: Path, author: str, report: Report, outcomes: list[FileOutcome], *, dry_run: bool
+) -> None:
     database = create_database(settings)
     try:
-        return await import_blog(database, folder, default_author=author, dry_run=dry_run, report=report)
+        async for outcome in import_blog(database, folder, default_author=author, dry_run=dry_run, report=report):
+            outcomes.append(outcome)  # noqa: PERF401 - what was done is to be told when the rest fails
     finally:
         await database.dispose()
 

@@ -19,7 +19,7 @@ from gqlapi.accounts.tokens import InvalidToken
 from gqlapi.context import Context
 from gqlapi.database.tracing import Trace
 from gqlapi.database.unit import Database
-from gqlapi.errors import Code, Unavailable
+from gqlapi.errors import ApiError, Code
 from gqlapi.http.body import HTTP_BAD_REQUEST, parse_json, read_body
 from gqlapi.http.failures import HttpFailure
 from gqlapi.http.json import encode_json
@@ -27,6 +27,7 @@ from gqlapi.http.json import encode_json
 HTTP_UNAUTHORIZED = 401
 HTTP_METHOD_NOT_ALLOWED = 405
 HTTP_UNSUPPORTED_MEDIA_TYPE = 415
+HTTP_INTERNAL_SERVER_ERROR = 500
 HTTP_SERVICE_UNAVAILABLE = 503
 RETRY_AFTER_SECONDS = "1"
 MEDIA_TYPE = "application/json"
@@ -155,9 +156,13 @@ async def _identify(context: Context, authentication: Authentication) -> None:
         await context.identify(authentication.find_viewer)
     except InvalidToken:
         raise _unauthenticated() from None
-    except Unavailable as error:
+    except ApiError as error:
         headers = {"Retry-After": RETRY_AFTER_SECONDS}
-        raise HttpFailure(HTTP_SERVICE_UNAVAILABLE, error.message, code=Code.UNAVAILABLE, headers=headers) from error
+        raise HttpFailure(HTTP_SERVICE_UNAVAILABLE, error.message, code=error.code, headers=headers) from error
+    except Exception as error:
+        logger.exception("masked error", request_id=context.request_id)
+        message = f"Internal server error. The server's log has details under request id {context.request_id}."
+        raise HttpFailure(HTTP_INTERNAL_SERVER_ERROR, message, code=Code.INTERNAL_SERVER_ERROR) from error
 
 
 def _unauthenticated() -> HttpFailure:

@@ -3,45 +3,56 @@
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from gqlapi.database.unit import Database
+from gqlapi.database.unit import Database, ReadUnit
+from gqlapi.interchange.blog_data import AUTHORS, TAGS, dump_authors, dump_tags
 from gqlapi.interchange.front_matter import join
-from gqlapi.models import Post, PostState, User
+from gqlapi.interchange.reading import DRAFTS
+from gqlapi.models import Post, PostState
 from gqlapi.progress import Report
-from gqlapi.repositories.interchange import count_posts, read_posts, read_tags
+from gqlapi.repositories.interchange import count_posts, read_authors, read_posts, read_tags
+from gqlapi.words import slug_of
 
+POSTS = "_posts"
 # File systems take 255 bytes.
 MAX_NAME_BYTES = 200
 
 
-async def export_blog(database: Database, folder: Path, report: Report | None = None) -> int:
-    """Write all posts that are not deleted, their authors and all tags; return how many posts.
+class Unwritable(Exception):
+    """The folder does not take a file; the message says why."""
 
-    Everything is read from one snapshot, 200 posts at a time.
+
+async def export_blog(database: Database, folder: Path, report: Report | None = None) -> int:
+    """Write all posts that are not deleted, those who write, and all tags; return how many posts.
+
+    Everything is read in one unit, 200 posts at a time. Files of the same names are overwritten, others stay.
+
+    Raises:
+        Unwritable: the folder does not take a file.
+        ApiError: the database timed out or is not available.
     """
-    authors: dict[str, dict[str, Any]] = {}
     unit = database.read()
-    done = 0
     try:
-        total = await count_posts(unit)
-        async for post in read_posts(unit):
-            path = folder / ("_drafts" if post.state is PostState.DRAFT else "_posts") / _file_name(post)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(join(_front_matter(post), post.markdown).encode())
-            authors[post.author.username] = _author(post.author)
-            done += 1
-            if report is not None:
-                report("posts", done, total)
-        tags = [{"name": tag.name, "slug": tag.slug, "description": tag.description} for tag in await read_tags(unit)]
+        count = await _write_posts(unit, folder, report)
+        _write(folder / AUTHORS, dump_authors(await read_authors(unit)))
+        _write(folder / TAGS, dump_tags(await read_tags(unit)))
     finally:
         await unit.close()
-    _write_yaml(folder / "_data" / "authors.yml", dict(sorted(authors.items())))
-    _write_yaml(folder / "_data" / "tags.yml", tags)
+    return count
+
+
+async def _write_posts(unit: ReadUnit, folder: Path, report: Report | None) -> int:
+    done, total = 0, await count_posts(unit)
+    async for post in read_posts(unit):
+        kind = DRAFTS if post.state is PostState.DRAFT else POSTS
+        _write(folder / kind / file_name(post), join(front_matter(post), post.markdown))
+        done += 1
+        if report is not None:
+            report("posts", done, total)
     return done
 
 
-def _front_matter(post: Post) -> dict[str, Any]:
+def front_matter(post: Post) -> dict[str, Any]:
+    """Return what is told of a post; author and tags must be loaded."""
     front: dict[str, Any] = {"title": post.title, "slug": post.slug, "author": post.author.username}
     if post.published_at is not None:
         front["date"] = post.published_at.isoformat(timespec="milliseconds")
@@ -57,18 +68,18 @@ def _front_matter(post: Post) -> dict[str, Any]:
     return front
 
 
-def _file_name(post: Post) -> str:
+def file_name(post: Post) -> str:
     """Return the day and the slug, of which the file system may take only the beginning."""
-    name = f"{post.published_at or post.created_at:%Y-%m-%d}-{post.slug}"
-    if len(name.encode()) > MAX_NAME_BYTES:
-        name = f"{name.encode()[:MAX_NAME_BYTES].decode(errors='ignore')}-{post.id.hex[-8:]}"
+    slug = slug_of(post.slug, len(post.slug))
+    name = f"{post.published_at or post.created_at:%Y-%m-%d}-{slug}"
+    if slug != post.slug or len(name.encode()) > MAX_NAME_BYTES:
+        name = f"{name.encode()[:MAX_NAME_BYTES].decode(errors='ignore')}-{post.id.hex[-12:]}"
     return f"{name}.md"
 
 
-def _author(user: User) -> dict[str, Any]:
-    return {"name": user.display_name, "bio": user.bio, "avatar_url": user.avatar_url}
-
-
-def _write_yaml(path: Path, content: Any) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(yaml.safe_dump(content, allow_unicode=True, sort_keys=False), encoding="utf-8")
+def _write(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text.encode())  # not as text, which would change line ends
+    except OSError as error:
+        raise Unwritable(f"{path} cannot be written: {error.strerror}") from error

@@ -4,68 +4,59 @@ import re
 import tomllib
 from typing import Any
 
-import yaml
+from gqlapi.interchange.unreadable import NotAPost, Unreadable, first_line
+from gqlapi.interchange.yaml_texts import dump_yaml, load_yaml
 
 # More than any front matter, and less than what keeps a parser busy.
 MAX_FRONT_MATTER_LENGTH = 65_536
-BLOCK = re.compile(
-    r"(?P<fence>---|\+\+\+)[ \t]*\r?\n(?P<front>.*?)^(?P=fence)[ \t]*(?:\r?\n|\Z)", re.DOTALL | re.MULTILINE
-)
+OPENING = re.compile(r"(?P<fence>---|\+\+\+)[ \t]*\r?\n")
+CLOSING = {
+    "---": re.compile(r"^---[ \t]*(?:\r?\n|\Z)", re.MULTILINE),
+    "+++": re.compile(r"^\+\+\+[ \t]*(?:\r?\n|\Z)", re.MULTILINE),
+}
 BLANK_LINE = re.compile(r"\r?\n")
 
 
-class Unreadable(Exception):
-    """A file is not one that can be imported; the message says why."""
-
-
 def split(text: str) -> tuple[dict[str, Any], str]:
-    """Return the front matter and the body; one blank line between them belongs to neither.
+    """Return the front matter, its names in lower case, and the body; one blank line between them belongs to neither.
 
     Raises:
-        Unreadable: there is no front matter, or it cannot be parsed.
+        NotAPost: there is no front matter.
+        Unreadable: it cannot be parsed.
     """
-    found = BLOCK.match(text)
-    if found is None:
-        raise Unreadable("it has no front matter")
-    front = found["front"]
+    opening = OPENING.match(text)
+    if opening is None:
+        raise NotAPost("it has no front matter")
+    closing = CLOSING[opening["fence"]].search(text, opening.end())
+    if closing is None:
+        raise Unreadable(f"its front matter is not closed by a line of {opening['fence']}")
+    front = text[opening.end() : closing.start()]
     if len(front) > MAX_FRONT_MATTER_LENGTH:
         raise Unreadable(f"its front matter is longer than {MAX_FRONT_MATTER_LENGTH} characters")
-    parsed = _parse(front, is_toml=found["fence"] == "+++")
-    body = text[found.end() :]
-    return parsed, BLANK_LINE.sub("", body, count=1) if BLANK_LINE.match(body) else body
+    parsed = _parse_toml(front) if opening["fence"] == "+++" else _parse_yaml(front)
+    blank = BLANK_LINE.match(text, closing.end())
+    return lower_names(parsed), text[blank.end() if blank else closing.end() :]
 
 
 def join(front: dict[str, Any], body: str) -> str:
     """Return the text that `split` takes apart again, to the letter."""
-    return f"---\n{yaml.safe_dump(front, allow_unicode=True, sort_keys=False)}---\n\n{body}"
+    return f"---\n{dump_yaml(front)}---\n\n{body}"
 
 
-def parse_yaml(text: str) -> Any:
-    """Read YAML without running anything in it.
+def lower_names(table: dict[Any, Any]) -> dict[str, Any]:
+    """Return a table with its names in lower case, as Hugo reads them."""
+    return {str(name).lower(): value for name, value in table.items()}
 
-    Raises:
-        Unreadable: it is not YAML.
-    """
+
+def _parse_yaml(front: str) -> dict[Any, Any]:
+    parsed = load_yaml(front)
+    if not isinstance(parsed, dict | None):
+        raise Unreadable("its front matter is not a table of names and values")
+    return parsed or {}
+
+
+def _parse_toml(front: str) -> dict[str, Any]:
     try:
-        return yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError, OverflowError) as error:
-        raise Unreadable(f"its YAML cannot be read: {_first_line(error)}") from None
-
-
-def _parse(front: str, *, is_toml: bool) -> dict[str, Any]:
-    if not is_toml:
-        parsed = parse_yaml(front)
-        if parsed is None:
-            return {}
-        if not isinstance(parsed, dict):
-            raise Unreadable("its front matter is not a table of names and values")
-        return {str(name).lower(): value for name, value in parsed.items()}
-    try:
-        return {name.lower(): value for name, value in tomllib.loads(front).items()}
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise Unreadable(f"its TOML cannot be read: {_first_line(error)}") from None
-
-
-def _first_line(error: BaseException) -> str:
-    problem = getattr(error, "problem", None) or str(error) or type(error).__name__
-    return str(problem).partition("\n")[0]
+        return tomllib.loads(front)
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits is a bare ValueError
+        raise Unreadable(f"its TOML cannot be read: {first_line(error)}") from None

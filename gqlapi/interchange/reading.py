@@ -1,87 +1,81 @@
 """Files of static site generators, read as articles."""
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from gqlapi.database.types import to_milliseconds
-from gqlapi.interchange.front_matter import Unreadable, split
+from gqlapi.accounts.registration import check_display_name
+from gqlapi.interchange.dates import read_date
+from gqlapi.interchange.fields import authors_of, is_true, slug_of_address, tags_of, text_of
+from gqlapi.interchange.front_matter import split
+from gqlapi.interchange.unreadable import NotAPost, Unreadable
 from gqlapi.models import PostState
+from gqlapi.problems import Path as ProblemPath
+from gqlapi.problems import Problem
+from gqlapi.publishing.checks import MAX_POST_SLUG_LENGTH, MAX_TAGS_PER_POST, check_tag_name, check_title
 from gqlapi.words import slug_of
 
 SUFFIXES = frozenset({".md", ".markdown", ".mdown", ".mkd"})
 MAX_FILE_BYTES = 5_000_000
-MAX_SLUG_LENGTH = 200
-NOT_POSTS = frozenset({"_index.md", "readme.md", "license.md", "changelog.md"})
-DATED_NAME = re.compile(r"(?P<date>\d{4}-\d{2}-\d{2})-(?P<name>.+)")
-DATED_FOLDERS = re.compile(r"(?:^|/)(?P<date>\d{4}/\d{2}/\d{2})(?:/|$)")
-DATE_TEXT = re.compile(
-    r"(?P<day>\d{4}-\d{2}-\d{2})(?:[T ]+(?P<hour>\d{1,2})(?P<time>:\d{2}(?::\d{2}(?:\.\d+)?)?))?\s*"
-    r"(?P<zone>Z|UTC|GMT|[+-]\d{2}:?\d{2})?",
-    re.IGNORECASE,
-)
-HEADING = re.compile(r"^#[ \t]+(.+?)[ \t#]*$", re.MULTILINE)
+# Ten times what the API takes; a million characters render in five seconds.
+MAX_MARKDOWN_LENGTH = 1_000_000
+# The pages of lists, and what tells developers about the folder.
+NOT_POSTS = frozenset({"_index", "readme"})
+DRAFTS = "_drafts"
+DATED_NAME = re.compile(r"(?P<date>\d{4}-\d{1,2}-\d{1,2})[-_](?P<name>.+)", re.ASCII)
+DATED_FOLDERS = re.compile(r"(?:^|/)(?P<date>\d{4}/\d{2}/\d{2})(?:/|$)", re.ASCII)
+HEADING = re.compile(r"#{1,6}[ \t]+(?P<text>.*?)[ \t]*#*[ \t]*")
+CODE_FENCE = ("```", "~~~")
 
 
 @dataclass(frozen=True, slots=True)
 class Article:
-    """A post as a file tells it; `date` is that of its publication, or would be, `note` what the person should know."""
+    """A post as a file tells it, within the limits of the database; `notes` are what the person should know."""
 
     path: str
     title: str
     slug: str
     markdown: str
-    date: datetime | None
+    state: PostState
+    published_at: datetime | None
+    # What the file tells of it; the time of the import stands in.
     created_at: datetime | None
     author: str | None
     tags: tuple[str, ...]
-    state: PostState
-    note: str = ""
+    notes: tuple[str, ...] = ()
 
 
 def find_files(folder: Path) -> list[Path]:
-    """Return the Markdown files below a folder, sorted; hidden folders and links are left out."""
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in SUFFIXES
-        and path.is_file()
-        and not path.is_symlink()
-        and not any(part.startswith(".") or part == "node_modules" for part in path.relative_to(folder).parts[:-1])
-    )
+    """Return the Markdown files below a folder, sorted; links are not followed, hidden folders left out."""
+    found: list[Path] = []
+    for root, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".") and name != "node_modules"]
+        paths = (Path(root, name) for name in names)
+        found += (path for path in paths if path.suffix.lower() in SUFFIXES and (path.is_symlink() or path.is_file()))
+    return sorted(found)
+
+
+def name_of(path: Path, folder: Path) -> str:
+    """Return the name of a file below a folder, on one line that any terminal can show."""
+    name = path.relative_to(folder).as_posix()
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
 
 
 def read_article(path: Path, folder: Path) -> Article:
     """Read one file.
 
     Raises:
-        Unreadable: it is no post, or something about it cannot be read.
+        Unreadable: it is no post, or something about it cannot be taken.
     """
-    if path.name.lower() in NOT_POSTS:
-        raise Unreadable("it is no post")
-    front, markdown = split(read_text(path))
-    name = str(path.relative_to(folder).as_posix())
-    slug, title = _slug(front, path), _text(front, "title")
-    heading = HEADING.search(markdown)
-    when, note = _date(front, name, path)
-    state = _state(front, name)
-    if when is None and state is PostState.PUBLISHED:
-        raise Unreadable("it has no date")
-    return Article(
-        path=name,
-        title=title or (heading[1] if heading else slug.replace("-", " ").capitalize()),
-        slug=slug,
-        markdown=markdown,
-        date=when,
-        created_at=_to_datetime(front.get("created")),
-        author=next(_names(front, "author", "authors"), None),
-        tags=tuple(dict.fromkeys(_tags(front))),
-        state=state,
-        note=note,
-    )
+    if path.name.partition(".")[0].lower() in NOT_POSTS:
+        raise NotAPost("it is no post")
+    if path.is_symlink():
+        raise NotAPost("it is a link")
+    return _Reading(path, folder, *split(read_text(path))).article()
 
 
 def read_text(path: Path) -> str:
@@ -103,111 +97,134 @@ def read_text(path: Path) -> str:
     return text
 
 
-def _text(front: Mapping[str, Any], name: str) -> str:
-    value = front.get(name)
-    return str(value).strip() if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
+def can_be_stored(text: str) -> bool:
+    """Tell whether a database takes a text: U+0000 and halves of surrogate pairs can be written as escapes."""
+    return "\x00" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
 
 
-def _extra(front: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Yield the front matter, and the tables in which Zola keeps what it does not know."""
-    yield front
-    for name in ("taxonomies", "extra"):
-        if isinstance(front.get(name), dict):
-            yield front[name]
+def can_be_author(name: str) -> bool:
+    """Tell whether a name is one that an author can have."""
+    return can_be_stored(name) and not any(check_display_name(name, ()))
 
 
-def _slug(front: Mapping[str, Any], path: Path) -> str:
-    given = _text(front, "slug")
-    for name in ("permalink", "path", "url"):
-        address = _text(front, name)
-        if not given and address and ":" not in address.removeprefix("https:").removeprefix("http:"):
-            given = address.rstrip("/").rpartition("/")[2].removesuffix(".html")
-    stem = path.parent.name if path.stem == "index" else path.stem
-    dated = DATED_NAME.fullmatch(stem)
-    slug = slug_of(given or (dated["name"] if dated else stem), MAX_SLUG_LENGTH)
-    if not slug:
-        raise Unreadable("nothing of its name can stand in a URL")
-    return slug
+class _Reading:
+    """One file, taken apart."""
 
+    def __init__(self, path: Path, folder: Path, front: Mapping[str, Any], markdown: str) -> None:
+        self._front = front
+        self._markdown = markdown
+        self._name = name_of(path, folder)
+        self._folders = path.relative_to(folder).parts[:-1]
+        # A page bundle is named by its folder.
+        self._stem = path.parent.name if path.stem == "index" and self._folders else path.stem
+        self._notes: list[str] = []
 
-def _date(front: Mapping[str, Any], name: str, path: Path) -> tuple[datetime | None, str]:
-    """Return the date, and what is to be said of it: the name of the file stands in for a date that is mistyped."""
-    named = _date_of_name(name, path)
-    for key in ("date", "publishdate"):
+    def article(self) -> Article:
+        state = self._state()
+        published_at, created_at = self._dates(state)
+        authors = authors_of(self._front)
+        if len(authors) > 1:
+            self._notes.append(f"only the first of its {len(authors)} authors was taken")
+        article = Article(
+            path=self._name,
+            title=text_of(self._front, "title") or self._heading() or self._title_of_name(),
+            slug=self._slug(),
+            markdown=self._markdown,
+            state=state,
+            published_at=published_at,
+            created_at=created_at,
+            author=authors[0] if authors else None,
+            tags=self._tags(),
+            notes=tuple(self._notes),
+        )
+        _check(article)
+        return article
+
+    def _state(self) -> PostState:
+        if is_true(self._front, "archived"):
+            return PostState.ARCHIVED
+        is_draft = is_true(self._front, "draft") or not is_true(self._front, "published", default=True)
+        return PostState.DRAFT if is_draft or DRAFTS in self._folders else PostState.PUBLISHED
+
+    def _dates(self, state: PostState) -> tuple[datetime | None, datetime | None]:
+        """Return when the post was or will be published, and when it was created.
+
+        The file's name dates what is published; what was never published needs no date.
+        """
+        told = self._told_date()
+        published_at = read_date(self._front.get("publishdate")) or told
+        created_at = read_date(self._front.get("created")) or told or published_at
+        if state is PostState.PUBLISHED and published_at is None:
+            published_at = self._date_of_name() or created_at
+            if published_at is None:
+                raise NotAPost("it has no date")
+        return None if state is PostState.DRAFT else published_at, created_at or self._date_of_name()
+
+    def _told_date(self) -> datetime | None:
+        """Read `date`; that of the file's name stands in when it is mistyped."""
         try:
-            found = _to_datetime(front.get(key))
+            return read_date(self._front.get("date"))
         except Unreadable as unreadable:
+            named = self._date_of_name()
             if named is None:
                 raise
-            return named, f"{unreadable}, so that of its name was taken"
-        if found is not None:
-            return found, ""
-    return named, ""
+            self._notes.append(f"{unreadable}, so that of its name was taken")
+            return named
+
+    def _date_of_name(self) -> datetime | None:
+        dated = DATED_NAME.fullmatch(self._stem) or DATED_FOLDERS.search("/".join(self._folders))
+        return read_date(dated["date"]) if dated else None
+
+    def _plain_name(self) -> str:
+        dated = DATED_NAME.fullmatch(self._stem)
+        return dated["name"] if dated else self._stem
+
+    def _title_of_name(self) -> str:
+        title = self._plain_name().replace("-", " ").strip()
+        return title[:1].upper() + title[1:]
+
+    def _heading(self) -> str:
+        """Return the first heading outside of code."""
+        fence = ""
+        for line in self._markdown.splitlines():
+            if line.startswith(fence or CODE_FENCE):
+                fence = "" if fence else line[:3]
+            elif not fence and (heading := HEADING.fullmatch(line)) and heading["text"]:
+                return heading["text"]
+        return ""
+
+    def _slug(self) -> str:
+        addresses = (slug_of_address(text_of(self._front, name)) for name in ("permalink", "path", "url"))
+        candidates = (text_of(self._front, "slug"), *addresses, self._plain_name())
+        for candidate in candidates:
+            slug = slug_of(candidate, MAX_POST_SLUG_LENGTH)
+            if slug:
+                if len(slug_of(candidate, len(candidate) + MAX_POST_SLUG_LENGTH)) > len(slug):
+                    self._notes.append(f"its slug was cut to {MAX_POST_SLUG_LENGTH} characters")
+                return slug
+        raise Unreadable("nothing of its name can stand in a URL")
+
+    def _tags(self) -> tuple[str, ...]:
+        tags = tags_of(self._front)
+        if len(tags) > MAX_TAGS_PER_POST:
+            self._notes.append(f"only {MAX_TAGS_PER_POST} of its {len(tags)} tags were taken")
+        return tags[:MAX_TAGS_PER_POST]
 
 
-def _date_of_name(name: str, path: Path) -> datetime | None:
-    stem = path.parent.name if path.stem == "index" else path.stem
-    dated, folders = DATED_NAME.fullmatch(stem), DATED_FOLDERS.search(name)
-    if dated is not None:
-        return _to_datetime(dated["date"])
-    return _to_datetime(folders["date"].replace("/", "-")) if folders else None
+def _check(article: Article) -> None:
+    problems = [*_problems(article)]
+    if problems:
+        raise Unreadable("; ".join(f"{' '.join(problem.path or ())}: {problem.message}" for problem in problems))
+    if len(article.markdown) > MAX_MARKDOWN_LENGTH:
+        raise Unreadable(f"its text is longer than {MAX_MARKDOWN_LENGTH} characters")
+    if not all(map(can_be_stored, (article.title, article.author or "", *article.tags))):
+        raise Unreadable("its front matter holds a character that cannot be stored")
 
 
-def _to_datetime(value: object) -> datetime | None:
-    """Read a date as YAML, TOML or a person wrote it; without an offset it is UTC."""
-    if value is None:
-        return None
-    if isinstance(value, str):
-        value = _parse_date(value)
-    if isinstance(value, datetime):
-        aware = value if value.tzinfo else value.replace(tzinfo=UTC)
-    elif isinstance(value, date):
-        aware = datetime.combine(value, time(), UTC)
-    else:
-        raise Unreadable("its date cannot be read")
-    try:
-        return to_milliseconds(aware.astimezone(UTC))
-    except OverflowError:
-        raise Unreadable("its date cannot be read") from None
-
-
-def _parse_date(text: str) -> datetime:
-    found = DATE_TEXT.fullmatch(text.strip())
-    if found is None:
-        raise Unreadable("its date cannot be read")
-    zone = (found["zone"] or "Z").upper().replace("UTC", "Z").replace("GMT", "Z")
-    hour, rest = (found["hour"] or "0").zfill(2), found["time"] or ":00"
-    try:
-        return datetime.fromisoformat(f"{found['day']}T{hour}{rest}{zone}")
-    except ValueError:
-        raise Unreadable("its date cannot be read") from None
-
-
-def _state(front: Mapping[str, Any], name: str) -> PostState:
-    if front.get("archived") is True:
-        return PostState.ARCHIVED
-    is_draft = front.get("draft") is True or front.get("published") is False
-    return PostState.DRAFT if is_draft or "_drafts" in name.split("/")[:-1] else PostState.PUBLISHED
-
-
-def _names(front: Mapping[str, Any], *keys: str) -> Iterator[str]:
-    for table in _extra(front):
-        for key in keys:
-            value = table.get(key)
-            for item in value if isinstance(value, list) else [value]:
-                named = item.get("name") if isinstance(item, dict) else item
-                if isinstance(named, str | int) and not isinstance(named, bool) and str(named).strip():
-                    yield str(named).strip()
-
-
-def _tags(front: Mapping[str, Any]) -> Iterator[str]:
-    """Yield tags, then categories. Jekyll takes a text for several words, unless the name of the field is singular."""
-    for table in _extra(front):
-        for key in ("tags", "tag", "categories", "category"):
-            value = table.get(key)
-            if isinstance(value, str) and key in {"tags", "categories"}:
-                yield from (
-                    part.strip() for part in (value.split(",") if "," in value else value.split()) if part.strip()
-                )
-            else:
-                yield from _names({key: value}, key)
+def _problems(article: Article) -> Iterator[Problem]:
+    yield from check_title(article.title, ("title",))
+    for tag in article.tags:
+        path: ProblemPath = ("tag", repr(tag[:40]))
+        yield from check_tag_name(tag, path)
+    if article.author is not None:
+        yield from check_display_name(article.author, ("author",))

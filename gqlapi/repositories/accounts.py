@@ -61,10 +61,11 @@ async def use_of_api_token(unit: ReadUnit, token_hash: str, now: datetime) -> To
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """A user and the hash of their password, if they have one."""
+    """A user, the hash of their password, if they have one, and when they chose it."""
 
     user_id: UUID
     password_hash: str | None
+    chosen_at: datetime | None
 
 
 class CredentialRepository:
@@ -85,12 +86,12 @@ class CredentialRepository:
     async def _get(self, is_user: sa.ColumnElement[bool]) -> Credential | None:
         hashes = UserCredential.__table__
         statement = (
-            sa.select(USERS.id, hashes.c.password_hash)
+            sa.select(USERS.id, hashes.c.password_hash, hashes.c.updated_at)
             .join_from(User.__table__, hashes, hashes.c.user_id == USERS.id, isouter=True)
             .where(is_user, IS_LIVE)
         )
         rows: Sequence[Any] = await self._unit.rows(statement)
-        return Credential(rows[0][0], rows[0][1]) if rows else None
+        return Credential(*rows[0]) if rows else None
 
 
 class OwnRepository(Repository[Any]):
@@ -135,6 +136,10 @@ class SessionRepository(OwnRepository):
         return sa.and_(super().visible(), SESSIONS.expires_at > self.scope.now)
 
 
+def _live_user(id_: UUID) -> sa.Select[User]:
+    return sa.select(User).where(User.id == id_, User.deleted_at.is_(None))
+
+
 class AccountWriteRepository:
     """Writes of sessions, tokens and passwords in a transaction."""
 
@@ -144,9 +149,17 @@ class AccountWriteRepository:
         self._now = scope.now
 
     async def get_live_user(self, id_: UUID) -> User | None:
-        """Load a user who is not deleted, and lock the row."""
-        statement = sa.select(User).where(User.id == id_, User.deleted_at.is_(None)).with_for_update()
-        return (await self._session.scalars(statement)).one_or_none()
+        """Load a user who is not deleted, without a lock."""
+        return (await self._session.scalars(_live_user(id_))).one_or_none()
+
+    async def lock_live_user(self, id_: UUID) -> User | None:
+        """Load a user who is not deleted, and lock the row; always before the rows of their sessions."""
+        return (await self._session.scalars(_live_user(id_).with_for_update())).one_or_none()
+
+    async def get_password_time(self, user_id: UUID) -> datetime | None:
+        """Read when a user chose their password."""
+        statement = sa.select(UserCredential.updated_at).where(UserCredential.user_id == user_id)
+        return await self._session.scalar(statement)
 
     async def add(self, *rows: Session | RefreshToken | ApiToken | UserCredential) -> None:
         """Insert rows, in this order."""
@@ -158,6 +171,12 @@ class AccountWriteRepository:
         """Write the hash of a user's password, new or not."""
         await self._session.merge(UserCredential(user_id=user_id, password_hash=password_hash, updated_at=self._now))
 
+    async def renew_password_hash(self, user_id: UUID, password_hash: str) -> None:
+        """Write another hash of the same password, which stays as old as it is."""
+        values = {"password_hash": password_hash, "updated_at": UserCredential.updated_at}
+        statement = sa.update(UserCredential).where(UserCredential.user_id == user_id).values(values)
+        await self._session.execute(statement.execution_options(synchronize_session=False))
+
     async def get_refresh_token(self, token_hash: str) -> tuple[RefreshToken, Session] | None:
         """Load a refresh token with its session and lock both: parallel uses of one family wait for each other."""
         family = sa.select(RefreshToken.session_id).where(RefreshToken.hash == token_hash)
@@ -166,7 +185,8 @@ class AccountWriteRepository:
         if session is None:
             return None
         # Read after the lock: it tells whether somebody was faster.
-        return await self._session.get_one(RefreshToken, token_hash, populate_existing=True), session
+        token = await self._session.get(RefreshToken, token_hash, populate_existing=True)
+        return None if token is None else (token, session)
 
     async def delete_session(self, id_: UUID) -> bool:
         """End a session, and tell whether it went on."""
@@ -176,8 +196,10 @@ class AccountWriteRepository:
         """End all sessions of a user, and tell whether there were any."""
         return await self._delete(Session.user_id == user_id)
 
-    async def delete_expired(self) -> None:
-        """Delete a few sessions that have expired, and their tokens with them."""
+    async def delete_expired(self, user_id: UUID) -> None:
+        """Delete the user's API tokens that have expired, and a few sessions of anybody, with their refresh tokens."""
+        expired = (ApiToken.user_id == user_id) & (ApiToken.expires_at < self._now)
+        await self._session.execute(sa.delete(ApiToken).where(expired))
         few = (
             sa.select(Session.id)
             .where(Session.expires_at < self._now)
@@ -185,6 +207,11 @@ class AccountWriteRepository:
             .with_for_update(skip_locked=True)
         )
         await self._delete(Session.id.in_(few))
+
+    async def delete_expired_refresh_tokens(self, session_id: UUID) -> None:
+        """Delete the refresh tokens of a session that have expired."""
+        expired = (RefreshToken.session_id == session_id) & (RefreshToken.expires_at < self._now)
+        await self._session.execute(sa.delete(RefreshToken).where(expired))
 
     async def count_api_tokens(self, user_id: UUID) -> int:
         """Count the tokens of a user."""

@@ -1,6 +1,7 @@
 """What imports look up and exports read."""
 
 from collections.abc import AsyncIterator
+from typing import NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -8,20 +9,27 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload, undefer
 
 from gqlapi.database.unit import ReadUnit
-from gqlapi.models import Post, PostTag, Tag, User
+from gqlapi.models import Post, PostTag, Tag, User, UserRole
 
 PAGE_SIZE = 200
 
 
+class AuthorName(NamedTuple):
+    """What somebody who may write posts is called."""
+
+    username_key: str
+    display_name: str
+
+
 class ImportRepository:
-    """Looks for rows that a file is about, deleted ones among them, and locks them."""
+    """Looks for the rows that a file is about, deleted ones among them."""
 
     def __init__(self, session: AsyncSession) -> None:
         """Work in a session's transaction."""
         self._session = session
 
     async def get_post_by_slug(self, slug: str) -> Post | None:
-        """Load a post with its tags and its texts."""
+        """Load a post with its tags and its texts, and lock it."""
         statement = (
             sa.select(Post)
             .where(Post.slug == slug)
@@ -34,9 +42,14 @@ class ImportRepository:
         """Load a user by the folded name."""
         return (await self._session.scalars(sa.select(User).where(User.username_key == username_key))).one_or_none()
 
-    async def get_tag_by_name_key(self, name_key: str) -> Tag | None:
-        """Load a tag by the folded name."""
-        return (await self._session.scalars(sa.select(Tag).where(Tag.name_key == name_key))).one_or_none()
+    async def list_author_names(self) -> list[AuthorName]:
+        """Read what those are called who may write posts, the oldest account first."""
+        statement = (
+            sa.select(User.username_key, User.display_name)
+            .where(User.deleted_at.is_(None), User.role != UserRole.READER)
+            .order_by(User.id)
+        )
+        return [AuthorName(*row) for row in await self._session.execute(statement)]
 
 
 async def read_posts(unit: ReadUnit) -> AsyncIterator[Post]:
@@ -66,6 +79,13 @@ async def count_posts(unit: ReadUnit) -> int:
     """Count the posts that are not deleted."""
     ((count,),) = await unit.rows(sa.select(sa.func.count()).select_from(Post).where(Post.deleted_at.is_(None)))
     return int(count)
+
+
+async def read_authors(unit: ReadUnit) -> list[User]:
+    """Read those who may write posts, and those who have written one, in the order of their names."""
+    has_posts = User.id.in_(sa.select(Post.author_id).where(Post.deleted_at.is_(None)))
+    may_write = sa.and_(User.deleted_at.is_(None), User.role != UserRole.READER)
+    return [*await unit.entities(sa.select(User).where(sa.or_(may_write, has_posts)).order_by(User.username_key))]
 
 
 async def read_tags(unit: ReadUnit) -> list[Tag]:

@@ -1,5 +1,6 @@
 """Which requests are somebody's, and which are refused."""
 
+import asyncio
 import base64
 import json
 import warnings
@@ -104,6 +105,10 @@ class TestAccessToken:
         token = forge(api, await open_session(api, await make_ada(api)))
         assert await api.bearing(token).data(VIEWER) == {"viewer": {"username": "ada"}}
 
+    async def test_of_a_server_whose_clock_is_ahead_is_accepted(self, api: Api) -> None:
+        token = forge(api, await open_session(api, await make_ada(api)), iat=utc_now() + timedelta(seconds=5))
+        assert (await api.bearing(token).data(VIEWER))["viewer"]
+
     @pytest.mark.parametrize("forgery", FORGERIES)
     async def test_that_is_not_valid_is_refused(self, api: Api, forgery: str) -> None:
         token = FORGERIES[forgery](api, await open_session(api, await make_ada(api)))
@@ -129,10 +134,41 @@ class TestAccessToken:
         await api.http.get("/graphql", params={"variables": "x"}, headers=client.headers)
         assert await gets_everything_back(api.database)
 
+    async def test_is_refused_by_every_operation(self, api: Api) -> None:
+        client = api.bearing("x.y.z")
+        given = {"input": {"login": "ada", "password": "correct horse"}}
+        query = "mutation($input: SignInInput!) { signIn(input: $input) { errors { code } } }"
+        for response in [await client.post(query, given), await client.post("{ __typename }")]:
+            assert_refused(response)
+        assert_refused(await api.http.get("/graphql", params={"query": VIEWER}, headers=client.headers))
+
     async def test_is_refused_before_the_database_is_asked(self, api: Api) -> None:
         with api.statements() as statements:
             assert_refused(await api.bearing("x.y.z").post(VIEWER))
         assert statements == []
+
+
+class TestDatabase:
+    async def test_that_is_away_is_told_as_such(self) -> None:
+        async with serve(settings_for("postgresql://nobody@127.0.0.1:1/nothing")) as api:
+            response = await api.bearing("gqlapi_x").post(VIEWER)
+        assert (response.status_code, response.headers["retry-after"]) == (503, "1")
+        assert only_error(response)["extensions"]["code"] == "UNAVAILABLE"
+
+    async def test_whose_connections_are_all_busy_is_told_as_such(self, database_url: str) -> None:
+        async with serve(settings_for(database_url, pool_size=1, pool_timeout_seconds=0.1)) as api:
+            place = await api.database.gate.enter()
+            response = await api.bearing("gqlapi_x").post(VIEWER)
+            place.leave()
+        assert response.status_code == 503
+        assert only_error(response)["extensions"]["code"] == "UNAVAILABLE"
+
+    async def test_without_tables_is_told_to_nobody_but_the_log(self, empty_database_url: str) -> None:
+        async with serve(settings_for(empty_database_url)) as api:
+            response = await api.bearing("gqlapi_x").post(VIEWER)
+        assert response.status_code == 500
+        assert only_error(response)["extensions"]["code"] == "INTERNAL_SERVER_ERROR"
+        assert response.headers["x-request-id"] in response.json()["errors"][0]["message"]
 
 
 class TestKeyRotation:
@@ -168,6 +204,16 @@ class TestApiToken:
         assert payload["secret"] not in {str(value) for value in vars(row).values()}
         assert (await api.bearing(payload["secret"]).data(VIEWER))["viewer"]
 
+    async def test_answers_although_its_use_cannot_be_noted(self, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+        client = await with_api_token(api, await make_ada(api), ApiScope.READ)
+
+        async def fail(*_: Any, **__: Any) -> None:
+            raise OSError
+
+        monkeypatch.setattr("gqlapi.accounts.authentication.AccountWriteRepository.touch_api_token", fail)
+        for _ in range(2):
+            assert (await client.data(VIEWER))["viewer"]
+
     async def test_notes_its_use_once_in_a_while(self, api: Api) -> None:
         client = await with_api_token(api, await make_ada(api), ApiScope.READ)
         uses = "{ viewer { apiTokens { lastUsedAt } } }"
@@ -195,6 +241,17 @@ class TestApiToken:
         payload = await client.payload("createApiToken", given, "secret")
         assert payload["secret"] is None
         assert [(found["code"], found["path"]) for found in payload["errors"]] == [error]
+
+    async def test_is_one_of_a_hundred_at_most(self, api: Api) -> None:
+        ada = await make_ada(api)
+        client = await sign_in_as(api, ada)
+        async with api.database.write() as session:
+            session.add_all(
+                ApiToken(user_id=ada.id, hash=str(number), name="x", scopes=frozenset(ApiScope)) for number in range(99)
+            )
+        given = {"name": "x", "scopes": ["READ"]}
+        payloads = await asyncio.gather(*(client.payload("createApiToken", given, "secret") for _ in range(3)))
+        assert sorted(error["code"] for payload in payloads for error in payload["errors"]) == ["TOO_MANY"] * 2
 
     async def test_is_refused_after_its_end(self, api: Api) -> None:
         client = await with_api_token(api, await make_ada(api), expires_at=utc_now() - timedelta(seconds=1))

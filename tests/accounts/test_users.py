@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from gqlapi.models import Session, User, UserCredential, UserRole
+from gqlapi.models import ApiScope, Session, User, UserCredential, UserRole
 from tests.api import Api
 from tests.factories import make_post, make_user, save
-from tests.signing_in import accounts_of, sign_in_as
+from tests.signing_in import accounts_of, sign_in_as, with_api_token
 
 PROFILE = "user { username displayName bio avatarUrl role version email }"
 PASSWORD = "correct horse"
@@ -40,6 +40,36 @@ class TestUpdateUser:
         assert first["user"].items() >= {"displayName": "Ada L.", "bio": "Writes.", "version": 2}.items()
         assert second["user"].items() >= {"displayName": "Ada L.", "bio": None, "version": 3}.items()
         assert second["user"]["avatarUrl"] == "https://a.example/x.png"
+
+    async def test_that_changes_nothing_is_a_version_all_the_same(self, api: Api) -> None:
+        ada, *_ = await make_users(api)
+        client = await sign_in_as(api, ada)
+        for version, patch in enumerate(({}, {"displayName": "Ada"}, {"avatarUrl": None}), start=2):
+            payload = await update(client, ada, patch)
+            assert payload["user"].items() >= {"displayName": "Ada", "avatarUrl": None, "version": version}.items()
+
+    async def test_with_the_same_key_happens_once(self, api: Api) -> None:
+        ada, *_ = await make_users(api)
+        client = await sign_in_as(api, ada)
+        payloads = [await update(client, ada, {"bio": "x"}, idempotencyKey="k") for _ in range(2)]
+        other = await update(client, ada, {"bio": "y"}, idempotencyKey="k")
+        assert [payload["user"]["version"] for payload in payloads] == [2, 2]
+        assert codes(other) == [("IDEMPOTENCY_MISMATCH", ["idempotencyKey"])]
+
+    @pytest.mark.parametrize("mutation", ["updateUser", "setUserRole", "deleteUser"])
+    async def test_needs_the_scope_of_a_token_for_any_change(self, api: Api, mutation: str) -> None:
+        _, _, admin = await make_users(api)
+        writer = await with_api_token(api, admin, ApiScope.READ, ApiScope.WRITE_POSTS, ApiScope.WRITE_TAGS)
+        besides: dict[str, dict[str, Any]] = {"updateUser": {"patch": {}}, "setUserRole": {"role": "ADMIN"}}
+        given = {"id": admin.global_id, **besides.get(mutation, {})}
+        payload = await writer.payload(mutation, given)
+        assert [(error["code"], error["requiredScope"]) for error in payload["errors"]] == [("FORBIDDEN", "ADMIN")]
+        assert codes(await (await with_api_token(api, admin, ApiScope.ADMIN)).payload(mutation, given)) == []
+
+    @pytest.mark.parametrize("id_", ["x", "", "VXNlcg"])
+    async def test_of_what_is_no_id_is_refused(self, api: Api, id_: str) -> None:
+        payload = await api.payload("updateUser", {"id": id_, "patch": {}}, PROFILE)
+        assert codes(payload) == [("INVALID", ["id"])]
 
     async def test_is_found_by_the_new_name(self, api: Api) -> None:
         ada, *_ = await make_users(api)

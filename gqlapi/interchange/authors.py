@@ -1,0 +1,66 @@
+"""Finding the users whom a blog names, and creating those who are new."""
+
+from collections.abc import Mapping
+
+from gqlapi.interchange.blog_data import AuthorEntry
+from gqlapi.interchange.usernames import username_for
+from gqlapi.models import User, UserRole, new_id
+from gqlapi.repositories import WriteScope
+from gqlapi.repositories.interchange import ImportRepository
+from gqlapi.repositories.user_writes import UserWriteRepository
+from gqlapi.words import fold
+
+
+class AuthorFinder:
+    """Finds authors by their names without regard to case, in one transaction."""
+
+    def __init__(self, scope: WriteScope, entries: Mapping[str, AuthorEntry]) -> None:
+        """Find in a transaction; `entries` tell what the folder knows of an author, by the folded user name."""
+        self._scope = scope
+        self._entries = entries
+        self._users = ImportRepository(scope.session)
+        self._shown: dict[str, AuthorEntry] | None = None
+
+    async def find(self, name: str) -> User:
+        """Return the author: by user name, else by display name, else a new one who cannot sign in.
+
+        A display name stands for an author only: a reader may take any, and would be given the posts.
+        """
+        key = fold(name)
+        user = await self._users.get_user_by_key(key)
+        if user is not None:
+            return user
+        entry = self._entries.get(key) or await self._by_display_name(name)
+        return await self._users.get_user_by_key(fold(entry.username)) or await self._create(entry)
+
+    async def create_described(self) -> None:
+        """Create those whom the folder describes with a role and who are missing; nobody who exists is changed."""
+        for entry in self._entries.values():
+            if entry.role and await self._users.get_user_by_key(fold(entry.username)) is None:
+                await self._create(entry)
+
+    async def _by_display_name(self, name: str) -> AuthorEntry:
+        """Return who is shown by this name, in the database or in the folder, else somebody new."""
+        if self._shown is None:
+            known = await self._users.list_author_names()
+            self._shown = {fold(entry.display_name): entry for entry in reversed([*self._entries.values()])}
+            for username, shown in reversed(known):
+                self._shown[fold(shown)] = AuthorEntry(username, shown)
+        return self._shown.get(fold(name)) or AuthorEntry(username_for(name), name)
+
+    async def _create(self, entry: AuthorEntry) -> User:
+        user = User(
+            id=new_id(),
+            username=entry.username,
+            username_key=fold(entry.username),
+            display_name=entry.display_name,
+            bio=entry.bio,
+            avatar_url=entry.avatar_url,
+            role=entry.role or UserRole.AUTHOR,
+            deleted_at=self._scope.now if entry.is_deleted else None,
+        )
+        repository = UserWriteRepository(self._scope)
+        await repository.create(user)
+        if entry.is_deleted:
+            await repository.blank(user)
+        return user

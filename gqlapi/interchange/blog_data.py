@@ -1,0 +1,139 @@
+"""What a folder tells of authors and tags beside its posts: `_data/authors.yml` and `_data/tags.yml`."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gqlapi.accounts.registration import RESERVED_PREFIX, check_username
+from gqlapi.accounts.users import UserPatch
+from gqlapi.checks import invalid, too_long
+from gqlapi.interchange.fields import is_true, text_of
+from gqlapi.interchange.reading import can_be_stored, read_text
+from gqlapi.interchange.unreadable import Unreadable
+from gqlapi.interchange.usernames import username_for
+from gqlapi.interchange.yaml_texts import dump_yaml, load_yaml
+from gqlapi.models import Tag, User, UserRole
+from gqlapi.problems import Rejected, reject_if_any
+from gqlapi.publishing.checks import MAX_DESCRIPTION_LENGTH, MAX_TAG_SLUG_LENGTH, check_tag_name
+from gqlapi.words import fold, slug_of
+
+AUTHORS, TAGS = "_data/authors.yml", "_data/tags.yml"
+MAX_QUOTED_LENGTH = 40
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorEntry:
+    """A user as the folder tells it. Only files of ours tell a role; they alone make users who have no posts."""
+
+    username: str
+    display_name: str
+    bio: str | None = None
+    avatar_url: str | None = None
+    role: UserRole | None = None
+    is_deleted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TagEntry:
+    """A tag as the folder tells it."""
+
+    name: str
+    slug: str
+    description: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BlogData:
+    """Authors by their folded user names, tags in their order, and what could not be taken, by the file's name."""
+
+    authors: dict[str, AuthorEntry] = field(default_factory=dict)
+    tags: list[TagEntry] = field(default_factory=list)
+    problems: list[tuple[str, str]] = field(default_factory=list)
+
+
+def read_blog_data(folder: Path) -> BlogData:
+    """Read both files, if they are there; what has another form is somebody else's, and left alone."""
+    data = BlogData()
+    authors, tags = _load(folder, AUTHORS, data), _load(folder, TAGS, data)
+    for name, told in authors.items() if isinstance(authors, dict) else ():
+        if isinstance(told, dict):
+            _take(data, AUTHORS, str(name), told, _keep_author)
+    for told in tags if isinstance(tags, list) else ():
+        if isinstance(told, dict) and text_of(told, "name"):
+            _take(data, TAGS, text_of(told, "name"), told, _keep_tag)
+    return data
+
+
+def dump_authors(users: Iterable[User]) -> str:
+    """Write users, with nothing of what only they and the admins may know."""
+    entries: dict[str, dict[str, Any]] = {}
+    for user in users:
+        entry = {"name": user.display_name, "bio": user.bio, "avatar_url": user.avatar_url, "role": user.role.value}
+        entries[user.username] = entry | ({"deleted": True} if user.deleted_at else {})
+    return dump_yaml(entries)
+
+
+def dump_tags(tags: Iterable[Tag]) -> str:
+    """Write tags."""
+    return dump_yaml([{"name": tag.name, "slug": tag.slug, "description": tag.description} for tag in tags])
+
+
+def _load(folder: Path, name: str, data: BlogData) -> Any:
+    path = folder / name
+    try:
+        return load_yaml(read_text(path)) if path.is_file() and not path.is_symlink() else None
+    except Unreadable as unreadable:
+        data.problems.append((name, str(unreadable)))
+        return None
+
+
+Told = Mapping[str, Any]
+
+
+def _take(data: BlogData, file: str, name: str, told: Told, keep: Callable[[BlogData, str, Told], None]) -> None:
+    """Keep an entry, or the reason why it cannot be kept."""
+    try:
+        _check_characters(name, "name")
+        keep(data, name, told)
+    except Rejected as rejected:
+        data.problems.append((file, f"{name[:MAX_QUOTED_LENGTH]!r} cannot be taken: {rejected}"))
+
+
+def _keep_author(data: BlogData, name: str, told: Told) -> None:
+    role = next((role for role in UserRole if role == text_of(told, "role")), None)
+    is_deleted = is_true(told, "deleted") and fold(name).startswith(RESERVED_PREFIX)
+    entry = AuthorEntry(
+        # What this program wrote is taken as it is; other programs know no user names.
+        username=name if role else username_for(name),
+        display_name=_text(told, "name") or name,
+        bio=_text(told, "bio"),
+        avatar_url=_text(told, "avatar_url"),
+        role=role,
+        is_deleted=is_deleted,
+    )
+    if not is_deleted:
+        reject_if_any(check_username(entry.username, ("username",)))
+    UserPatch({"display_name": entry.display_name, "bio": entry.bio, "avatar_url": entry.avatar_url}).check()
+    data.authors.setdefault(fold(name), entry)
+
+
+def _keep_tag(data: BlogData, name: str, told: Told) -> None:
+    slug, description = slug_of(text_of(told, "slug") or name, MAX_TAG_SLUG_LENGTH), _text(told, "description")
+    reject_if_any(check_tag_name(name, ("name",)))
+    if len(description or "") > MAX_DESCRIPTION_LENGTH:
+        raise Rejected(too_long(("description",), MAX_DESCRIPTION_LENGTH))
+    data.tags.append(TagEntry(name, slug or "tag", description))
+
+
+def _text(told: Told, name: str) -> str | None:
+    value = told.get(name)
+    if not isinstance(value, str):
+        return None
+    _check_characters(value, name)
+    return value
+
+
+def _check_characters(text: str, name: str) -> None:
+    if not can_be_stored(text):
+        raise Rejected(invalid((name,), "It holds a character that cannot be stored."))

@@ -1,0 +1,62 @@
+"""YAML in which every value is the text that stands there.
+
+YAML 1.1 makes a number of the title `1.10`, a boolean of the tag `no` and a number of seconds of `1:20`.
+"""
+
+from typing import Any, ClassVar
+
+import yaml
+
+from gqlapi.interchange.unreadable import Unreadable, first_line
+
+NULL, MERGE = "tag:yaml.org,2002:null", "tag:yaml.org,2002:merge"
+STRUCTURES = tuple(f"tag:yaml.org,2002:{name}" for name in ("null", "seq", "map"))
+TEXTS = tuple(f"tag:yaml.org,2002:{name}" for name in ("str", "bool", "int", "float", "timestamp"))
+# A few lines of aliases can stand for more pairs than there is memory; no blog comes near these.
+MAX_ALIASES = 100
+MAX_MERGED_PAIRS = 1_000
+
+
+class _TextLoader(yaml.SafeLoader):
+    """Knows texts, null, lists and tables, and no other type."""
+
+    yaml_implicit_resolvers: ClassVar = {  # type: ignore[misc] # the stubs take what belongs to the class for the instance's
+        first: [(tag, pattern) for tag, pattern in resolvers if tag in {NULL, MERGE}]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+    yaml_constructors: ClassVar = {
+        **{tag: yaml.SafeLoader.yaml_constructors[tag] for tag in STRUCTURES},
+        **dict.fromkeys(TEXTS, yaml.SafeLoader.construct_yaml_str),
+        None: yaml.SafeLoader.construct_undefined,
+    }
+    _aliases = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            self._aliases += 1
+            if self._aliases > MAX_ALIASES:
+                raise yaml.YAMLError(f"more than {MAX_ALIASES} aliases")
+        return super().compose_node(parent, index)
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        own = len(node.value)
+        super().flatten_mapping(node)
+        if len(node.value) - own > MAX_MERGED_PAIRS:
+            raise yaml.YAMLError(f"more than {MAX_MERGED_PAIRS} names merged into a table")
+
+
+def load_yaml(text: str) -> Any:
+    """Read YAML as texts, None, lists and tables; the time that it takes is bounded by its length.
+
+    Raises:
+        Unreadable: it is not YAML.
+    """
+    try:
+        return yaml.load(text, Loader=_TextLoader)  # noqa: S506 - a SafeLoader with fewer types
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: \U with a code point beyond Unicode
+        raise Unreadable(f"its YAML cannot be read: {first_line(error)}") from None
+
+
+def dump_yaml(content: Any) -> str:
+    """Write YAML, one line for each value."""
+    return yaml.safe_dump(content, allow_unicode=True, sort_keys=False, width=2**31)

@@ -1,0 +1,249 @@
+"""The commands of an operator: the first admin, tokens, pruning; and the logins that are only for trying out."""
+
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from gqlapi.accounts.demo import DEMO_PASSWORD, DEMO_USERS, create_demo_users, find_demo_logins
+from gqlapi.accounts.tokens import API_TOKEN_PREFIX, hash_secret
+from gqlapi.database.migrations import upgrade
+from gqlapi.database.types import utc_now
+from gqlapi.doctor import Severity
+from gqlapi.doctor.database import check_demo_logins
+from gqlapi.models import (
+    ApiScope,
+    ApiToken,
+    Base,
+    ChangeKind,
+    IdempotencyKey,
+    PostChange,
+    RefreshToken,
+    Session,
+    User,
+    UserRole,
+)
+from gqlapi.pruning import prune
+from gqlapi.repositories import pruning
+from gqlapi.repositories.pruning import Prunable
+from tests.api import Api, serve, settings_for
+from tests.factories import make_user, save
+from tests.processes import GQLAPI, Folder
+from tests.signing_in import sign_in_as
+
+SECRET = "a secret of more than thirty-two characters"
+PASSWORD = "correct horse"
+VIEWER = "{ viewer { username role } }"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Folder]:
+    """A directory with a migrated database; servers that still run at the end are ended."""
+    folder = Folder(tmp_path)
+    yield folder
+    for server in folder.servers:
+        if server.process.poll() is None:
+            server.stop()
+
+
+@pytest.fixture
+async def empty_api(folder: Folder) -> AsyncIterator[Api]:
+    """A client of a server over the database that the commands find in the folder."""
+    url = f"sqlite:///{folder.path / 'gqlapi.db'}"
+    await upgrade(url)
+    async with serve(settings_for(url)) as api:
+        yield api
+
+
+def create_admin(folder: Folder, *options: str, text: str = PASSWORD) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [GQLAPI, "user", "create-admin", "--username", "root", *options],
+        cwd=folder.path,
+        env=folder.environment,
+        input=text,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+async def sign_in(api: Api, login: str, password: str = PASSWORD) -> Any:
+    return await api.payload("signIn", {"login": login, "password": password}, "accessToken user { id username role }")
+
+
+class TestCreateAdmin:
+    OPTIONS = ("--email", "root@example.com", "--password-stdin")
+
+    async def test_makes_one_who_can_sign_in(self, folder: Folder, empty_api: Api) -> None:
+        result = create_admin(folder, *self.OPTIONS)
+        assert (result.returncode, result.stdout) == (0, ""), result.stderr
+        assert PASSWORD not in result.stderr
+        payload = await sign_in(empty_api, "root@example.com")
+        assert payload["user"].items() >= {"username": "root", "role": "ADMIN"}.items()
+
+    async def test_tells_all_that_is_wrong(self, folder: Folder, empty_api: Api) -> None:
+        result = create_admin(folder, "--email", "root", "--password-stdin", text="short")
+        assert result.returncode == 1
+        assert [line.split()[:2] for line in result.stderr.splitlines()] == [["error", "email"], ["error", "password"]]
+        assert "Traceback" not in result.stderr
+
+    async def test_says_that_name_or_address_are_taken(self, folder: Folder, empty_api: Api) -> None:
+        await save(
+            empty_api.database, [make_user(username="Root", email="a@example.com"), make_user(email="ROOT@example.com")]
+        )
+        result = create_admin(folder, *self.OPTIONS)
+        assert result.returncode == 1
+        assert sorted(result.stderr.splitlines()) == [
+            "error email This e-mail address is taken.",
+            "error username This user name is taken.",
+        ]
+
+    async def test_promotes_who_is_there(self, folder: Folder, empty_api: Api) -> None:
+        user = make_user(username="Root", role=UserRole.READER)
+        await save(empty_api.database, [user])
+        assert create_admin(folder, "--promote").returncode == 0
+        data = await (await sign_in_as(empty_api, user)).data("{ viewer { username role version } }")
+        assert data["viewer"] == {"username": "Root", "role": "ADMIN", "version": 2}
+
+    async def test_promotes_nobody_who_is_not_there(self, folder: Folder, empty_api: Api) -> None:
+        await save(empty_api.database, [make_user(username="root", deleted_at=utc_now())])
+        result = create_admin(folder, "--promote")
+        assert (result.returncode, result.stderr) == (1, "error There is no user root.\n")
+
+    def test_without_a_database_says_so(self, folder: Folder) -> None:
+        result = create_admin(folder, *self.OPTIONS)
+        assert result.returncode == 1
+        assert "Traceback" not in result.stderr
+
+
+class TestCreateToken:
+    async def test_prints_the_secret_alone(self, folder: Folder, empty_api: Api) -> None:
+        await save(empty_api.database, [make_user(username="ada")])
+        options = ("--name", "ci", "--scope", "READ", "--scope", "write_posts", "--expires-in-days", "7")
+        result = folder.run("token", "create", "Ada", *options)
+        assert (result.returncode, result.stderr) == (0, "")
+        secret = result.stdout.strip()
+        assert secret.startswith(API_TOKEN_PREFIX)
+        data = await empty_api.bearing(secret).data("{ viewer { apiTokens { name scopes expiresAt } } }")
+        [token] = data["viewer"]["apiTokens"]
+        assert token.items() >= {"name": "ci", "scopes": ["READ", "WRITE_POSTS"]}.items()
+        assert token["expiresAt"] > utc_now().isoformat()
+
+    @pytest.mark.parametrize(
+        ("arguments", "status", "message"),
+        [
+            (("nobody", "--name", "ci", "--scope", "read"), 1, "error There is no user nobody."),
+            (("ada", "--name", " ", "--scope", "read"), 1, "error name This cannot be empty."),
+            (("ada", "--name", "ci", "--scope", "everything"), 2, "'everything' is not one of"),
+            (("ada", "--name", "ci"), 2, "Missing option '--scope'"),
+        ],
+    )
+    async def test_refuses_what_makes_no_token(
+        self, folder: Folder, empty_api: Api, arguments: tuple[str, ...], status: int, message: str
+    ) -> None:
+        await save(empty_api.database, [make_user(username="ada")])
+        result = folder.run("token", "create", *arguments)
+        assert (result.returncode, result.stdout) == (status, "")
+        assert message in result.stderr
+
+
+class TestPrune:
+    async def test_deletes_what_is_over_in_batches(self, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(pruning, "BATCH_SIZE", 2)
+        ada = make_user(username="ada")
+        await save(api.database, [ada])
+        now = utc_now()
+        for days in (-40, -39, -38, -37, -36, 1):
+            await self.add_rows(api, ada, now + timedelta(days=days))
+        pruned = await prune(api.database, keep_changes_for=timedelta(days=30))
+        assert pruned == {kind: 0 if kind is Prunable.REFRESH_TOKENS else 5 for kind in Prunable}  # with their sessions
+        for model in (Session, RefreshToken, ApiToken, IdempotencyKey, PostChange):
+            assert await count(api, model) == 1
+        assert set((await prune(api.database, keep_changes_for=timedelta(days=30))).values()) == {0}
+
+    async def test_deletes_refresh_tokens_of_a_session_that_goes_on(self, api: Api) -> None:
+        ada = make_user(username="ada")
+        await save(api.database, [ada])
+        session = Session(user_id=ada.id, expires_at=utc_now() + timedelta(days=1))
+        await add(api, session)
+        await add(api, RefreshToken(hash="x", session_id=session.id, expires_at=utc_now() - timedelta(days=1)))
+        pruned = await prune(api.database, keep_changes_for=timedelta(days=30))
+        assert pruned[Prunable.REFRESH_TOKENS] == 1
+        assert await count(api, Session) == 1
+
+    async def test_command_reports_counts(self, folder: Folder, empty_api: Api) -> None:
+        ada = make_user(username="ada")
+        await save(empty_api.database, [ada])
+        await add(empty_api, Session(user_id=ada.id, expires_at=utc_now() - timedelta(days=1)))
+        result = folder.run("prune")
+        assert result.returncode == 0
+        assert result.stderr.splitlines() == [f"{kind}: {int(kind is Prunable.SESSIONS)}" for kind in Prunable]
+
+    async def add_rows(self, api: Api, user: User, at: Any) -> None:
+        name = str(at)
+        session = Session(user_id=user.id, expires_at=at)
+        await add(api, session)
+        await add(
+            api,
+            RefreshToken(hash=hash_secret(name), session_id=session.id, expires_at=at),
+            ApiToken(user_id=user.id, hash=hash_secret(name), name=name, scopes=frozenset(ApiScope), expires_at=at),
+            IdempotencyKey(user_id=user.id, key=name, input_hash="x", outcome={}, created_at=at),
+            PostChange(post_id=user.id, author_id=user.id, kind=ChangeKind.UPDATED, version=1, created_at=at),
+        )
+
+
+async def add(api: Api, *rows: Base) -> None:
+    async with api.database.write() as session:
+        session.add_all(rows)
+
+
+async def count(api: Api, model: type[Base]) -> int:
+    async with api.database.write() as session:
+        return (await session.execute(sa.select(sa.func.count()).select_from(model))).scalar_one()
+
+
+class TestDemoLogins:
+    async def test_are_one_for_each_role(self, api: Api) -> None:
+        await create_demo_users(api.database)
+        for name, role in DEMO_USERS.items():
+            payload = await sign_in(api, name, DEMO_PASSWORD)
+            assert payload["user"].items() >= {"username": name, "role": role.name}.items()
+        assert await find_demo_logins(api.database) == [*DEMO_USERS] == ["admin", "editor", "author", "reader"]
+
+    async def test_are_those_who_still_have_the_password(self, api: Api) -> None:
+        await create_demo_users(api.database)
+        signed_in = await sign_in(api, "editor", DEMO_PASSWORD)
+        given = {"currentPassword": DEMO_PASSWORD, "newPassword": PASSWORD}
+        await api.bearing(signed_in["accessToken"]).payload("changePassword", given)
+        signed_in = await api.payload(
+            "signIn", {"login": "admin", "password": DEMO_PASSWORD}, "accessToken user { id }"
+        )
+        await api.bearing(signed_in["accessToken"]).payload("deleteUser", {"id": signed_in["user"]["id"]})
+        assert await find_demo_logins(api.database) == ["author", "reader"]
+
+    @pytest.mark.parametrize(("environment", "severity"), [("dev", Severity.OK), ("production", Severity.ERROR)])
+    async def test_are_what_doctor_reports_of_production(
+        self, api: Api, database_url: str, environment: str, severity: Severity
+    ) -> None:
+        settings = settings_for(database_url, environment=environment, secret_key=SECRET)
+        assert (await check_demo_logins(settings)).severity is Severity.OK
+        await create_demo_users(api.database)
+        finding = await check_demo_logins(settings)
+        assert (finding.code, finding.severity) == ("D108", severity)
+        assert "admin, editor, author, reader" in finding.found
+
+    def test_are_shown_in_dev_and_refused_in_production(self, folder: Folder) -> None:
+        server = folder.start("dev", "--no-reload")
+        server.wait_until_ready()
+        banner = f"sign in as admin, editor, author, reader with password {DEMO_PASSWORD}"
+        assert banner in server.log.read_text()
+        server.stop()
+        result = folder.run("serve", secret_key=SECRET)
+        assert result.returncode == 1
+        assert result.stderr == (
+            "error The users admin, editor, author, reader have the demo password: delete them, or change it.\n"
+        )
