@@ -44,7 +44,8 @@ class TestUpdateUser:
     async def test_that_changes_nothing_is_a_version_all_the_same(self, api: Api) -> None:
         ada, *_ = await make_users(api)
         client = await sign_in_as(api, ada)
-        for version, patch in enumerate(({}, {"displayName": "Ada"}, {"avatarUrl": None}), start=2):
+        patches: list[dict[str, Any]] = [{}, {"displayName": "Ada"}, {"avatarUrl": None}]
+        for version, patch in enumerate(patches, start=2):
             payload = await update(client, ada, patch)
             assert payload["user"].items() >= {"displayName": "Ada", "avatarUrl": None, "version": version}.items()
 
