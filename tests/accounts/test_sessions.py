@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from argon2.profiles import CHEAPEST
 
 from gqlapi.accounts.passwords import Passwords
 from gqlapi.database.types import utc_now
@@ -19,6 +20,12 @@ PAIR = ("accessToken", "refreshToken")
 PASSWORD = "correct horse"
 ADA = {"username": "Ada", "email": "Ada@Example.com", "password": PASSWORD}
 VIEWER = "{ viewer { username sessions { current userAgent } } }"
+
+
+@pytest.fixture(autouse=True)
+def cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hash for next to nothing: on a busy machine twenty real ones at once take longer than an operation may."""
+    monkeypatch.setattr("gqlapi.accounts.passwords.RFC_9106_LOW_MEMORY", CHEAPEST)
 
 
 async def sign_up(api: Api, **changes: Any) -> Any:

@@ -1,5 +1,6 @@
 """What a signed-in user sees of their own account, and nobody else does."""
 
+import pytest
 import sqlalchemy as sa
 
 from gqlapi.models import User
@@ -39,6 +40,16 @@ class TestViewer:
         with api.statements() as statements:
             await client.data("{ tags { totalCount } }")
         assert len(statements) == 2
+
+    @pytest.mark.parametrize("others", [1, 12])
+    async def test_has_lists_of_their_own_at_a_statement_each(self, api: Api, others: int) -> None:
+        ada = make_user(username="ada")
+        await save(api.database, [ada, *(make_user() for _ in range(others))])
+        client = await sign_in_as(api, ada)
+        with api.statements() as statements:
+            data = await client.data("{ users { nodes { apiTokens { name } sessions { current } } } }")
+        assert len(data["users"]["nodes"]) == others + 1
+        assert len(statements) == 4  # who asks, the users, the tokens, the sessions
 
     async def test_has_the_role_of_now(self, api: Api) -> None:
         ada = make_user(username="ada")

@@ -156,7 +156,7 @@ class TestDocument:
             ("{ ...Nope }", "GRAPHQL_VALIDATION_FAILED"),
             ("{ ...A } fragment A on Query { ...B } fragment B on Query { ...A }", "GRAPHQL_VALIDATION_FAILED"),
             ("{ ...A } fragment A on Query { ...A }", "GRAPHQL_VALIDATION_FAILED"),
-            ("mutation { deletePost }", "GRAPHQL_VALIDATION_FAILED"),
+            ("mutation { nope }", "GRAPHQL_VALIDATION_FAILED"),
             ("subscription { posts }", "GRAPHQL_VALIDATION_FAILED"),
             ("{ user(by: {}) { id } }", "GRAPHQL_VALIDATION_FAILED"),
             ('{ user(by: {id: "x", username: "y"}) { id } }', "GRAPHQL_VALIDATION_FAILED"),
