@@ -57,6 +57,19 @@ def load_yaml(text: str) -> Any:
         raise Unreadable(f"its YAML cannot be read: {first_line(error)}") from None
 
 
+class _TextDumper(yaml.SafeDumper):
+    """Writes what the loader reads back to the letter."""
+
+
+def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    # Only in double quotes are line breaks written as escapes: elsewhere U+0085 is read back as another one.
+    style = '"' if text and text.splitlines() != [text] else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_TextDumper.add_representer(str, _represent_text)
+
+
 def dump_yaml(content: Any) -> str:
     """Write YAML, one line for each value."""
-    return yaml.safe_dump(content, allow_unicode=True, sort_keys=False, width=2**31)
+    return yaml.dump(content, Dumper=_TextDumper, allow_unicode=True, sort_keys=False, width=2**31)

@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from time import process_time
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gqlapi.interchange.dates import read_date
@@ -12,7 +12,8 @@ from gqlapi.interchange.front_matter import join, split
 from gqlapi.interchange.unreadable import NotAPost, Unreadable
 from gqlapi.interchange.yaml_texts import dump_yaml, load_yaml
 
-TEXTS = st.text(st.characters(codec="utf-8"))
+LINE_BREAKS = "\n\r\x0b\x0c\x1c\x85\u2028\u2029\ufeff"
+TEXTS = st.text(st.characters(codec="utf-8") | st.sampled_from(LINE_BREAKS))
 BODIES = TEXTS | st.lists(
     st.sampled_from(["---", "+++", "\n", "\r\n", "\r", " ", "# A", "a: b", "\ufeff", "{% x %}"])
 ).map("".join)
@@ -52,6 +53,8 @@ class TestSplit:
         assert split("+++\n+++\n---\n---\n")[1] == "---\n---\n"
 
     @given(title=TEXTS, body=BODIES)
+    @example(title="\x85", body="\x85")
+    @example(title="a\x85 \u2028b\r\n", body="\ufeff---\n")
     def test_reads_back_to_the_letter_what_was_joined(self, title: str, body: str) -> None:
         front = {"title": title, "tags": [title, "a"], "draft": None}
         assert split(join(front, body)) == (front, body)

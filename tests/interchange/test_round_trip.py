@@ -26,7 +26,23 @@ NOW = utc_now()
 CHARACTERS = st.characters(codec="utf-8", exclude_characters="\x00")
 NASTY = [
     *("null", "~", "yes", "1.10", "1:20", "2020-01-01", "---", "+++", "#", "- a", "a: b", "*a", "&a", "!!int 1"),
-    *('"', "'", "\\", "{{ x }}", "{% x %}", "\ufeff", "\u2028", "\x85", "\r\n", "\ufffe", "e\u0301", "ﬁ", "🦊", "%"),
+    *(
+        '"',
+        "'",
+        "\\",
+        "{{ x }}",
+        "{% x %}",
+        "\ufeff",
+        "\u2028",
+        "\x85",
+        "a\x85b",
+        "\r\n",
+        "\ufffe",
+        "e\u0301",
+        "ﬁ",
+        "🦊",
+        "%",
+    ),
 ]
 WORDS = st.one_of(st.text(CHARACTERS, min_size=1), st.sampled_from(NASTY))
 NAMES = st.lists(WORDS, min_size=1, max_size=4).map(lambda parts: " ".join(parts).strip()[:60].strip()).filter(bool)
