@@ -1,8 +1,8 @@
-"""Fixtures, in one chain: `dialect` → `database_url` → `api`."""
+"""Fixtures: one chain, `dialect` → `database_url` → `api`, and a `folder` for commands."""
 
 import os
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from hypothesis import settings as hypothesis_settings
 from gqlapi.database.migrations import upgrade
 from tests.api import Api, serve, settings_for
 from tests.postgres import SERVER_VARIABLE, PostgresServer, PostgresUnavailable, PrivatePostgres
+from tests.processes import Folder
 
 hypothesis_settings.register_profile("dev", deadline=None)
 hypothesis_settings.register_profile("ci", deadline=None, derandomize=True, database=None)
@@ -67,6 +68,15 @@ def _find_server(config: pytest.Config) -> PostgresServer:
     if url := handed_over.get("postgres_url") or os.environ.get(SERVER_VARIABLE):
         return PostgresServer(url)
     return config.stash[RUN].enter_context(PrivatePostgres())
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Folder]:
+    """An empty directory to run commands in; servers that still run at the end are ended."""
+    path = tmp_path / "folder"
+    path.mkdir()
+    with Folder(path) as folder:
+        yield folder
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

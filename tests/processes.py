@@ -1,13 +1,16 @@
 """Commands and servers as a person runs them: real processes, on free ports."""
 
+import contextlib
 import os
+import pty
 import signal
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httpx
 import pytest
@@ -77,6 +80,14 @@ class Folder:
         self.environment = clean | {"NO_COLOR": "1", "PATH": str(GQLAPI.parent)}
         self.servers: list[Server] = []
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for server in self.servers:
+            if server.process.poll() is None:
+                server.stop()
+
     def run(
         self, *arguments: str | Path, standard_input: str | None = None, **settings: str
     ) -> subprocess.CompletedProcess[str]:
@@ -90,6 +101,30 @@ class Folder:
             timeout=60,
             check=False,
         )
+
+    def converse(self, *arguments: str, answers: Iterable[tuple[str, str]]) -> tuple[int, str]:
+        """Run a command at a terminal and type each answer after its prompt; return the exit code and the screen."""
+        ours, theirs = pty.openpty()
+        process = subprocess.Popen(
+            [GQLAPI, *arguments],
+            cwd=self.path,
+            env=self.environment,
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,  # away from the terminal of whoever runs the tests
+        )
+        os.close(theirs)
+        with os.fdopen(ours, "r+b", buffering=0) as terminal:
+            shown = b""
+            for prompt, answer in answers:
+                while not shown.endswith(prompt.encode()):
+                    shown += terminal.read(1)
+                terminal.write(f"{answer}\n".encode())
+            with contextlib.suppress(OSError):  # how Linux says that nobody is at the other end any more
+                while more := terminal.read(1024):
+                    shown += more
+        return process.wait(), shown.decode()
 
     def start(self, *arguments: str, **settings: str) -> Server:
         port, log = free_port(), self.path / f"server{len(self.servers)}.log"

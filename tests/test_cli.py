@@ -5,7 +5,6 @@ import resource
 import signal
 import socket
 import sys
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,18 +21,6 @@ from tests.processes import GQLAPI, START_SECONDS, STOP_SECONDS, Folder
 
 SECRET = "a secret of more than thirty-two characters"
 FEED = "{ posts(first: 3) { totalCount nodes { title author { username } tags { slug } } } }"
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Folder]:
-    """An empty directory; servers that still run at the end are ended."""
-    path = tmp_path / "empty"
-    path.mkdir()
-    folder = Folder(path)
-    yield folder
-    for server in folder.servers:
-        if server.process.poll() is None:
-            server.stop()
 
 
 async def rows_of(path: Path) -> dict[str, list[tuple[Any, ...]]]:

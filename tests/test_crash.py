@@ -2,10 +2,9 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import count as numbers
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -27,18 +26,6 @@ BATCH = 5
 # The server is killed after this long, or later on a machine that is too busy to acknowledge anything by then.
 SECONDS = 1.5
 FIND = "query($ids: [ID!]!) { nodes(ids: $ids) { id ... on Post { title tags { name } } } }"
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Folder]:
-    """An empty directory; servers that still run at the end are killed."""
-    path = tmp_path / "empty"
-    path.mkdir()
-    folder = Folder(path)
-    yield folder
-    for server in folder.servers:
-        server.process.kill()
-        server.process.wait()
 
 
 def start(folder: Folder, database_url: str) -> Server:

@@ -1,9 +1,8 @@
 """The commands of an operator: the first admin, tokens, pruning; and the logins that are only for trying out."""
 
 import subprocess
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -41,16 +40,6 @@ VIEWER = "{ viewer { username role } }"
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Folder]:
-    """A directory with a migrated database; servers that still run at the end are ended."""
-    folder = Folder(tmp_path)
-    yield folder
-    for server in folder.servers:
-        if server.process.poll() is None:
-            server.stop()
-
-
-@pytest.fixture
 async def empty_api(folder: Folder) -> AsyncIterator[Api]:
     """A client of a server over the database that the commands find in the folder."""
     url = f"sqlite:///{folder.path / 'gqlapi.db'}"
@@ -84,6 +73,21 @@ class TestCreateAdmin:
         assert PASSWORD not in result.stderr
         payload = await sign_in(empty_api, "root@example.com")
         assert payload["user"].items() >= {"username": "root", "role": "ADMIN"}.items()
+
+    async def test_asks_for_what_is_left_out_and_hides_the_password(self, folder: Folder, empty_api: Api) -> None:
+        prompts = [
+            ("User name: ", "root"),
+            ("E-mail address: ", "root@example.com"),
+            ("Password: ", PASSWORD),
+            ("Repeat for confirmation: ", PASSWORD + "!"),
+            ("Password: ", PASSWORD),
+            ("Repeat for confirmation: ", PASSWORD),
+        ]
+        status, screen = folder.converse("user", "create-admin", answers=prompts)
+        assert status == 0, screen
+        assert "root@example.com" in screen
+        assert PASSWORD not in screen
+        assert (await sign_in(empty_api, "root"))["user"].items() >= {"username": "root", "role": "ADMIN"}.items()
 
     async def test_tells_all_that_is_wrong(self, folder: Folder, empty_api: Api) -> None:
         result = create_admin(folder, "--email", "root", "--password-stdin", text="short")

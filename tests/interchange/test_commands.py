@@ -1,7 +1,5 @@
 """`gqlapi import` and `gqlapi export`, as a person runs them."""
 
-from pathlib import Path
-
 import pytest
 
 from tests.interchange.blog import article, write
@@ -9,13 +7,10 @@ from tests.processes import Folder
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Folder:
+def folder(folder: Folder) -> Folder:
     """A directory with a migrated, empty database and a blog."""
-    path = tmp_path / "work"
-    path.mkdir()
-    folder = Folder(path)
     assert folder.run("migrate").returncode == 0
-    write(path, {"blog/2021-03-04-a.md": article("A", "tags: [x]"), "blog/README.md": "Read me."})
+    write(folder.path, {"blog/2021-03-04-a.md": article("A", "tags: [x]"), "blog/README.md": "Read me."})
     return folder
 
 
