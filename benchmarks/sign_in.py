@@ -1,4 +1,3 @@
-# ruff: noqa: INP001 - a script, not a package
 """Does the time of a refused sign-in tell whether the login exists? It must not.
 
     uv run python benchmarks/sign_in.py [--attempts 40]
