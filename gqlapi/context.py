@@ -9,8 +9,9 @@ from graphql import Node
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gqlapi.accounts import Accounts, Client
+from gqlapi.database.read_unit import ReadUnit
 from gqlapi.database.tracing import Trace
-from gqlapi.database.unit import Database, ReadUnit
+from gqlapi.database.unit import Database
 from gqlapi.loaders import Loaders
 from gqlapi.models import ANONYMOUS, Viewer
 from gqlapi.repositories import ReadScope, Repositories, WriteScope

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from gqlapi.database.engine import EngineOptions
 from gqlapi.database.gate import PoolGate
+from gqlapi.database.read_unit import ReadUnit
 from gqlapi.database.unit import Database, ReadConsistency
 from gqlapi.errors import OperationTimeout, Unavailable
 from tests.api import gets_everything_back, in_unit, serve, settings_for
@@ -81,6 +82,18 @@ class TestLostConnections:
             await asyncio.gather(*(api.data(THREE_FIELDS) for _ in range(6)))
             assert await gets_everything_back(api.database)
 
+    async def test_do_not_matter_after_the_last_statement(self, postgresql_url: str) -> None:
+        database = Database(postgresql_url, EngineOptions(pool_size=1))
+
+        async def read_and_lose(unit: ReadUnit) -> None:
+            assert await unit.rows(sa.select(sa.literal(1))) == [(1,)]
+            assert await terminate_backends(postgresql_url) == 1
+
+        for _ in range(2):
+            await in_unit(database, read_and_lose)
+            assert await gets_everything_back(database)
+        await database.dispose()
+
     async def test_answer_503_without_a_word_of_the_driver(self, dead_url: str) -> None:
         async with serve(settings_for(dead_url)) as api:
             response = await api.post(THREE_FIELDS)
@@ -107,7 +120,7 @@ async def terminate_backends(url: str) -> int:
     connection = await asyncpg.connect(url)
     try:
         terminated = await connection.fetch(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
             "WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
         return len(terminated)

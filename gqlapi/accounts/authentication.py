@@ -4,8 +4,9 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from gqlapi.accounts.tokens import API_TOKEN_PREFIX, AccessTokens, InvalidToken, hash_secret
+from gqlapi.database.read_unit import ReadUnit
 from gqlapi.database.types import utc_now
-from gqlapi.database.unit import Database, ReadUnit
+from gqlapi.database.unit import Database
 from gqlapi.models import Viewer
 from gqlapi.repositories import WriteScope
 from gqlapi.repositories.accounts import AccountWriteRepository, use_of_api_token, viewer_of_session

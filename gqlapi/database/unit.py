@@ -1,18 +1,18 @@
-"""Units of work: the session that one operation reads from, and the transaction that one write runs in."""
+"""The database of a process: its engines, the transactions of writes, and the units that operations read from."""
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Literal, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
-from gqlapi.database.engine import TIMEOUT_OPTION, EngineOptions, create_engines
+from gqlapi.database.engine import EngineOptions, create_engines
 from gqlapi.database.failures import is_disconnect, is_transient, to_api_error
 from gqlapi.database.gate import Place, PoolGate
+from gqlapi.database.read_unit import ReadUnit
 from gqlapi.database.tracing import TRACE_OPTION, Trace, install_tracing
 
 # A pool whose connections are all busy makes the next one wait; who asks for health does not.
@@ -51,7 +51,7 @@ class Database:
         """`postgresql` or `sqlite`."""
         return self.read_engine.dialect.name
 
-    def read(self, trace: Trace | None = None, *, place: Place | None = None) -> "ReadUnit":
+    def read(self, trace: Trace | None = None, *, place: Place | None = None) -> ReadUnit:
         """Make a unit that reads one snapshot and tells `trace` of its statements; it connects at its first one.
 
         A `place` behind the gate that the caller already has becomes the unit's own.
@@ -131,125 +131,3 @@ def _read_options(engine: AsyncEngine, consistency: ReadConsistency) -> dict[str
     if consistency == "statement":
         return {"isolation_level": "AUTOCOMMIT"}
     return {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-
-
-class ReadUnit:
-    """One session on one connection, reading one snapshot, for one query operation.
-
-    Siblings of an operation ask at the same time, and a session runs one statement at a time: statements wait for
-    each other under a lock. The first failure poisons the unit, so that an answer never mixes two states.
-    """
-
-    def __init__(
-        self, engine: AsyncEngine, gate: PoolGate, trace: Trace | None = None, *, place: Place | None = None
-    ) -> None:
-        """Prepare the unit; it connects at its first statement."""
-        self._place = place
-        self._options = {} if trace is None else {TRACE_OPTION: trace}
-        self._engine = engine
-        self._gate = gate
-        self._lock = asyncio.Lock()
-        self._session: AsyncSession | None = None
-        self._statement: asyncio.Task[Any] | None = None
-        self._failure: Exception | None = None
-        self._closed = False
-
-    async def rows(
-        self, statement: sa.Select[Any], parameters: dict[str, Any] | None = None, *, timeout_ms: int | None = None
-    ) -> Sequence[sa.Row[Any]]:
-        """Run one statement, with a timeout of its own if given, and return all its rows.
-
-        Raises:
-            ApiError: the database timed out or is not available.
-        """
-        if timeout_ms is not None:
-            statement = statement.execution_options(**{TIMEOUT_OPTION: timeout_ms})
-        rows: Sequence[sa.Row[Any]] = (await self._run(statement, parameters, entities=False)).all()
-        return rows
-
-    async def entities(self, statement: sa.Select[Any], parameters: dict[str, Any] | None = None) -> Sequence[Any]:
-        """Run one statement through the ORM and return its entities, with what `selectinload` adds.
-
-        Raises:
-            ApiError: the database timed out or is not available.
-        """
-        entities: Sequence[Any] = (await self._run(statement, parameters, entities=True)).scalars().all()
-        return entities
-
-    async def close(self) -> None:
-        """End the transaction and give the connection back; a statement that still runs is cancelled."""
-        self._closed = True
-        # Loaders run in tasks of their own, which outlive an operation that failed or timed out.
-        if self._statement is not None:
-            self._statement.cancel()
-        async with self._lock:
-            try:
-                await self._disconnect()
-            finally:
-                if self._place is not None:
-                    self._place.leave()
-
-    async def _run(self, statement: sa.Select[Any], parameters: dict[str, Any] | None, *, entities: bool) -> Any:
-        async with self._lock:
-            if self._closed:
-                raise asyncio.CancelledError
-            if self._failure is not None:
-                raise self._failure
-            self._statement = asyncio.current_task()
-            try:
-                return await self._execute(statement, parameters, entities=entities)
-            except Exception as error:
-                self._failure = to_api_error(error) or error
-                if self._failure is error:
-                    raise
-                raise self._failure from error
-            finally:
-                self._statement = None
-
-    async def _execute(self, statement: sa.Select[Any], parameters: dict[str, Any] | None, *, entities: bool) -> Any:
-        is_first = self._session is None
-        try:
-            return await self._attempt(statement, parameters, entities=entities)
-        except Exception as error:
-            # BEGIN is the ping: a stale connection fails here, when nothing has been read, and one retry is safe.
-            if not is_first or not is_disconnect(error):
-                raise
-            await self._disconnect()
-            return await self._attempt(statement, parameters, entities=entities)
-
-    async def _attempt(self, statement: sa.Select[Any], parameters: dict[str, Any] | None, *, entities: bool) -> Any:
-        if self._session is None:
-            if self._place is None:
-                self._place = await self._gate.enter()
-            self._session = AsyncSession(
-                self._engine, expire_on_commit=False, autoflush=False, execution_options=self._options
-            )
-        if entities:
-            return await self._session.execute(statement, parameters)
-        # A Core execution on the session's own connection: a third cheaper for plain rows.
-        connection = await self._session.connection()
-        timeout_ms = statement.get_execution_options().get(TIMEOUT_OPTION)
-        if timeout_ms is None or connection.dialect.name != "postgresql":
-            return await connection.execute(statement, parameters)
-        async with self._statement_timeout(connection, timeout_ms):
-            return await connection.execute(statement, parameters)
-
-    @asynccontextmanager
-    async def _statement_timeout(self, connection: AsyncConnection, timeout_ms: int) -> AsyncIterator[None]:
-        """Give statements of PostgreSQL a timeout of their own."""
-        # Without a transaction, LOCAL would end with the SET itself.
-        is_autocommit = self._engine.get_execution_options().get("isolation_level") == "AUTOCOMMIT"
-        scope = "SESSION" if is_autocommit else "LOCAL"
-        await connection.exec_driver_sql(f"SET {scope} statement_timeout = {int(timeout_ms)}")
-        try:
-            yield
-        except DBAPIError:
-            if is_autocommit and not connection.invalidated:  # else the rollback resets it
-                await connection.exec_driver_sql(f"SET {scope} statement_timeout TO DEFAULT")
-            raise
-        await connection.exec_driver_sql(f"SET {scope} statement_timeout TO DEFAULT")
-
-    async def _disconnect(self) -> None:
-        if self._session is not None:
-            session, self._session = self._session, None
-            await session.close()

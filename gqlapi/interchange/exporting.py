@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from gqlapi.database.unit import Database, ReadUnit
+from gqlapi.database.read_unit import ReadUnit
+from gqlapi.database.unit import Database
 from gqlapi.interchange.blog_data import AUTHORS, TAGS, dump_authors, dump_tags
 from gqlapi.interchange.front_matter import join
 from gqlapi.interchange.reading import DRAFTS

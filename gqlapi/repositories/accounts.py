@@ -9,7 +9,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from gqlapi.database.dialect import bind_ids, is_one_of
-from gqlapi.database.unit import ReadUnit
+from gqlapi.database.read_unit import ReadUnit
 from gqlapi.models import ApiToken, RefreshToken, Session, User, UserCredential, Viewer
 from gqlapi.repositories.base import Repository
 from gqlapi.repositories.records import ApiTokenRecord, Record, SessionRecord

@@ -11,8 +11,8 @@ import sqlalchemy as sa
 
 from gqlapi.database.dialect import AnySelect, bind_ids, is_one_of, page_per_parent
 from gqlapi.database.pagination import Key, cut_page
+from gqlapi.database.read_unit import ReadUnit
 from gqlapi.database.types import utc_now
-from gqlapi.database.unit import ReadUnit
 from gqlapi.errors import Forbidden
 from gqlapi.models import ANONYMOUS, Viewer
 from gqlapi.repositories.conditions import Condition, Filterable

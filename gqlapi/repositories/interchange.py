@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload, undefer
 
-from gqlapi.database.unit import ReadUnit
+from gqlapi.database.read_unit import ReadUnit
 from gqlapi.models import Post, PostTag, Tag, User, UserRole
 
 PAGE_SIZE = 200

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.requests import Request
 
-from gqlapi.database.unit import ReadUnit
+from gqlapi.database.read_unit import ReadUnit
 from gqlapi.http.body import read_body
 from gqlapi.http.failures import HttpFailure
 from gqlapi.schema import Limits, Schema
