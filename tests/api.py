@@ -1,7 +1,7 @@
 """A server on a loopback port, a client that speaks HTTP to it, and a count of the statements that it runs."""
 
 import asyncio
-import socket
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
@@ -12,7 +12,8 @@ import uvicorn
 from starlette.applications import Starlette
 
 from gqlapi.app import create_app
-from gqlapi.database.unit import Database, ReadUnit
+from gqlapi.database.read_unit import ReadUnit
+from gqlapi.database.unit import Database
 from gqlapi.settings import Settings
 
 ERRORS = """
@@ -25,6 +26,9 @@ errors {
   ... on RateLimitedError { retryAfterSeconds }
 }
 """
+# Reading the certificates of the system, which httpx does for each client, takes 70 ms.
+NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+GRACE_SECONDS = 5
 TRANSACTION_CONTROL = ("BEGIN", "COMMIT", "ROLLBACK", "PRAGMA", "SAVEPOINT", "RELEASE", "SET ")
 
 
@@ -98,17 +102,28 @@ class Api:
 async def serve(settings: Settings) -> AsyncIterator[Api]:
     """Serve the application over real HTTP for the length of the block."""
     app = create_app(settings)
-    config = uvicorn.Config(app, log_config=None, lifespan="on", timeout_graceful_shutdown=5, proxy_headers=False)
+    config = uvicorn.Config(app, port=0, log_config=None, lifespan="on", proxy_headers=False)
+    config.load()
     server = uvicorn.Server(config)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        running = asyncio.create_task(server.serve(sockets=[listener]))
-        try:
-            base_url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-            async with httpx.AsyncClient(base_url=base_url, timeout=30) as client:
-                yield Api(app, client)
-        finally:
-            server.should_exit = True
-            await running
+    server.lifespan = config.lifespan_class(config)
+    await server.startup()
+    try:
+        port = server.servers[0].sockets[0].getsockname()[1]
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", verify=NO_TLS, timeout=30) as client:
+            yield Api(app, client)
+    finally:
+        await _end(server)
+
+
+async def _end(server: uvicorn.Server) -> None:
+    """End a server at once: `uvicorn.Server.serve` looks ten times a second whether it should."""
+    for listening in server.servers:
+        listening.close()
+    if server.server_state.tasks:
+        _, late = await asyncio.wait(server.server_state.tasks, timeout=GRACE_SECONDS)
+        for task in late:
+            task.cancel()
+    await server.lifespan.shutdown()
 
 
 def settings_for(database_url: str, **overrides: Any) -> Settings:

@@ -265,13 +265,13 @@ class TestCleanUp:
                 for number in range(3):
                     content = {"query": CREATE, "variables": {"input": new_post(number)}}
                     with pytest.raises(httpx.ReadTimeout):
-                        await author.http.post("/graphql", json=content, headers=author.headers, timeout=0.3)
+                        await author.http.post("/graphql", json=content, headers=author.headers, timeout=1)
             assert await gets_everything_back(author.database)
             assert await count(author.database, Post) == 3
 
     async def test_follows_a_statement_that_took_too_long(self, postgresql_url: str) -> None:
         """SQLite waits for others only at the beginning, and gives up after five seconds."""
-        async with serving_author(postgresql_url, pool_size=3, statement_timeout_ms=200) as author:
+        async with serving_author(postgresql_url, pool_size=3, statement_timeout_ms=500) as author:
             async with blocked_writes(postgresql_url):
                 requests = [author.execute(CREATE, {"input": new_post(number)}) for number in range(3)]
                 results = await asyncio.gather(*requests)
