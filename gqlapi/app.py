@@ -17,9 +17,9 @@ from gqlapi.accounts import Accounts
 from gqlapi.accounts.passwords import Passwords
 from gqlapi.accounts.throttling import AttemptLimits, Throttle
 from gqlapi.accounts.tokens import AccessTokens
-from gqlapi.database.engine import EngineOptions
-from gqlapi.database.unit import Database
+from gqlapi.database.unit import create_database
 from gqlapi.doctor import Severity, examine_pool
+from gqlapi.http import GRAPHQL_PATH
 from gqlapi.http.graphiql.page import graphiql_routes
 from gqlapi.http.graphql import GraphQLEndpoint
 from gqlapi.http.health import Readiness, healthz
@@ -28,7 +28,6 @@ from gqlapi.logs import configure_logs
 from gqlapi.schema import Limits, Schema
 from gqlapi.settings import Settings
 
-GRAPHQL_PATH = "/graphql"
 DEV_ORIGINS = r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?"
 
 logger = structlog.get_logger()
@@ -69,23 +68,6 @@ def create_app(settings: Settings | None = None) -> Starlette:
     app.state.database = database
     app.state.accounts = accounts
     return app
-
-
-def create_database(settings: Settings) -> Database:
-    """Make the database that the settings describe."""
-    options = EngineOptions(
-        pool_size=settings.pool_size,
-        pool_pre_ping=settings.pool_pre_ping,
-        connect_timeout_seconds=settings.connect_timeout_seconds,
-        statement_timeout_ms=settings.statement_timeout_ms,
-    )
-    return Database(
-        settings.database_url,
-        options,
-        read_consistency=settings.read_consistency,
-        queue_size=settings.pool_queue_size,
-        queue_timeout_seconds=settings.pool_timeout_seconds,
-    )
 
 
 def create_limits(settings: Settings) -> Limits:

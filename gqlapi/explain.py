@@ -8,9 +8,10 @@ from typing import Any
 from strawberry.schema.exceptions import InvalidOperationTypeError
 from strawberry.types.graphql import OperationType
 
-from gqlapi.app import create_database, create_limits
+from gqlapi.app import create_limits
 from gqlapi.context import Context
 from gqlapi.database.tracing import ExplainedStatement, ExplainingTrace
+from gqlapi.database.unit import create_database
 from gqlapi.schema import Schema
 from gqlapi.settings import Settings
 

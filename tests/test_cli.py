@@ -172,6 +172,11 @@ class TestOptions:
         result = folder.run(*command, "--version")
         assert (result.returncode, result.stdout) == (0, f"{__version__}\n")
 
+    def test_nobody_waits_for_what_only_a_server_needs(self, folder: Folder) -> None:
+        script = "import sys, gqlapi.cli; print({'graphql', 'starlette', 'strawberry'} & {*sys.modules})"
+        result = folder.run(Path(sys.executable), "-c", script)
+        assert result.stdout == "set()\n", result.stderr
+
     @pytest.mark.parametrize("command", ["dev", "schema"])
     def test_wrong_settings_are_named_one_a_line(self, folder: Folder, command: str) -> None:
         result = folder.run(command, port="x", pool_size="0", log_level="loud")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gqlapi.app import create_database
+from gqlapi.database.unit import create_database
 from gqlapi.explain import explain
 from gqlapi.seeding import SeedSize, seed
 from tests.api import settings_for

@@ -12,9 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from gqlapi.accounts.api_tokens import create_api_token
 from gqlapi.accounts.passwords import Passwords
 from gqlapi.accounts.registration import Registration, register
-from gqlapi.app import create_database
 from gqlapi.cli.base import cli, console, fail, load_settings, run
 from gqlapi.database.types import utc_now
+from gqlapi.database.unit import create_database
 from gqlapi.models import ApiScope, UserCredential, UserRole, Viewer
 from gqlapi.problems import Rejected
 from gqlapi.pruning import prune

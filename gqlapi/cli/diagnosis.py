@@ -12,7 +12,6 @@ from rich.table import Table
 
 from gqlapi.cli.base import WRONG_USAGE, Host, Port, Workers, cli, fail, load_settings, run
 from gqlapi.doctor import Finding, Severity, examine
-from gqlapi.explain import explain
 from gqlapi.logs import configure_logs
 
 QUERY_SUFFIXES = (".graphql", ".gql")
@@ -48,6 +47,9 @@ def explain_command(
     operation: Annotated[str | None, typer.Option(help="Which operation, where there are several.")] = None,
 ) -> None:
     """Run a query, and show its cost and each SQL statement with its plan, which may show values of variables."""
+    # A second of imports, for which the other commands should not wait.
+    from gqlapi.explain import explain  # noqa: PLC0415
+
     settings = load_settings()
     configure_logs(settings)
     explanation = run(explain(settings, _read_query(query), _read_variables(variables), operation))

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from gqlapi.app import create_database
 from gqlapi.cli.base import WRONG_USAGE, cli, console, fail, load_settings, run
+from gqlapi.database.unit import create_database
 from gqlapi.errors import ApiError
 from gqlapi.interchange.exporting import Unwritable, export_blog
 from gqlapi.interchange.importing import import_blog

@@ -5,9 +5,7 @@ from typing import Annotated
 
 import typer
 
-from gqlapi.app import create_limits
 from gqlapi.cli.base import cli, fail, load_settings
-from gqlapi.schema import Schema
 
 SDL_FILE = Path("schema.graphql")
 
@@ -18,6 +16,10 @@ def schema(
     check: Annotated[bool, typer.Option(help="Only compare schema.graphql; fail when it differs.")] = False,
 ) -> None:
     """Print the schema as SDL."""
+    # A second of imports, for which the other commands should not wait.
+    from gqlapi.app import create_limits  # noqa: PLC0415
+    from gqlapi.schema import Schema  # noqa: PLC0415
+
     sdl = Schema(create_limits(load_settings())).sdl
     if not check:
         typer.echo(sdl, nl=False)

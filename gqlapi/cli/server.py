@@ -12,10 +12,10 @@ import uvicorn
 
 from gqlapi import __version__
 from gqlapi.accounts.demo import DEMO_PASSWORD
-from gqlapi.app import GRAPHQL_PATH
 from gqlapi.cli.base import Host, Port, Workers, cli, console, fail, load_settings, run
 from gqlapi.cli.work import list_demo_logins, prepare_database
 from gqlapi.database.url import mask_url
+from gqlapi.http import GRAPHQL_PATH
 from gqlapi.http.graphiql.background import building_in_background
 from gqlapi.logs import configure_logs
 from gqlapi.settings import Settings

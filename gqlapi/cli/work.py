@@ -3,8 +3,8 @@
 from sqlalchemy.exc import DBAPIError
 
 from gqlapi.accounts.demo import create_demo_users, find_demo_logins
-from gqlapi.app import create_database
 from gqlapi.database import migrations
+from gqlapi.database.unit import create_database
 from gqlapi.errors import ApiError
 from gqlapi.progress import Report
 from gqlapi.rendering import render_again

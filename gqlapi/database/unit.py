@@ -14,6 +14,7 @@ from gqlapi.database.failures import is_disconnect, is_transient, to_api_error
 from gqlapi.database.gate import Place, PoolGate
 from gqlapi.database.read_unit import ReadUnit
 from gqlapi.database.tracing import TRACE_OPTION, Trace, install_tracing
+from gqlapi.settings import Settings
 
 # A pool whose connections are all busy makes the next one wait; who asks for health does not.
 PING_TIMEOUT_SECONDS = 2.0
@@ -131,3 +132,20 @@ def _read_options(engine: AsyncEngine, consistency: ReadConsistency) -> dict[str
     if consistency == "statement":
         return {"isolation_level": "AUTOCOMMIT"}
     return {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+
+
+def create_database(settings: Settings) -> Database:
+    """Make the database that the settings describe."""
+    options = EngineOptions(
+        pool_size=settings.pool_size,
+        pool_pre_ping=settings.pool_pre_ping,
+        connect_timeout_seconds=settings.connect_timeout_seconds,
+        statement_timeout_ms=settings.statement_timeout_ms,
+    )
+    return Database(
+        settings.database_url,
+        options,
+        read_consistency=settings.read_consistency,
+        queue_size=settings.pool_queue_size,
+        queue_timeout_seconds=settings.pool_timeout_seconds,
+    )

@@ -1,1 +1,3 @@
 """HTTP: routes, limits on bodies, request ids."""
+
+GRAPHQL_PATH = "/graphql"

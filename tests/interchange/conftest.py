@@ -4,8 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest_asyncio
 
-from gqlapi.app import create_database
-from gqlapi.database.unit import Database
+from gqlapi.database.unit import Database, create_database
 from tests.api import settings_for
 
 
