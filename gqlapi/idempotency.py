@@ -6,7 +6,7 @@ written in the transaction of the mutation: of several at once, the others wait 
 
 import hashlib
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 from uuid import UUID
@@ -37,17 +37,12 @@ class Outcome:
 Body = Callable[[WriteScope], Awaitable[Outcome]]
 
 
-def check_key(key: str | None) -> None:
-    """Check a key that a client chose.
-
-    Raises:
-        Rejected: it is empty or too long.
-    """
-    if key is None or 0 < len(key) <= MAX_KEY_LENGTH:
-        return
-    code = ProblemCode.TOO_LONG if key else ProblemCode.INVALID
-    message = f"An idempotency key has 1 to {MAX_KEY_LENGTH} characters."
-    raise Rejected(ValidationProblem(code=code, message=message, path=KEY_PATH))
+def check_key(key: str | None) -> Iterator[Problem]:
+    """Check a key that a client chose."""
+    if key is not None and not 0 < len(key) <= MAX_KEY_LENGTH:
+        code = ProblemCode.TOO_LONG if key else ProblemCode.INVALID
+        message = f"An idempotency key has 1 to {MAX_KEY_LENGTH} characters."
+        yield ValidationProblem(code=code, message=message, path=KEY_PATH)
 
 
 async def run_once(scope: WriteScope, key: str, fingerprint: str, body: Body) -> Outcome:

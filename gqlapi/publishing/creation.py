@@ -7,47 +7,52 @@ from sqlalchemy.exc import IntegrityError
 
 from gqlapi.accounts.policy import Action, require
 from gqlapi.database.failures import constraint_of
-from gqlapi.models import Post, PostState, PostTag, new_id
+from gqlapi.models import Post, PostState, PostTag
 from gqlapi.problems import Problem, Rejected
 from gqlapi.publishing.checks import MAX_POST_SLUG_LENGTH
-from gqlapi.publishing.drafts import Draft
+from gqlapi.publishing.drafts import Draft, Row
 from gqlapi.publishing.posts import SLUG_TAKEN, set_content, slug_taken
-from gqlapi.publishing.tags import TagFinder
+from gqlapi.publishing.tag_finder import TagFinder
 from gqlapi.repositories import WriteScope
 from gqlapi.repositories.post_writes import PostWriteRepository
 from gqlapi.repositories.slugs import SUFFIX_LENGTH, random_slug
 from gqlapi.words import fold, slug_of
 
-# A row of the input: what can be written, or what is wrong with it.
-Row = Draft | tuple[Problem, ...]
 Result = UUID | tuple[Problem, ...]
 
 
-async def create_post(scope: WriteScope, row: Row) -> UUID:
+async def create_post(scope: WriteScope, draft: Draft) -> UUID:
     """Write one post.
 
     Raises:
         Rejected: something is wrong with it, or the viewer may not.
     """
-    [result] = await create_posts(scope, [row], keeps_others=False)
+    [result] = await create_posts(scope, [draft], keeps_others=False)
     assert isinstance(result, UUID)  # noqa: S101 - else it was rejected
     return result
 
 
 async def create_posts(scope: WriteScope, rows: Sequence[Row], *, keeps_others: bool) -> list[Result]:
-    """Write posts; return the key of each, or what is wrong with it.
+    """Write posts; return the key of each, or what is wrong with it. A constant number of statements for any number.
 
     Without `keeps_others`, one that cannot be written leaves none written.
 
     Raises:
-        Rejected: the viewer may not, or without `keeps_others` for all that is wrong.
+        Rejected: the viewer may not; or none is written, for all that is wrong.
     """
     require(scope.viewer, Action.CREATE_POST, scope.viewer.id)
-    results = await _Creation(scope).run(rows)
-    problems = [problem for result in results if not isinstance(result, UUID) for problem in result]
-    if problems and not keeps_others:
-        raise Rejected(*problems)
+    creation = _Creation(scope)
+    checked = await creation.check(rows)
+    _reject_unless(keeps_others, checked)
+    results = await creation.write(checked)
+    _reject_unless(keeps_others, results)
     return results
+
+
+def _reject_unless(keeps_others: bool, results: Sequence[Draft | Result]) -> None:  # noqa: FBT001 - reads as a sentence
+    problems = [problem for result in results if isinstance(result, tuple) for problem in result]
+    if problems and not (keeps_others and any(not isinstance(result, tuple) for result in results)):
+        raise Rejected(*problems)
 
 
 class _Creation:
@@ -58,28 +63,42 @@ class _Creation:
         self._posts = PostWriteRepository(scope)
         self._tags = TagFinder(scope)
 
-    async def run(self, rows: Sequence[Row]) -> list[Result]:
-        await self._tags.load([ref for row in rows if isinstance(row, Draft) for ref in row.post.tags])
-        checked = [self._check_tags(row) for row in rows]
-        drafts = [row for row in checked if isinstance(row, Draft)]
-        free = iter(await self._posts.free_slugs([_slug_base(draft) for draft in drafts]))
-        slugs = [fold(draft.post.slug) if draft.post.slug else slug for draft, slug in zip(drafts, free, strict=True)]
-        written = iter(await self._write(drafts, slugs))
-        return [next(written) if isinstance(row, Draft) else row for row in checked]
+    async def check(self, rows: Sequence[Row]) -> list[Row]:
+        """Look up what the rows name; return the rows with what is wrong with them. Nothing is written."""
+        drafts = [row for row in rows if isinstance(row, Draft)]
+        await self._tags.load([ref for draft in drafts for ref in draft.post.tags])
+        # The posts that have a slug, those of the input included.
+        owners = await self._posts.ids_by_slug([fold(draft.post.slug) for draft in drafts if draft.post.slug])
+        return [self._check(row, owners) if isinstance(row, Draft) else row for row in rows]
 
-    def _check_tags(self, row: Row) -> Row:
-        if not isinstance(row, Draft):
-            return row
-        _, problems = self._tags.resolve(row.post.tags)
-        return tuple(problems) or row
+    def _check(self, draft: Draft, owners: dict[str, UUID]) -> Row:
+        problems = self._tags.missing(draft.post.tags)
+        if draft.post.slug is not None:
+            owner = owners.setdefault(fold(draft.post.slug), draft.id)
+            if owner != draft.id:
+                problems.append(slug_taken(owner, (*draft.post.path, "slug")))
+        return tuple(problems) or draft
 
-    async def _write(self, drafts: Sequence[Draft], slugs: Sequence[str]) -> list[Result]:
-        posts = [self._make(draft, slug) for draft, slug in zip(drafts, slugs, strict=True)]
+    async def write(self, rows: Sequence[Row]) -> list[Result]:
+        """Write the rows in which nothing is wrong."""
+        drafts = [row for row in rows if isinstance(row, Draft)]
+        await self._tags.create([ref for draft in drafts for ref in draft.post.tags])
+        written = iter(await self._write(await self._with_slugs(drafts)))
+        return [next(written) if isinstance(row, Draft) else row for row in rows]
+
+    async def _with_slugs(self, drafts: Sequence[Draft]) -> list[tuple[Draft, str]]:
+        chosen = {fold(draft.post.slug) for draft in drafts if draft.post.slug}
+        bases = [_slug_base(draft) for draft in drafts if not draft.post.slug]
+        made = iter(await self._posts.free_slugs(bases, chosen))
+        return [(draft, fold(draft.post.slug) if draft.post.slug else next(made)) for draft in drafts]
+
+    async def _write(self, drafts: Sequence[tuple[Draft, str]]) -> list[Result]:
+        posts = [self._make(draft, slug) for draft, slug in drafts]
         try:
             await self._posts.create(posts)
         except IntegrityError:
-            # A slug is taken, by another row of the input or by somebody else at this moment: each row by itself.
-            return [await self._write_one(draft, slug) for draft, slug in zip(drafts, slugs, strict=True)]
+            # Somebody else took a slug at this moment: each row by itself.
+            return [await self._write_one(draft, slug) for draft, slug in drafts]
         return [post.id for post in posts]
 
     async def _write_one(self, draft: Draft, slug: str) -> Result:
@@ -91,7 +110,8 @@ class _Creation:
                 if constraint_of(error) != SLUG_TAKEN:
                     raise
                 if draft.post.slug is not None:
-                    return (await slug_taken(self._posts, slug, (*draft.post.path, "slug")),)
+                    owners = await self._posts.ids_by_slug([slug])
+                    return (slug_taken(owners.get(slug), (*draft.post.path, "slug")),)
                 slug = random_slug(_slug_base(draft))
             else:
                 return post.id
@@ -101,7 +121,7 @@ class _Creation:
         assert author_id is not None  # noqa: S101 - only those who are signed in may create posts
         title = given.title.strip()
         post = Post(
-            id=new_id(),
+            id=draft.id,
             author_id=author_id,
             slug=slug,
             title=title,
@@ -111,10 +131,9 @@ class _Creation:
             published_at=now if given.publish else None,
         )
         set_content(post, draft.content)
-        tag_ids, _ = self._tags.resolve(given.tags)
         post.post_tags = [
             PostTag(tag_id=id_, position=position, visible_from=post.visible_from)
-            for position, id_ in enumerate(tag_ids)
+            for position, id_ in enumerate(self._tags.ids_of(given.tags))
         ]
         return post
 

@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from gqlapi.content import RenderedContent, render
-from gqlapi.problems import Path, Problem, ProblemCode, ValidationProblem
+from gqlapi.models import new_id
+from gqlapi.problems import Path, Problem, ProblemCode, Rejected, ValidationProblem
 from gqlapi.publishing.checks import (
     MAX_POST_SLUG_LENGTH,
     MAX_TAG_SLUG_LENGTH,
@@ -17,7 +18,7 @@ from gqlapi.publishing.checks import (
     check_title,
 )
 
-# Rendering takes about a second for a megabyte; what is longer than this is rendered in a thread.
+# Rendering takes a second for a megabyte, and some ten for a hostile one; what is longer is rendered in a thread.
 LONG_MARKDOWN = 10_000
 
 
@@ -49,16 +50,40 @@ class Draft:
 
     post: NewPost
     content: RenderedContent
+    # Known before the transaction, so that two rows with one slug can be told apart.
+    id: UUID = field(default_factory=new_id)
 
 
-async def prepare(post: NewPost, problems: Sequence[Problem] = ()) -> Draft | tuple[Problem, ...]:
-    """Check and render a post; return all that is wrong with it, `problems` included, if anything is."""
-    return (*problems, *_check(post)) or Draft(post, await render_aside(post.markdown))
+# A row of an input: what can be written, or what is wrong with it.
+Row = Draft | tuple[Problem, ...]
 
 
-async def render_aside(markdown: str) -> RenderedContent:
+async def prepare(post: NewPost, problems: Sequence[Problem] = ()) -> Draft:
+    """Check and render a post; `problems` are known already.
+
+    Raises:
+        Rejected: for all that is wrong with it.
+    """
+    [row] = await prepare_all([(post, problems)])
+    if not isinstance(row, Draft):
+        raise Rejected(*row)
+    return row
+
+
+async def prepare_all(given: Sequence[tuple[NewPost, Sequence[Problem]]]) -> list[Row]:
+    """Check and render posts, of which some problems may be known already."""
+    checked = [(post, (*problems, *_check(post))) for post, problems in given]
+    contents = iter(await render_aside([post.markdown for post, problems in checked if not problems]))
+    return [problems or Draft(post, next(contents)) for post, problems in checked]
+
+
+async def render_aside(texts: Sequence[str]) -> list[RenderedContent]:
     """Render Markdown without keeping other requests waiting."""
-    return render(markdown) if len(markdown) <= LONG_MARKDOWN else await asyncio.to_thread(render, markdown)
+
+    def render_all() -> list[RenderedContent]:
+        return [render(text) for text in texts]
+
+    return await asyncio.to_thread(render_all) if sum(map(len, texts)) > LONG_MARKDOWN else render_all()
 
 
 def _check(post: NewPost) -> Iterator[Problem]:

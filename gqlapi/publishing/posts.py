@@ -1,8 +1,8 @@
 """Writing posts. Each function runs in the transaction of its scope and changes nothing when it rejects."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy.exc import IntegrityError
@@ -12,16 +12,16 @@ from gqlapi.checks import check_version, invalid, not_found
 from gqlapi.content import RENDERER_VERSION, RenderedContent
 from gqlapi.database.failures import constraint_of
 from gqlapi.models import ChangeKind, GlobalId, Post, PostState
+from gqlapi.models.base import EPOCH
 from gqlapi.problems import ConflictProblem, Path, Problem, ProblemCode, Rejected, ValidationProblem, reject_if_any
 from gqlapi.publishing.checks import MAX_POST_SLUG_LENGTH, MAX_TAGS_PER_POST, check_markdown, check_slug, check_title
 from gqlapi.publishing.drafts import TagRef, check_tags, render_aside
-from gqlapi.publishing.tags import TagFinder
+from gqlapi.publishing.tag_finder import TagFinder
 from gqlapi.repositories import WriteScope
 from gqlapi.repositories.post_writes import PostWriteRepository
 from gqlapi.words import fold
 
 SLUG_TAKEN = "uq_posts_slug"
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +60,10 @@ async def prepare_patch(patch: PostPatch, problems: Sequence[Problem] = ()) -> P
     if patch.tags is not None:
         problems += _check_tag_patch(patch.tags)
     reject_if_any(problems)
-    content = None if patch.markdown is None else await render_aside(patch.markdown)
-    return PostPatch(patch.title, patch.markdown, patch.slug, patch.tags, content)
+    if patch.markdown is None:
+        return patch
+    [content] = await render_aside([patch.markdown])
+    return replace(patch, content=content)
 
 
 def _check_tag_patch(patch: TagListPatch) -> list[Problem]:
@@ -87,7 +89,9 @@ async def update_post(scope: WriteScope, id_: UUID, expected_version: int | None
     except IntegrityError as error:
         if constraint_of(error) != SLUG_TAKEN:
             raise
-        raise Rejected(await slug_taken(repository, fold(patch.slug or ""), ("patch", "slug"))) from None
+        slug = fold(patch.slug or "")
+        existing = await repository.ids_by_slug([slug])
+        raise Rejected(slug_taken(existing.get(slug), ("patch", "slug"))) from None
     if tag_ids is not None:
         await repository.replace_tags(post, tag_ids)
     if patch.title is not None or patch.markdown is not None:
@@ -110,9 +114,8 @@ def set_content(post: Post, content: RenderedContent) -> None:
     post.reading_time_minutes, post.renderer = content.reading_time_minutes, RENDERER_VERSION
 
 
-async def slug_taken(repository: PostWriteRepository, slug: str, path: Path) -> Problem:
+def slug_taken(existing: UUID | None, path: Path) -> Problem:
     """Return the problem of a slug that another post has."""
-    existing = await repository.id_of_slug(slug)
     existing_id = GlobalId("Post", existing).encode() if existing else None
     return ConflictProblem(message="Another post has this slug.", path=path, existing_id=existing_id)
 
@@ -120,27 +123,22 @@ async def slug_taken(repository: PostWriteRepository, slug: str, path: Path) -> 
 async def _patched_tags(scope: WriteScope, post: Post, patch: TagListPatch) -> list[UUID]:
     finder = TagFinder(scope)
     given = [*(patch.set or ()), *patch.add]
-    await finder.load(given)
-    await finder.load(patch.remove, creates=False)
-    added, problems = finder.resolve(given)
-    removed, _ = finder.resolve(patch.remove)
-    reject_if_any(problems)
+    reject_if_any(await finder.load(given))
+    await finder.load(patch.remove)  # what is not there cannot be on the post
+    await finder.create(given)
+    removed = finder.ids_of(patch.remove)
     kept = [] if patch.set is not None else [link.tag_id for link in post.post_tags]
-    tag_ids = [id_ for id_ in dict.fromkeys([*kept, *added]) if id_ not in removed]
+    tag_ids = [id_ for id_ in dict.fromkeys([*kept, *finder.ids_of(given)]) if id_ not in removed]
     if len(tag_ids) > MAX_TAGS_PER_POST:
         message = f"A post has at most {MAX_TAGS_PER_POST} tags."
         raise Rejected(ValidationProblem(code=ProblemCode.TOO_MANY, message=message, path=("patch", "tags")))
     return tag_ids
 
 
-def check_publication(at: datetime | None) -> None:
-    """Check a time of publication.
-
-    Raises:
-        Rejected: it lies before 1970.
-    """
+def check_publication(at: datetime | None) -> Iterator[Problem]:
+    """Check a time of publication."""
     if at is not None and at < EPOCH:
-        raise Rejected(invalid(("at",), "A post cannot be published before 1970."))
+        yield invalid(("at",), "A post cannot be published before 1970.")
 
 
 async def publish_post(scope: WriteScope, id_: UUID, expected_version: int | None, at: datetime | None) -> None:
@@ -151,13 +149,15 @@ async def publish_post(scope: WriteScope, id_: UUID, expected_version: int | Non
     Raises:
         Rejected: there is no such post, it has changed, or the viewer may not.
     """
-    check_publication(at)
 
     def publish(post: Post) -> ChangeKind:
-        was_public = post.published_at is not None and post.published_at <= scope.now
-        published_at = at or (post.published_at if was_public else None) or scope.now
+        has_been_public = post.published_at is not None and post.published_at <= scope.now
+        is_public = has_been_public and post.state is PostState.PUBLISHED
+        published_at = at or (post.published_at if has_been_public else None) or scope.now
         post.state, post.published_at = PostState.PUBLISHED, published_at
-        return ChangeKind.PUBLISHED if published_at <= scope.now else ChangeKind.UPDATED
+        if published_at <= scope.now:
+            return ChangeKind.PUBLISHED
+        return ChangeKind.UNPUBLISHED if is_public else ChangeKind.UPDATED
 
     await _change(scope, id_, expected_version, publish)
 
@@ -177,7 +177,7 @@ async def unpublish_post(scope: WriteScope, id_: UUID, expected_version: int | N
 
 
 async def archive_post(scope: WriteScope, id_: UUID, expected_version: int | None) -> None:
-    """Take a post out of the public's sight; it keeps its time of publication.
+    """Take a post out of the public's sight; it keeps its time of publication, unless that lies ahead.
 
     Raises:
         Rejected: there is no such post, it has changed, or the viewer may not.
@@ -185,6 +185,8 @@ async def archive_post(scope: WriteScope, id_: UUID, expected_version: int | Non
 
     def archive(post: Post) -> ChangeKind:
         post.state = PostState.ARCHIVED
+        if post.published_at is not None and post.published_at > scope.now:
+            post.published_at = None  # else it would pass for a time at which the post became public
         return ChangeKind.ARCHIVED
 
     await _change(scope, id_, expected_version, archive)

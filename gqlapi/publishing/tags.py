@@ -1,6 +1,6 @@
-"""Finding, creating and organising tags."""
+"""Organising tags."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from itertools import chain
 from uuid import UUID
 
@@ -13,6 +13,7 @@ from gqlapi.models import GlobalId, Tag
 from gqlapi.problems import (
     ConflictProblem,
     NotFoundProblem,
+    Path,
     Problem,
     ProblemCode,
     Rejected,
@@ -20,96 +21,12 @@ from gqlapi.problems import (
     reject_if_any,
 )
 from gqlapi.publishing.checks import MAX_TAG_SLUG_LENGTH, check_description, check_slug, check_tag_name
-from gqlapi.publishing.drafts import TagRef
+from gqlapi.publishing.tag_finder import NAME_TAKEN, SLUG_TAKEN, name_key_of
 from gqlapi.repositories import WriteScope
-from gqlapi.repositories.slugs import SUFFIX_LENGTH, free_slugs, random_slug
 from gqlapi.repositories.tag_writes import TagWriteRepository
-from gqlapi.words import fold, slug_of
+from gqlapi.words import fold
 
 MAX_MERGED_TAGS = 100
-NAME_TAKEN = "uq_tags_name_key"
-
-
-class TagFinder:
-    """Finds the tags that posts name, and creates those that are named for the first time."""
-
-    def __init__(self, scope: WriteScope) -> None:
-        """Find in a transaction."""
-        self._scope = scope
-        self._repository = TagWriteRepository(scope)
-        self._by_id: dict[UUID, Tag] = {}
-        self._by_slug: dict[str, Tag] = {}
-        self._by_name: dict[str, Tag] = {}
-
-    async def load(self, references: Collection[TagRef], *, creates: bool = True) -> None:
-        """Load what the references name, in one statement, and create the names that are new.
-
-        Raises:
-            Rejected: the viewer may not create tags.
-        """
-        if not references:
-            return
-        names = {_name_key(ref.name): ref.name.strip() for ref in references if ref.name is not None}
-        found = await self._repository.list_by_any_key(
-            ids=[ref.id for ref in references if ref.id is not None],
-            slugs=[fold(ref.slug) for ref in references if ref.slug is not None],
-            name_keys=names,
-        )
-        for tag in found:
-            self._keep(tag)
-        missing = names.keys() - self._by_name.keys()
-        if missing and creates:
-            require(self._scope.viewer, Action.CREATE_TAG)
-            # Sorted: two transactions that create the same tags wait for each other in one order.
-            for name_key in sorted(missing):
-                self._keep(await self._create(names[name_key]))
-
-    def resolve(self, references: Sequence[TagRef]) -> tuple[list[UUID], list[Problem]]:
-        """Return the keys of loaded tags in the order of the references, each once, and what was not found."""
-        ids: dict[UUID, None] = {}
-        problems: list[Problem] = []
-        for ref in references:
-            tag = self._find(ref)
-            if tag is None:
-                problems.append(_not_found(ref))
-            else:
-                ids[tag.id] = None
-        return [*ids], problems
-
-    def _find(self, ref: TagRef) -> Tag | None:
-        if ref.id is not None:
-            return self._by_id.get(ref.id)
-        if ref.slug is not None:
-            return self._by_slug.get(fold(ref.slug))
-        return self._by_name.get(_name_key(ref.name or ""))
-
-    def _keep(self, tag: Tag) -> None:
-        self._by_id[tag.id] = self._by_slug[tag.slug] = self._by_name[tag.name_key] = tag
-
-    async def _create(self, name: str) -> Tag:
-        base = slug_of(name, MAX_TAG_SLUG_LENGTH - SUFFIX_LENGTH) or "tag"
-        [slug] = await free_slugs(self._scope.session, Tag.slug, [base])
-        while True:
-            tag = Tag(slug=slug, name=name, name_key=_name_key(name), created_at=self._scope.now)
-            try:
-                await self._repository.create(tag)
-            except IntegrityError as error:
-                if constraint_of(error) == NAME_TAKEN:
-                    existing = await self._repository.get_by_name_key(_name_key(name))
-                    if existing is not None:  # somebody else created it at this moment
-                        return existing
-                slug = random_slug(base)
-            else:
-                return tag
-
-
-def _not_found(ref: TagRef) -> Problem:
-    given = GlobalId("Tag", ref.id).encode() if ref.id else None
-    return NotFoundProblem(message="There is no such tag.", path=(*ref.path, "id" if ref.id else "slug"), id=given)
-
-
-def _name_key(name: str) -> str:
-    return fold(name.strip())
 
 
 async def upsert_tag(
@@ -126,7 +43,7 @@ async def upsert_tag(
     checks = check_slug(slug, ("slug",), MAX_TAG_SLUG_LENGTH), check_tag_name(name, ("name",))
     reject_if_any(chain(*checks, check_description(description, ("description",))))
     repository = TagWriteRepository(scope)
-    values = {"name": name.strip(), "name_key": _name_key(name)} | ({} if keeps else {"description": description})
+    values = {"name": name.strip(), "name_key": name_key_of(name)} | ({} if keeps else {"description": description})
     while True:
         tag = await repository.get_by_slug_for_update(fold(slug))
         try:
@@ -141,13 +58,15 @@ async def upsert_tag(
         except IntegrityError as error:
             if constraint_of(error) == NAME_TAKEN:
                 raise await _name_taken(repository, name) from None
-            # Else somebody created it at this moment: theirs is changed in the next round.
+            if constraint_of(error) != SLUG_TAKEN:
+                raise
+            # Somebody created it at this moment: theirs is changed in the next round.
         else:
             return tag.id, False
 
 
 async def _name_taken(repository: TagWriteRepository, name: str) -> Rejected:
-    existing = await repository.get_by_name_key(_name_key(name))
+    existing = await repository.get_by_name_key(name_key_of(name))
     return Rejected(
         ConflictProblem(
             message="Another tag has this name.", path=("name",), existing_id=existing.global_id if existing else None
@@ -182,7 +101,9 @@ async def merge_tags(scope: WriteScope, source_ids: Sequence[UUID], into: UUID) 
     reject_if_any(_check_merge(source_ids, into))
     repository = TagWriteRepository(scope)
     tags = {tag.id: tag for tag in await repository.list_for_update([*source_ids, into])}
-    paths = {id_: ("from", str(index)) for index, id_ in enumerate(source_ids)} | {into: ("into",)}
+    paths: dict[UUID, Path] = {into: ("into",)}
+    for index, id_ in enumerate(source_ids):
+        paths.setdefault(id_, ("from", str(index)))
     reject_if_any(
         NotFoundProblem(message="There is no such tag.", path=path, id=GlobalId("Tag", id_).encode())
         for id_, path in paths.items()

@@ -1,6 +1,6 @@
 """Writes of posts."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -34,13 +34,16 @@ class PostWriteRepository:
         )
         return (await self._session.scalars(statement)).one_or_none()
 
-    async def id_of_slug(self, slug: str) -> UUID | None:
-        """Return the key of the post with this slug, visible or not."""
-        return (await self._session.scalars(sa.select(Post.id).where(Post.slug == slug))).one_or_none()
+    async def ids_by_slug(self, slugs: Collection[str]) -> dict[str, UUID]:
+        """Return the keys of the posts with these slugs, visible or not."""
+        if not slugs:
+            return {}
+        rows = await self._session.execute(sa.select(Post.slug, Post.id).where(Post.slug.in_(slugs)))
+        return {slug: id_ for slug, id_ in rows}  # noqa: C416 - rows are no pairs to a type checker
 
-    async def free_slugs(self, bases: Sequence[str]) -> list[str]:
+    async def free_slugs(self, bases: Sequence[str], reserved: Collection[str]) -> list[str]:
         """Return a free slug for each base, in one statement."""
-        return await free_slugs(self._session, Post.slug, bases)
+        return await free_slugs(self._session, Post.slug, bases, reserved) if bases else []
 
     def savepoint(self) -> AsyncSessionTransaction:
         """Open a savepoint, which a failure inside goes back to; what was changed before it is written first."""

@@ -59,6 +59,17 @@ class TagWriteRepository:
             self._session.add(tag)
         await SearchIndex(self._session).put([tag])
 
+    async def create_missing(self, tags: Sequence[Tag]) -> None:
+        """Insert tags, but those whose slug or name is taken at this moment, in a constant number of statements.
+
+        The given objects stay outside the session: read what is there now.
+        """
+        columns = ("id", "slug", "name", "name_key", "created_at", "updated_at")
+        rows = [{column: getattr(tag, column) for column in columns} for tag in tags]
+        await self._session.execute(self._insert(Tag).on_conflict_do_nothing(), rows)
+        written = sa.select(Tag).where(Tag.id.in_([tag.id for tag in tags]))
+        await SearchIndex(self._session).put(await self._session.scalars(written))
+
     async def update(self, tag: Tag) -> None:
         """Write a changed tag as its next version.
 

@@ -87,7 +87,7 @@ class VersionConflictError(UserError):
     expected_version: int = strawberry.field(description="The version that was given.")
     current_version: int = strawberry.field(description="The version of the row as it is.")
     current: Node | None = strawberry.field(
-        resolver=_current, description="The row as it is, to merge the change with."
+        resolver=_current, description="The row as it is, to merge the change with; null when it is deleted."
     )
 
 

@@ -1,10 +1,13 @@
 """Many posts at once, and what writing costs."""
 
+import threading
 from typing import Any
 
 import pytest
 
+from gqlapi.content import RenderedContent, render
 from gqlapi.models import User
+from gqlapi.publishing import drafts
 from tests.api import Api
 from tests.factories import make_user, save
 from tests.publishing.test_posts import codes
@@ -39,6 +42,11 @@ async def count(api: Api) -> int:
     return total
 
 
+async def count_tags(api: Api) -> int:
+    total: int = (await api.data("{ tags { totalCount } }"))["tags"]["totalCount"]
+    return total
+
+
 class TestCreatePosts:
     async def test_writes_all_in_their_order(self, api: Api, client: Api) -> None:
         payload = await create_posts(client, rows(100, tags=[{"name": "same"}, {"name": "new"}]))
@@ -64,9 +72,49 @@ class TestCreatePosts:
         payload = await create_posts(client, posts)
         assert (payload["createdCount"], await count(api)) == (0, 0)
         assert codes(payload) == [("REQUIRED", f"posts/{number}/title") for number in (12, 40, 99)]
-        failed = [number for number, result in enumerate(payload["results"]) if result["errors"]]
-        assert (len(payload["results"]), failed) == (100, [12, 40, 99])
-        assert (await api.data("{ tags { totalCount } }"))["tags"]["totalCount"] == 0
+        assert payload["results"] == []
+        assert await count_tags(api) == 0
+
+    async def test_that_writes_none_keeps_nothing(self, api: Api, client: Api) -> None:
+        bad = rows(2, tags=[{"name": "Orphan"}, {"slug": "missing"}])
+        payload = await create_posts(client, bad, onError="REJECT_FAILED", idempotencyKey="k")
+        assert codes(payload) == [("NOT_FOUND", f"posts/{number}/tags/1/slug") for number in range(2)]
+        assert (payload["createdCount"], payload["results"], await count_tags(api)) == (0, [], 0)
+        mended = await create_posts(client, rows(2), onError="REJECT_FAILED", idempotencyKey="k")
+        assert (mended["createdCount"], mended["errors"]) == (2, [])
+
+    async def test_makes_no_tags_for_a_row_that_fails(self, api: Api, client: Api) -> None:
+        posts = [*rows(1, tags=[{"name": "Good"}]), *rows(1, tags=[{"name": "Orphan"}, {"slug": "missing"}])]
+        payload = await create_posts(client, posts, onError="REJECT_FAILED")
+        assert (payload["createdCount"], await count_tags(api)) == (1, 1)
+
+    async def test_takes_two_thousand_new_tags(self, api: Api, client: Api) -> None:
+        posts = [{**row, "tags": [{"name": f"Tag {n} {m}"} for m in range(20)]} for n, row in enumerate(rows(100))]
+        payload = await create_posts(client, posts)
+        assert (payload["createdCount"], await count_tags(api)) == (100, 2000)
+        assert payload["results"][99]["post"]["tags"] == [{"name": f"Tag 99 {m}"} for m in range(20)]
+
+    async def test_stores_the_first_spelling_of_a_new_tag(self, api: Api, client: Api) -> None:
+        await create_posts(client, [*rows(1, tags=[{"name": "Zig"}]), *rows(1, tags=[{"name": " ZIG "}])])
+        assert await api.data("{ tags { nodes { name } } }") == {"tags": {"nodes": [{"name": "Zig"}]}}
+
+    async def test_leaves_a_chosen_slug_to_who_chose_it(self, client: Api) -> None:
+        chosen, made = {"title": "Other", "markdown": "", "slug": "hello"}, {"title": "Hello", "markdown": ""}
+        payload = await create_posts(client, [made, chosen, made])
+        assert [result["post"]["slug"] for result in payload["results"]] == ["hello-2", "hello", "hello-3"]
+
+    async def test_renders_long_texts_aside(self, client: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+        """One text is short; a hundred of them would keep everybody waiting."""
+        threads: list[threading.Thread] = []
+
+        def render_somewhere(markdown: str) -> RenderedContent:
+            threads.append(threading.current_thread())
+            return render(markdown)
+
+        monkeypatch.setattr(drafts, "render", render_somewhere)
+        await create_posts(client, [{"title": "A", "markdown": "x" * 5_000}] * 3)
+        assert len(threads) == 3
+        assert threading.main_thread() not in threads
 
     async def test_gives_equal_titles_slugs_of_their_own(self, client: Api) -> None:
         payload = await create_posts(client, [{"title": "Same", "markdown": ""}] * 30)
@@ -94,12 +142,17 @@ class TestCreatePosts:
 
 class TestStatements:
     async def test_are_as_many_for_two_posts_as_for_a_hundred(self, client: Api) -> None:
+        """Each with a tag of its own, and one that fails."""
+        await create_posts(client, rows(1, slug="taken"))
         counts = []
-        for size in (2, 100):
+        for size in (3, 100):
+            posts = [{**row, "tags": [{"name": f"Tag {n} of {size}"}]} for n, row in enumerate(rows(size))]
+            posts[1]["slug"] = "taken"
             with client.statements() as statements:
-                await create_posts(client, rows(size))
+                payload = await create_posts(client, posts, onError="REJECT_FAILED")
+            assert payload["createdCount"] == size - 1
             counts.append(len(statements))
-        assert counts[0] == counts[1] <= 12
+        assert counts[0] == counts[1] <= 24
 
     async def test_of_one_post_are_few(self, client: Api, dialect: str) -> None:
         await client.payload("createPost", {"title": "x", "markdown": "x", "tags": [{"name": "a"}]})

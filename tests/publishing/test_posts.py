@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from gqlapi.database.types import utc_now
 from gqlapi.models import Post, PostChange, PostState, PostTag, User, UserRole
+from gqlapi.publishing import drafts
 from gqlapi.words import slug_of
 from tests.api import Api
 from tests.factories import make_draft, make_post, make_tag, make_user, save
@@ -228,6 +229,21 @@ class TestUpdatePost:
         data = await client.data("query($id: ID!) { post(by: { id: $id }) { version } tags { totalCount } }", post)
         assert data == {"post": {"version": 1}, "tags": {"totalCount": 1}}
 
+    async def test_tells_all_that_is_wrong_at_once(self, client: Api) -> None:
+        given = {"id": "x", "patch": {"title": "", "slug": "A b"}, "idempotencyKey": ""}
+        assert codes(await client.payload("updatePost", given)) == [
+            ("INVALID", "id"), ("INVALID", "idempotencyKey"), ("REQUIRED", "patch/title"), ("INVALID", "patch/slug"),
+        ]  # fmt: skip
+
+    async def test_of_nobody_is_refused_before_anything_is_looked_at(
+        self, api: Api, client: Api, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        post = (await create(client))["post"]
+        monkeypatch.setattr(drafts, "render", None)
+        for id_ in (post["id"], "x"):
+            payload = await update(api, {"id": id_}, {"title": "", "markdown": "x"})
+            assert codes(payload) == [("UNAUTHENTICATED", "")]
+
     async def test_of_another_version_writes_nothing(self, client: Api) -> None:
         post = (await create(client))["post"]
         await update(client, post, {"title": "One"}, expectedVersion=1)
@@ -283,6 +299,8 @@ class TestStates:
 
     async def test_keep_their_time_or_forget_it(self, client: Api, before: str) -> None:
         post = await self.prepare(client, before)
+        archived = (await change(client, "archivePost", post))["post"]["publishedAt"]
+        assert archived == (LONG_AGO if before in {"PUBLISHED", "ARCHIVED"} else None)
         published = (await change(client, "publishPost", post))["post"]["publishedAt"]
         assert (published == LONG_AGO) is (before in {"PUBLISHED", "ARCHIVED"})
         assert (await change(client, "archivePost", post))["post"]["publishedAt"] == published
@@ -308,6 +326,17 @@ class TestPublishPost:
     async def test_refuses_a_time_before_1970(self, client: Api) -> None:
         post = (await create(client))["post"]
         assert codes(await change(client, "publishPost", post, at="1969-12-31T23:59:59Z")) == [("INVALID", "at")]
+
+    async def test_tells_all_that_is_wrong_at_once(self, client: Api) -> None:
+        given = {"id": "x", "at": "1969-12-31T23:59:59Z", "idempotencyKey": "x" * 256}
+        expected = [("INVALID", "id"), ("TOO_LONG", "idempotencyKey"), ("INVALID", "at")]
+        assert codes(await client.payload("publishPost", given)) == expected
+
+    async def test_later_takes_a_public_post_away(self, api: Api, client: Api) -> None:
+        post = (await create(client, publish=True))["post"]
+        for kind in ("UNPUBLISHED", "UPDATED"):
+            assert (await change(client, "publishPost", post, at=LATER))["post"]["status"] == "SCHEDULED"
+            assert (await changes_of(api))[-1] == kind
 
     async def test_schedules_by_the_clock_alone(self, api: Api, client: Api) -> None:
         post = (await create(client, tags=[{"name": "a"}]))["post"]

@@ -113,6 +113,7 @@ class TestMergeTags:
             ([], a.global_id, [("REQUIRED", "from")]),
             ([a.global_id, b.global_id], a.global_id, [("INVALID", "from/0")]),
             ([a.global_id, missing.global_id], b.global_id, [("NOT_FOUND", "from/1")]),
+            ([a.global_id, a.global_id, missing.global_id], b.global_id, [("NOT_FOUND", "from/2")]),
             ([a.global_id], missing.global_id, [("NOT_FOUND", "into")]),
             (["x"], "y", [("INVALID", "from/0"), ("INVALID", "into")]),
             ([make_tag().global_id for _ in range(101)], a.global_id, [("TOO_MANY", "from")]),

@@ -11,7 +11,7 @@ import strawberry
 
 from gqlapi.idempotency import Body, Outcome, check_key, fingerprint_of, run_once
 from gqlapi.models import decode_global_id
-from gqlapi.problems import Path, ProblemCode, Rejected, ValidationProblem
+from gqlapi.problems import Path, Problem, ProblemCode, Rejected, ValidationProblem, reject_if_any
 from gqlapi.schema.fields import FieldRules, Info, rules_metadata
 from gqlapi.schema.user_errors import UserError
 
@@ -65,7 +65,7 @@ async def carry_out(info: Info, given: Any, body: Body) -> Outcome:
         Rejected: nothing was written.
     """
     key: str | None = getattr(given, "idempotency_key", None)
-    check_key(key)
+    reject_if_any(check_key(key))
     if key is None:
         return await info.context.mutate(body)
     fingerprint = fingerprint_of(info.field_name, plain(given))
@@ -99,6 +99,15 @@ def given_id(typename: str, text: str, path: Path = ("id",)) -> Any:
             ValidationProblem(code=ProblemCode.INVALID, message=f"This is not the id of a {typename}.", path=path)
         )
     return global_id.id
+
+
+def problems_of(check: Callable[[], object]) -> tuple[Problem, ...]:
+    """Return what a check rejects, so that it can be told together with what else is wrong."""
+    try:
+        check()
+    except Rejected as rejected:
+        return rejected.problems
+    return ()
 
 
 def left_out(value: Any) -> Any:

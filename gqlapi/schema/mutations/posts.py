@@ -1,7 +1,7 @@
 """Mutations of posts."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -9,12 +9,12 @@ import strawberry
 
 from gqlapi.accounts.policy import Action, require
 from gqlapi.checks import required
-from gqlapi.idempotency import Outcome
+from gqlapi.idempotency import Outcome, check_key
 from gqlapi.models import Viewer
-from gqlapi.problems import Problem, ProblemCode, Rejected, ValidationProblem
+from gqlapi.problems import Problem, ProblemCode, Rejected, ValidationProblem, reject_if_any
 from gqlapi.publishing import posts
-from gqlapi.publishing.creation import Row, create_post, create_posts
-from gqlapi.publishing.drafts import prepare
+from gqlapi.publishing.creation import create_post, create_posts
+from gqlapi.publishing.drafts import prepare, prepare_all
 from gqlapi.repositories import WriteScope
 from gqlapi.schema.fields import FieldRules, Info, needs
 from gqlapi.schema.mutations.base import (
@@ -25,6 +25,7 @@ from gqlapi.schema.mutations.base import (
     carry_out,
     given_id,
     mutation,
+    problems_of,
 )
 from gqlapi.schema.mutations.post_inputs import (
     ArchivePostInput,
@@ -43,6 +44,7 @@ from gqlapi.schema.ordering import to_ordering
 from gqlapi.schema.pagination import Edge
 from gqlapi.schema.scalars import Cursor
 from gqlapi.schema.types import POSTS, Post
+from gqlapi.schema.user_errors import UserError
 
 MAX_BULK = 100
 DEFAULT_ORDERING = to_ordering(POSTS.default_order)
@@ -79,8 +81,12 @@ class PostPayload(Payload):
 class PostsPayload(Payload):
     """What became of several posts."""
 
+    errors: list[UserError] = strawberry.field(
+        description="Why posts were not written, of all together; empty when all were."
+    )
     results: list[PostPayload] = strawberry.field(
-        default_factory=list, description="What became of each post of the input, in its order."
+        default_factory=list,
+        description="What became of each post of the input, in its order; empty when none was written.",
     )
     created_count: int = strawberry.field(default=0, description="How many were written.")
 
@@ -96,8 +102,24 @@ async def _answer(info: Info, id_: UUID) -> PostPayload:
 Change = Callable[[WriteScope, UUID, int | None], Awaitable[None]]
 
 
-async def _change(info: Info, given: Any, change: Change) -> UUID:
-    """Carry a change of one post out, and return its key."""
+def _check_change(info: Info, given: Any) -> list[Problem]:
+    """Let only those pass who may change posts of their own; return what is wrong with the id and the key.
+
+    Raises:
+        Rejected: the viewer may not.
+    """
+    viewer = info.context.viewer
+    require(viewer, Action.CHANGE_POST, viewer.id)
+    return [*problems_of(lambda: given_id("Post", given.id)), *check_key(given.idempotency_key)]
+
+
+async def _change(info: Info, given: Any, change: Change, problems: Iterable[Problem] = ()) -> UUID:
+    """Carry a change of one post out, and return its key; `problems` are known already.
+
+    Raises:
+        Rejected: nothing was written.
+    """
+    reject_if_any([*_check_change(info, given), *problems])
     id_: UUID = given_id("Post", given.id)
 
     async def body(scope: WriteScope) -> Outcome:
@@ -106,15 +128,6 @@ async def _change(info: Info, given: Any, change: Change) -> UUID:
 
     await carry_out(info, given, body)
     return id_
-
-
-def _rejected_bulk(*, errors: Sequence[Problem]) -> PostsPayload:
-    return PostsPayload(errors=list(errors))  # type: ignore[arg-type] # problems are what the types of errors are read from
-
-
-async def _prepare_all(given: CreatePostsInput) -> list[Row]:
-    inputs = (to_new_post(post, ("posts", str(index))) for index, post in enumerate(given.posts))
-    return [await prepare(*new_post) for new_post in inputs]
 
 
 def _check_bulk(viewer: Viewer, given: CreatePostsInput) -> None:
@@ -133,15 +146,6 @@ def _bulk_rules() -> FieldRules:
         factor=lambda prepared: int(prepared.value),
         surcharge=lambda prepared: WRITE_COST * int(prepared.value),
     )
-
-
-def _results_by_row(count: int, errors: Sequence[Problem]) -> list[PostPayload]:
-    """Give each row of a rejected input its own errors, by their paths."""
-    rows: list[list[Any]] = [[] for _ in range(count)]
-    for problem in errors:
-        if problem.path is not None and problem.path[:1] == ("posts",) and len(problem.path) > 1:
-            rows[int(problem.path[1])].append(problem)
-    return [PostPayload(errors=row) for row in rows]
 
 
 async def _bulk_answer(info: Info, outcome: Outcome) -> PostsPayload:
@@ -163,49 +167,46 @@ class PostMutations:
     async def create_post(self, info: Info, given: Annotated[CreatePostInput, INPUT]) -> PostPayload | None:
         viewer = info.context.viewer
         require(viewer, Action.CREATE_POST, viewer.id)
-        row = await prepare(*to_new_post(given))
+        post, problems = to_new_post(given)
+        draft = await prepare(post, [*check_key(given.idempotency_key), *problems])
 
         async def body(scope: WriteScope) -> Outcome:
-            return Outcome(await create_post(scope, row))
+            return Outcome(await create_post(scope, draft))
 
         outcome = await carry_out(info, given, body)
         assert outcome.id is not None  # noqa: S101 - else it was rejected
         return await _answer(info, outcome.id)
 
     @mutation(
-        _rejected_bulk,
+        PostsPayload,
         description="Write up to 100 posts in one transaction; each costs as many points as one alone.",
         rules=_bulk_rules(),
     )
     async def create_posts(self, info: Info, given: Annotated[CreatePostsInput, INPUT]) -> PostsPayload | None:
         _check_bulk(info.context.viewer, given)
-        rows = await _prepare_all(given)
+        rows = await prepare_all([to_new_post(post, ("posts", str(index))) for index, post in enumerate(given.posts)])
 
         async def body(scope: WriteScope) -> Outcome:
             keeps_others = given.on_error is BulkErrorPolicy.REJECT_FAILED
             return Outcome(results=tuple(await create_posts(scope, rows, keeps_others=keeps_others)))
 
-        try:
-            outcome = await carry_out(info, given, body)
-        except Rejected as rejected:
-            payload = _rejected_bulk(errors=rejected.problems)
-            payload.results = _results_by_row(len(rows), rejected.problems)
-            return payload
-        return await _bulk_answer(info, outcome)
+        return await _bulk_answer(info, await carry_out(info, given, body))
 
     @mutation(PostPayload, description="Change a post. Leave out what stays as it is.")
     async def update_post(self, info: Info, given: Annotated[UpdatePostInput, INPUT]) -> PostPayload | None:
-        patch = await posts.prepare_patch(*to_patch(given.patch))
+        problems = _check_change(info, given)
+        patch, wrong = to_patch(given.patch)
+        patch = await posts.prepare_patch(patch, [*problems, *wrong])
         return await _answer(
             info, await _change(info, given, lambda scope, id_, version: posts.update_post(scope, id_, version, patch))
         )
 
     @mutation(PostPayload, description="Publish a post, now or later.")
     async def publish_post(self, info: Info, given: Annotated[PublishPostInput, INPUT]) -> PostPayload | None:
-        return await _answer(
-            info,
-            await _change(info, given, lambda scope, id_, version: posts.publish_post(scope, id_, version, given.at)),
-        )
+        def publish(scope: WriteScope, id_: UUID, version: int | None) -> Awaitable[None]:
+            return posts.publish_post(scope, id_, version, given.at)
+
+        return await _answer(info, await _change(info, given, publish, posts.check_publication(given.at)))
 
     @mutation(PostPayload, description="Make a published, scheduled or archived post a draft again.")
     async def unpublish_post(self, info: Info, given: Annotated[UnpublishPostInput, INPUT]) -> PostPayload | None:

@@ -1,12 +1,14 @@
 """Mutations of tags."""
 
-from typing import Annotated, Any, cast
+from functools import partial
+from typing import Annotated, Any
 from uuid import UUID
 
 import strawberry
 
-from gqlapi.idempotency import Outcome
-from gqlapi.problems import Path, Problem, Rejected, reject_if_any
+from gqlapi.accounts.policy import Action, require
+from gqlapi.idempotency import Outcome, check_key
+from gqlapi.problems import reject_if_any
 from gqlapi.publishing import tags
 from gqlapi.repositories import WriteScope
 from gqlapi.schema.fields import Info
@@ -20,6 +22,7 @@ from gqlapi.schema.mutations.base import (
     given_id,
     left_out,
     mutation,
+    problems_of,
 )
 from gqlapi.schema.types import Tag
 
@@ -82,6 +85,8 @@ class TagMutations:
 
     @mutation(UpsertTagPayload, description="Create the tag with this slug, or change it.")
     async def upsert_tag(self, info: Info, given: Annotated[UpsertTagInput, INPUT]) -> UpsertTagPayload | None:
+        require(info.context.viewer, Action.CHANGE_TAG)
+
         async def body(scope: WriteScope) -> Outcome:
             keeps = given.description is strawberry.UNSET
             description = left_out(given.description)
@@ -95,6 +100,8 @@ class TagMutations:
 
     @mutation(DeletePayload, description="Delete a tag, and take it off all posts.")
     async def delete_tag(self, info: Info, given: Annotated[DeleteTagInput, INPUT]) -> DeletePayload | None:
+        require(info.context.viewer, Action.CHANGE_TAG)
+        reject_if_any([*problems_of(lambda: given_id("Tag", given.id)), *check_key(given.idempotency_key)])
         id_: UUID = given_id("Tag", given.id)
 
         async def body(scope: WriteScope) -> Outcome:
@@ -106,6 +113,7 @@ class TagMutations:
 
     @mutation(TagPayload, description="Delete tags, and give their posts another one instead.")
     async def merge_tags(self, info: Info, given: Annotated[MergeTagsInput, INPUT]) -> TagPayload | None:
+        require(info.context.viewer, Action.CHANGE_TAG)
         sources, into = _merged_ids(given)
 
         async def body(scope: WriteScope) -> Outcome:
@@ -117,16 +125,8 @@ class TagMutations:
 
 
 def _merged_ids(given: MergeTagsInput) -> tuple[list[UUID], UUID]:
-    problems: list[Problem] = []
-
-    def decode(text: str, path: Path) -> UUID | None:
-        try:
-            return cast("UUID", given_id("Tag", text, path))
-        except Rejected as rejected:
-            problems.extend(rejected.problems)
-            return None
-
-    sources = [decode(text, ("from", str(index))) for index, text in enumerate(given.from_)]
-    into = decode(given.into, ("into",))
-    reject_if_any(problems)
-    return [id_ for id_ in dict.fromkeys(sources) if id_ is not None], cast("UUID", into)
+    sources = [partial(given_id, "Tag", text, ("from", str(index))) for index, text in enumerate(given.from_)]
+    into = partial(given_id, "Tag", given.into, ("into",))
+    wrong = [problem for decode in (*sources, into) for problem in problems_of(decode)]
+    reject_if_any([*wrong, *check_key(given.idempotency_key)])
+    return [decode() for decode in sources], into()
