@@ -21,7 +21,7 @@ from gqlapi.settings import Settings
 def import_command(
     folder: Annotated[Path, typer.Argument(help="The folder; Markdown files are looked for at any depth.")],
     *,
-    author: Annotated[str, typer.Option(help="Who wrote the posts that name no author.")] = "editorial",
+    author: Annotated[str, typer.Option(help="Who wrote the new posts that name no author.")] = "editorial",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be done.")] = False,
 ) -> None:
     """Import Markdown files with the front matter of Jekyll, Hugo or Zola; can be run again.

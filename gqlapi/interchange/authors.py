@@ -1,8 +1,10 @@
 """Finding the users whom a blog names, and creating those who are new."""
 
 from collections.abc import Mapping
+from uuid import UUID
 
 from gqlapi.interchange.blog_data import AuthorEntry
+from gqlapi.interchange.unreadable import Unreadable
 from gqlapi.interchange.usernames import username_for
 from gqlapi.models import User, UserRole, new_id
 from gqlapi.repositories import WriteScope
@@ -21,17 +23,23 @@ class AuthorFinder:
         self._users = ImportRepository(scope.session)
         self._shown: dict[str, AuthorEntry] | None = None
 
-    async def find(self, name: str) -> User:
+    async def find(self, name: str, owner_id: UUID | None) -> User:
         """Return the author: by user name, else by display name, else a new one who cannot sign in.
 
-        A display name stands for an author only: a reader may take any, and would be given the posts.
+        Nobody who signed up as a reader is found by either name, but for `owner_id`, who has the post already.
+
+        Raises:
+            Unreadable: a reader has the user name, and nobody else the display name.
         """
         key = fold(name)
         user = await self._users.get_user_by_key(key)
-        if user is not None:
+        if user is not None and _can_have_written(user, owner_id):
             return user
         entry = self._entries.get(key) or await self._by_display_name(name)
-        return await self._users.get_user_by_key(fold(entry.username)) or await self._create(entry)
+        user = await self._users.get_user_by_key(fold(entry.username)) or await self._create(entry)
+        if not _can_have_written(user, owner_id):
+            raise Unreadable(f"its author {user.username} is a reader: make them an author, or name another one")
+        return user
 
     async def create_described(self) -> None:
         """Create those whom the folder describes with a role and who are missing; nobody who exists is changed."""
@@ -64,3 +72,11 @@ class AuthorFinder:
         if entry.is_deleted:
             await repository.blank(user)
         return user
+
+
+def _can_have_written(user: User, owner_id: UUID | None) -> bool:
+    """Tell whether a post may be this user's: a reader takes any name that is free, and would be given the posts.
+
+    Those without an address did not sign up: they are deleted, or an import of a blog made them readers.
+    """
+    return user.role is not UserRole.READER or user.email_key is None or user.id == owner_id

@@ -1,16 +1,18 @@
 """Importing a folder of Markdown files."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from gqlapi.content import render
 from gqlapi.database.unit import Database
 from gqlapi.interchange.blog_data import BlogData, read_blog_data
 from gqlapi.interchange.reading import Article, find_files, name_of, read_article
 from gqlapi.interchange.unreadable import Unreadable
-from gqlapi.interchange.writing import BlogWriter, FileOutcome, Status
+from gqlapi.interchange.writing import BlogWriter, FileOutcome, RenderedArticle, Status
 from gqlapi.progress import Report
 from gqlapi.publishing.checks import MAX_POST_SLUG_LENGTH
 
@@ -35,7 +37,8 @@ async def import_blog(
     files, reader = find_files(folder), _Reader(folder)
     # An empty folder may still tell of authors and tags.
     for start in range(0, max(len(files), 1), FILES_PER_TRANSACTION):
-        batch = [reader.read(path) for path in files[start : start + FILES_PER_TRANSACTION]]
+        # Before the transaction, in which others wait for it, and which may have to be run again.
+        batch = [await asyncio.to_thread(reader.read, path) for path in files[start : start + FILES_PER_TRANSACTION]]
         for outcome in await _write(database, batch, data, default_author, is_first=not start, dry_run=dry_run):
             yield outcome
         if report is not None:
@@ -52,7 +55,7 @@ class _DryRun(Exception):
 
 async def _write(
     database: Database,
-    batch: Sequence[Article | FileOutcome],
+    batch: Sequence[RenderedArticle | FileOutcome],
     data: BlogData,
     default_author: str,
     *,
@@ -75,20 +78,20 @@ async def _write(
 
 
 class _Reader:
-    """Reads files, and gives each article a slug of its own among them."""
+    """Reads and renders files, and gives each article a slug of its own among them."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._path_by_slug: dict[str, str] = {}
 
-    def read(self, path: Path) -> Article | FileOutcome:
-        """Read a file; return why not, if it cannot be imported."""
+    def read(self, path: Path) -> RenderedArticle | FileOutcome:
+        """Read and render a file; return why not, if it cannot be imported."""
         try:
             article = self._with_own_slug(read_article(path, self._folder))
         except Unreadable as reason:
             return FileOutcome(name_of(path, self._folder), Status.SKIPPED, str(reason), is_bad=reason.is_bad)
         self._path_by_slug[article.slug] = article.path
-        return article
+        return RenderedArticle(article, render(article.markdown))
 
     def _with_own_slug(self, article: Article) -> Article:
         """Return the article; where an earlier file has its slug, with its day behind."""

@@ -28,7 +28,8 @@ NOT_POSTS = frozenset({"_index", "readme"})
 DRAFTS = "_drafts"
 DATED_NAME = re.compile(r"(?P<date>\d{4}-\d{1,2}-\d{1,2})[-_](?P<name>.+)", re.ASCII)
 DATED_FOLDERS = re.compile(r"(?:^|/)(?P<date>\d{4}/\d{2}/\d{2})(?:/|$)", re.ASCII)
-HEADING = re.compile(r"#{1,6}[ \t]+(?P<text>.*?)[ \t]*#*[ \t]*")
+# What closes a heading is not in the pattern, which would try all ways to part a run of spaces.
+HEADING = re.compile(r"#{1,6}[ \t]+(?P<text>.*)")
 CODE_FENCE = ("```", "~~~")
 
 
@@ -189,8 +190,8 @@ class _Reading:
         for line in self._markdown.splitlines():
             if line.startswith(fence or CODE_FENCE):
                 fence = "" if fence else line[:3]
-            elif not fence and (heading := HEADING.fullmatch(line)) and heading["text"]:
-                return heading["text"]
+            elif not fence and (text := _text_of_heading(line)):
+                return text
         return ""
 
     def _slug(self) -> str:
@@ -209,6 +210,15 @@ class _Reading:
         if len(tags) > MAX_TAGS_PER_POST:
             self._notes.append(f"only {MAX_TAGS_PER_POST} of its {len(tags)} tags were taken")
         return tags[:MAX_TAGS_PER_POST]
+
+
+def _text_of_heading(line: str) -> str:
+    """Return the text of an ATX heading without the `#`s that close it, or an empty one where there is none."""
+    heading = HEADING.fullmatch(line)
+    text = heading["text"].strip() if heading else ""
+    opened = text.rstrip("#")
+    # They close it only behind a space: `# C#` is whole. https://spec.commonmark.org/0.31.2/#atx-headings
+    return text if opened and not opened.endswith((" ", "\t")) else opened.strip()
 
 
 def _check(article: Article) -> None:

@@ -9,17 +9,17 @@ from uuid import UUID
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from gqlapi.content import render
+from gqlapi.content import RenderedContent
 from gqlapi.database.failures import is_transient, sqlstate_of, to_api_error
 from gqlapi.errors import OperationTimeout
 from gqlapi.interchange.authors import AuthorFinder
 from gqlapi.interchange.blog_data import BlogData
 from gqlapi.interchange.reading import Article
-from gqlapi.interchange.unreadable import NotAPost
-from gqlapi.models import ChangeKind, Post, PostState, PostTag, Tag, User, UserRole, Viewer, new_id
+from gqlapi.interchange.unreadable import NotAPost, Unreadable
+from gqlapi.models import ChangeKind, Post, PostState, PostTag, Tag, UserRole, Viewer, new_id
 from gqlapi.publishing.drafts import TagRef
 from gqlapi.publishing.posts import set_content
-from gqlapi.publishing.tags import TagFinder
+from gqlapi.publishing.tag_finder import TagFinder
 from gqlapi.repositories import WriteScope
 from gqlapi.repositories.interchange import ImportRepository
 from gqlapi.repositories.post_writes import PostWriteRepository
@@ -28,11 +28,7 @@ from gqlapi.words import fold
 
 # SQLSTATEs: a value that cannot be, a constraint, a value that is too large.
 REFUSALS = ("22", "23", "54")
-CHANGES_OF_STATE = {
-    PostState.DRAFT: ChangeKind.UNPUBLISHED,
-    PostState.PUBLISHED: ChangeKind.PUBLISHED,
-    PostState.ARCHIVED: ChangeKind.ARCHIVED,
-}
+CHANGES_OF_STATE = {PostState.DRAFT: ChangeKind.UNPUBLISHED, PostState.ARCHIVED: ChangeKind.ARCHIVED}
 
 
 class Status(StrEnum):
@@ -52,6 +48,14 @@ class FileOutcome:
     status: Status
     reason: str = ""
     is_bad: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedArticle:
+    """An article, and what was made of its Markdown: that takes a second for a long one, too long for a transaction."""
+
+    article: Article
+    content: RenderedContent
 
 
 class BlogWriter:
@@ -79,61 +83,72 @@ class BlogWriter:
                 except IntegrityError:
                     continue  # its slug is taken: a post that names the tag makes it, with another slug
 
-    async def write(self, article: Article) -> FileOutcome:
+    async def write(self, rendered: RenderedArticle) -> FileOutcome:
         """Write one article in a savepoint.
 
         Raises:
             DBAPIError: the database fails for a reason that is not in the file.
         """
+        article = rendered.article
         try:
             async with self._session.begin_nested():
-                status = await self._write(article)
-        except NotAPost as reason:
-            return FileOutcome(article.path, Status.SKIPPED, str(reason))
+                status = await self._write(rendered)
+        except Unreadable as reason:
+            return FileOutcome(article.path, Status.SKIPPED, str(reason), is_bad=reason.is_bad)
         except DBAPIError as error:
             if not _is_about_the_file(error):
                 raise
             return FileOutcome(article.path, Status.SKIPPED, "the database does not take it", is_bad=True)
         return FileOutcome(article.path, status, "; ".join(article.notes))
 
-    async def _write(self, article: Article) -> Status:
+    async def _write(self, rendered: RenderedArticle) -> Status:
+        article = rendered.article
         post = await self._found.get_post_by_slug(article.slug)
         if post is not None and post.deleted_at is not None:
             raise NotAPost("its post was deleted")
-        author = await self._authors.find(article.author or self._default_author)
-        tag_ids = await self._tag_ids(article, author)
+        author_id = await self._author_id(article, post)
+        tag_ids = await self._tag_ids(article, author_id)
         if post is None:
-            await self._create(article, author, tag_ids)
+            await self._create(rendered, author_id, tag_ids)
             return Status.CREATED
-        if not _differs(post, article, author, tag_ids):
+        if not _differs(post, article, author_id, tag_ids):
             return Status.UNCHANGED
-        await self._update(post, article, author, tag_ids)
+        await self._update(post, rendered, author_id, tag_ids)
         return Status.UPDATED
 
-    async def _create(self, article: Article, author: User, tag_ids: Sequence[UUID]) -> None:
+    async def _author_id(self, article: Article, post: Post | None) -> UUID:
+        owner_id = None if post is None else post.author_id
+        if article.author is None and owner_id is not None:
+            return owner_id  # the file says nothing of who wrote it
+        author = await self._authors.find(article.author or self._default_author, owner_id)
+        return author.id
+
+    async def _create(self, rendered: RenderedArticle, author_id: UUID, tag_ids: Sequence[UUID]) -> None:
+        article = rendered.article
         # A post that is scheduled for the future was not created there.
         created_at = min(article.created_at or self._scope.now, self._scope.now)
         post = Post(id=new_id(created_at), slug=article.slug)
-        _apply(post, article, author)
+        _apply(post, rendered, author_id)
         post.post_tags = [
             PostTag(tag_id=id_, position=position, visible_from=post.visible_from)
             for position, id_ in enumerate(tag_ids)
         ]
         await self._posts.create([post])
 
-    async def _update(self, post: Post, article: Article, author: User, tag_ids: Sequence[UUID]) -> None:
-        kind = _kind_of_change(post, article, self._scope.now)
-        _apply(post, article, author)
+    async def _update(self, post: Post, rendered: RenderedArticle, author_id: UUID, tag_ids: Sequence[UUID]) -> None:
+        kind = _kind_of_change(post, rendered.article, self._scope.now)
+        _apply(post, rendered, author_id)
         await self._posts.update(post, kind)
         await self._posts.replace_tags(post, tag_ids)
         await self._posts.index(post)
 
-    async def _tag_ids(self, article: Article, author: User) -> list[UUID]:
+    async def _tag_ids(self, article: Article, author_id: UUID) -> list[UUID]:
         references = [TagRef(("tags", str(index)), name=name) for index, name in enumerate(article.tags)]
         # Whoever runs the import may create tags.
-        finder = TagFinder(replace(self._scope, viewer=Viewer(author.id, UserRole.ADMIN)))
+        finder = TagFinder(replace(self._scope, viewer=Viewer(author_id, UserRole.ADMIN)))
         await finder.load(references)
-        return finder.resolve(references)[0]
+        await finder.create(references)
+        return finder.ids_of(references)
 
 
 def _is_about_the_file(error: DBAPIError) -> bool:
@@ -144,22 +159,29 @@ def _is_about_the_file(error: DBAPIError) -> bool:
     return is_refused or isinstance(to_api_error(error), OperationTimeout)
 
 
-def _differs(post: Post, article: Article, author: User, tag_ids: Sequence[UUID]) -> bool:
+def _differs(post: Post, article: Article, author_id: UUID, tag_ids: Sequence[UUID]) -> bool:
     stored = (post.title, post.markdown, post.state, post.published_at, post.author_id)
-    told = (article.title, article.markdown, article.state, article.published_at, author.id)
+    told = (article.title, article.markdown, article.state, article.published_at, author_id)
     return stored != told or [link.tag_id for link in post.post_tags] != tag_ids
 
 
 def _kind_of_change(post: Post, article: Article, now: datetime) -> ChangeKind:
-    becomes_public = article.published_at is not None and article.published_at <= now
-    if post.state is article.state or (article.state is PostState.PUBLISHED and not becomes_public):
-        return ChangeKind.UPDATED
-    return CHANGES_OF_STATE[article.state]
+    was_public, is_public = (
+        row.state is PostState.PUBLISHED and row.published_at is not None and row.published_at <= now
+        for row in (post, article)
+    )
+    if is_public and not was_public:
+        return ChangeKind.PUBLISHED
+    if was_public and not is_public and article.state is PostState.PUBLISHED:
+        return ChangeKind.UNPUBLISHED
+    is_same = post.state is article.state
+    return ChangeKind.UPDATED if is_same else CHANGES_OF_STATE.get(article.state, ChangeKind.UPDATED)
 
 
-def _apply(post: Post, article: Article, author: User) -> None:
+def _apply(post: Post, rendered: RenderedArticle, author_id: UUID) -> None:
+    article = rendered.article
     post.title, post.title_key = article.title, fold(article.title)
-    post.author_id = author.id
+    post.author_id = author_id
     post.state, post.published_at = article.state, article.published_at
     post.markdown = article.markdown
-    set_content(post, render(article.markdown))
+    set_content(post, rendered.content)

@@ -6,23 +6,20 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from markdown_it import MarkdownIt
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm.exc import StaleDataError
 
 from gqlapi.database.types import utc_now
 from gqlapi.database.unit import Database
 from gqlapi.errors import Unavailable
 from gqlapi.interchange.writing import BlogWriter
-from gqlapi.models import ChangeKind, Post, PostChange, PostState, Tag, User, UserCredential, UserRole
+from gqlapi.models import ChangeKind, Post, PostChange, PostState, Tag, User, UserRole
 from tests.api import Api
 from tests.factories import make_post, make_tag, make_user, save
 from tests.interchange.blog import article, blog_of, clear, entities, lines, posts_of, rows_of, run_import, write
 
 MARCH = datetime(2021, 3, 4, tzinfo=UTC)
-
-
-async def entities_count(database: Database, model: Any) -> int:
-    async with database.write() as session:
-        return (await session.execute(sa.select(sa.func.count()).select_from(model))).scalar_one()
 
 
 class TestPosts:
@@ -128,6 +125,15 @@ class TestSecondRun:
         )
         assert found == {"old": {"totalCount": 0}, "new": {"totalCount": 1}}
 
+    async def test_keeps_the_author_of_a_post_whose_file_names_none(self, database: Database, tmp_path: Path) -> None:
+        await run_import(database, write(tmp_path, {"a.md": article("A"), "b.md": article("B", "author: cleo")}))
+        assert lines(await run_import(database, tmp_path, author="bela")) == ["unchanged a.md", "unchanged b.md"]
+        write(tmp_path, {"a.md": article("New"), "b.md": article("B"), "c.md": article("C")})
+        outcomes = await run_import(database, tmp_path, author="bela")
+        assert lines(outcomes) == ["updated a.md", "unchanged b.md", "created c.md"]
+        authors = {slug: post.author.username for slug, post in (await posts_of(database)).items()}
+        assert authors == {"a": "editorial", "b": "cleo", "c": "bela"}
+
     async def test_leaves_a_deleted_post_deleted(self, database: Database, tmp_path: Path) -> None:
         author = make_user(username="ada")
         await save(database, [author, make_post(author, slug="a", deleted_at=utc_now())])
@@ -142,6 +148,8 @@ class TestSecondRun:
             article("A", "draft: true"),
             article("A"),
             article("B"),
+            article("B", date=later),
+            article("B"),
             article("B", "archived: true"),
             article("B", "draft: true"),
             article("B", date=later),
@@ -149,7 +157,10 @@ class TestSecondRun:
             await run_import(database, write(tmp_path, {"a.md": content}))
         async with database.write() as session:
             changes = [*await session.scalars(sa.select(PostChange).order_by(PostChange.position))]
-        kinds = ("CREATED", "PUBLISHED", "UPDATED", "ARCHIVED", "UNPUBLISHED", "UPDATED")
+        kinds = (
+            *("CREATED", "PUBLISHED", "UPDATED", "UNPUBLISHED", "PUBLISHED"),
+            *("ARCHIVED", "UNPUBLISHED", "UPDATED"),
+        )
         assert [(change.kind, change.version) for change in changes] == [
             (ChangeKind[kind], version) for version, kind in enumerate(kinds, 1)
         ]
@@ -181,57 +192,6 @@ class TestSlugs:
         line = f"slug: {'ab-' * 66}a"
         await run_import(database, write(tmp_path, {"a.md": article("A", line), "b.md": article("B", line)}))
         assert sorted(map(len, await posts_of(database))) == [199, 199]
-
-
-class TestAuthors:
-    async def test_are_found_without_regard_to_case(self, database: Database, tmp_path: Path) -> None:
-        await save(database, [make_user(username="Ada"), make_user(username="bela", display_name="Béla Bartók")])
-        names = ("ADA", "ada", "BELA", "BÉLA bartók", "be\u0301la Bartók", "New One", "new one", "new-one")
-        write(tmp_path, {f"{n}.md": article("A", f"author: {name}") for n, name in enumerate(names)})
-        await run_import(database, tmp_path)
-        posts = await posts_of(database)
-        assert [posts[str(n)].author.username for n in range(8)] == ["Ada"] * 2 + ["bela"] * 3 + ["new-one"] * 3
-
-    async def test_are_created_without_a_way_to_sign_in(self, database: Database, tmp_path: Path) -> None:
-        await run_import(database, write(tmp_path, {"a.md": article("A", "author: Jörg  Ö.")}))
-        [user] = await entities(database, User)
-        assert (user.username, user.display_name, user.role, user.email) == (
-            "jörg-ö",
-            "Jörg  Ö.",
-            UserRole.AUTHOR,
-            None,
-        )
-        assert await entities_count(database, UserCredential) == 0
-
-    @pytest.mark.parametrize("name", ["🦊🦊", "...", "deleted-1", "-"])
-    async def test_whose_names_cannot_be_user_names_get_one(
-        self, database: Database, tmp_path: Path, name: str
-    ) -> None:
-        content = article("A", f"author: '{name}'")
-        for outcome in ("created", "unchanged"):
-            assert lines(await run_import(database, write(tmp_path, {"a.md": content}))) == [f"{outcome} a.md"]
-        [user] = await entities(database, User)
-        assert user.username.startswith("author-")
-        assert user.display_name == name
-
-    async def test_are_not_readers_who_call_themselves_so(self, database: Database, tmp_path: Path) -> None:
-        await save(database, [make_user(username="mallory", display_name="Ada L", role=UserRole.READER)])
-        await run_import(database, write(tmp_path, {"a.md": article("A", "author: Ada L")}))
-        assert (await posts_of(database))["a"].author.username == "ada-l"
-
-    async def test_of_one_display_name_are_the_oldest(self, database: Database, tmp_path: Path) -> None:
-        old = make_user(username="old", display_name="Ada L", created_at=MARCH)
-        await save(database, [make_user(username="new", display_name="Ada L"), old])
-        await run_import(database, write(tmp_path, {"a.md": article("A", "author: Ada L")}))
-        assert (await posts_of(database))["a"].author.username == "old"
-
-    async def test_are_never_changed(self, database: Database, tmp_path: Path) -> None:
-        ada = make_user(username="ada", role=UserRole.READER, bio="Mine")
-        await save(database, [ada])
-        data = "ada: {name: Other, bio: Other, role: admin}"
-        await run_import(database, write(tmp_path, {"a.md": article("A", "author: ada"), "_data/authors.yml": data}))
-        [user] = await entities(database, User)
-        assert (user.display_name, user.bio, user.role, user.version) == ("Ada", "Mine", UserRole.READER, 1)
 
 
 class TestTags:
@@ -338,9 +298,9 @@ class TestBadFiles:
     ) -> None:
         whole = BlogWriter._create
 
-        async def fail_after_all_is_written(self: BlogWriter, article: Any, *rest: Any) -> None:
-            await whole(self, article, *rest)
-            if article.slug == "b":
+        async def fail_after_all_is_written(self: BlogWriter, rendered: Any, *rest: Any) -> None:
+            await whole(self, rendered, *rest)
+            if rendered.article.slug == "b":
                 await self._session.execute(sa.insert(Tag).values(slug="x", name="", name_key=""))
 
         monkeypatch.setattr(BlogWriter, "_create", fail_after_all_is_written)
@@ -363,10 +323,10 @@ class TestBadFiles:
     ) -> None:
         whole = BlogWriter._create
 
-        async def fail(self: BlogWriter, article: Any, *rest: Any) -> None:
-            if article.slug == "70":
+        async def fail(self: BlogWriter, rendered: Any, *rest: Any) -> None:
+            if rendered.article.slug == "70":
                 raise OperationalError("INSERT", {}, Exception("database is locked"))
-            await whole(self, article, *rest)
+            await whole(self, rendered, *rest)
 
         monkeypatch.setattr(BlogWriter, "_create", fail)
         write(tmp_path, {f"{n}.md": article() for n in range(10, 80)})
@@ -377,6 +337,34 @@ class TestBadFiles:
         monkeypatch.undo()
         statuses = [outcome.status for outcome in await run_import(database, tmp_path)]
         assert statuses == ["unchanged"] * 50 + ["created"] * 20
+
+
+class TestRendering:
+    async def test_happens_once_and_before_the_transaction(
+        self, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        events: list[str] = []
+        parse, transact, create = MarkdownIt.parse, Database.transact, BlogWriter._create
+
+        def note_rendering(self: MarkdownIt, *args: Any) -> Any:
+            events.append("rendered")
+            return parse(self, *args)
+
+        async def note_transaction(self: Database, *args: Any) -> Any:
+            events.append("began")
+            return await transact(self, *args)
+
+        async def lose_once(self: BlogWriter, *args: Any) -> None:
+            events.append("written")
+            await create(self, *args)
+            if events.count("written") == 1:
+                raise StaleDataError
+
+        monkeypatch.setattr(MarkdownIt, "parse", note_rendering)
+        monkeypatch.setattr(Database, "transact", note_transaction)
+        monkeypatch.setattr(BlogWriter, "_create", lose_once)
+        await run_import(database, write(tmp_path, {"a.md": article("A"), "b.md": article("B")}))
+        assert events == ["rendered", "rendered", "began", "written", "written", "written"]
 
 
 class TestDryRun:

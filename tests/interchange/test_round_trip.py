@@ -157,6 +157,10 @@ class TestRoundTrip:
         gone.role, gone.deleted_at = UserRole.READER, NOW
         await check_round_trip(database, [gone, make_post(gone)], frozenset({gone.id}))
 
+    async def test_keeps_the_posts_of_an_author_who_became_a_reader(self, database: Database) -> None:
+        reader = make_user(username="rea", role=UserRole.READER)
+        await check_round_trip(database, [reader, make_post(reader)])
+
     async def test_keeps_markdown_to_the_letter(self, database: Database) -> None:
         texts = ("", "\n", "\r\n\r\nText\r\n", "---\na: b\n---\n", "  ", "Text", "\ufeffText", "\r", "\n\n---")
         ada = make_user(username="ada")
