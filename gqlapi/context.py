@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from graphql import Node
@@ -14,7 +14,9 @@ from gqlapi.database.tracing import Trace
 from gqlapi.database.unit import Database
 from gqlapi.loaders import Loaders
 from gqlapi.models import ANONYMOUS, Viewer
+from gqlapi.problems import ForbiddenProblem, ProblemCode, Rejected
 from gqlapi.repositories import ReadScope, Repositories, WriteScope
+from gqlapi.repositories.viewers import renew_viewer
 
 T = TypeVar("T")
 
@@ -94,12 +96,20 @@ class Context:
 
         One connection at a time, and one place behind the gate until the payload is read. Whatever `body` raises, its
         transaction changed nothing.
+
+        Raises:
+            Rejected: the viewer's session or token has ended, or `body` rejects.
         """
         await self.release()
         place = await self._database.gate.enter()
 
         async def transaction(session: AsyncSession) -> T:
-            return await body(WriteScope(session, self.viewer))
+            scope = WriteScope(session, self.viewer)
+            viewer = await renew_viewer(scope)
+            if viewer is None:
+                raise Rejected(ForbiddenProblem(code=ProblemCode.UNAUTHENTICATED, message="The session has ended."))
+            self.viewer = self._requester = viewer
+            return await body(replace(scope, viewer=viewer))
 
         running = self._database.start(transaction, self.trace)
         try:

@@ -30,7 +30,7 @@ class Settings(BaseSettings):
         description="Secret keys of before, as JSON: what they signed is accepted until it expires.",
     )
     access_token_minutes: int = Field(15, ge=1, le=60, description="How long an access token is valid.")
-    refresh_token_days: int = Field(30, ge=1, description="How long a session goes on without being used.")
+    refresh_token_days: int = Field(30, ge=1, le=3_650, description="How long a session goes on without being used.")
     sign_in_limit: str = Field("5/minute", description="Attempts to sign in, for each address and login.")
     sign_in_address_limit: str = Field("30/minute", description="Attempts to sign in, for each address.")
     sign_up_limit: str = Field("20/hour", description="Attempts to sign up, for each address.")
@@ -38,7 +38,7 @@ class Settings(BaseSettings):
         default_factory=list,
         description="Addresses and networks of proxies, as JSON, whose `X-Forwarded-For` is believed.",
     )
-    change_retention_days: int = Field(30, ge=1, description="How long `gqlapi prune` keeps the change feed.")
+    change_retention_days: int = Field(30, ge=1, le=3_650, description="How long `gqlapi prune` keeps the change feed.")
 
     database_url: str = Field(
         "sqlite+aiosqlite:///gqlapi.db",

@@ -178,6 +178,8 @@ def loads_lazily(module: Module) -> Iterator[str]:
 
 
 def imports_late(module: Module) -> Iterator[str]:
+    if module.name.startswith("cli."):  # what takes a second to import is for the command that needs it
+        return
     for scope in ast.walk(module.tree):
         if not isinstance(scope, Function | ast.ClassDef):
             continue

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from gqlapi.database.search import DOCUMENTS
 from gqlapi.database.unit import Database
-from gqlapi.models import Post, PostChange, PostTag, Tag, User
+from gqlapi.models import Base, Post, PostChange, PostTag, Tag, User
 
 
 async def assert_consistent(database: Database) -> None:
@@ -30,7 +30,7 @@ async def assert_consistent(database: Database) -> None:
         assert {*indexed} == {*posts, *tag_ids, *users}
 
 
-async def count(database: Database, model: type[Post | Tag]) -> int:
+async def count(database: Database, model: type[Base]) -> int:
     """Return the number of rows."""
     async with database.write() as session:
         return (await session.execute(sa.select(sa.func.count()).select_from(model))).scalar_one()

@@ -146,6 +146,7 @@ class TestImportsLate:
     )
     def test_rejects(self, source: str) -> None:
         assert complaints(imports_late, "app", source) == 1
+        assert complaints(imports_late, "cli.schema", source) == 0
 
     def test_accepts_the_top_of_a_module(self) -> None:
         assert complaints(imports_late, "app", "import json\nif TYPE_CHECKING:\n    import ast") == 0

@@ -25,7 +25,9 @@ class Authentication:
         self._stale_token_id: UUID | None = None
 
     async def find_viewer(self, unit: ReadUnit) -> Viewer:
-        """Return who the token belongs to, in at most one statement; a forged token costs none.
+        """Return who the token belongs to, in at most one statement.
+
+        A forged access token costs none, an unknown API token one.
 
         Raises:
             InvalidToken: it is not valid, or was revoked, or its user is deleted.
@@ -53,5 +55,5 @@ class Authentication:
         if use is None:
             raise InvalidToken
         if use.last_used_at is None or use.last_used_at < now - USE_PRECISION:
-            self._stale_token_id = use.token_id
+            self._stale_token_id = use.viewer.token_id
         return use.viewer

@@ -17,6 +17,8 @@ from gqlapi.problems import Path, Problem, ProblemCode, ValidationProblem
 
 MIN_PASSWORD_LENGTH = 8
 MAX_PASSWORD_LENGTH = 200
+# Of one worker process: as much as 256 MiB. Each hash keeps several processors busy by itself.
+MAX_AT_ONCE = 4
 T = TypeVar("T")
 
 
@@ -29,17 +31,25 @@ def check_password(password: str, path: Path) -> Iterator[Problem]:
         yield too_long(path, MAX_PASSWORD_LENGTH)
 
 
-class Passwords:
-    """Hashes in threads, as many at once as there are processors: each takes 64 MiB and some 30 ms of one.
+def processors() -> int:
+    """Return how many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):  # Linux
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
-    The threads are the bound, not a lock that is held while one is awaited: a client who goes away gives up a lock
+
+class Passwords:
+    """Hashes in threads, as many at once as the process may use processors, but at most four.
+
+    Each hash takes 64 MiB and some 200 ms of processor time, on up to four processors: argon2 has threads of its own.
+    The threads here are the bound, not a lock that is held while one is awaited: a client who goes away gives up a lock
     while the thread still runs.
     """
 
     def __init__(self) -> None:
         """Prepare the hash that stands in for a user who is not there."""
         self._hasher = PasswordHasher.from_parameters(RFC_9106_LOW_MEMORY)
-        self._threads = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="passwords")
+        self._threads = ThreadPoolExecutor(min(processors(), MAX_AT_ONCE), thread_name_prefix="passwords")
         self._dummy = _hash_of_nobody(RFC_9106_LOW_MEMORY)
 
     async def hash(self, password: str) -> str:

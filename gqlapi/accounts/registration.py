@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from gqlapi.accounts.passwords import check_password
 from gqlapi.checks import check_line, invalid, required, too_long
 from gqlapi.database.failures import constraint_of
-from gqlapi.models import GlobalId, User, UserRole, new_id
+from gqlapi.models import User, UserRole, new_id
 from gqlapi.problems import ConflictProblem, Problem, reject_if_any
 from gqlapi.repositories import WriteScope
 from gqlapi.repositories.user_writes import UserWriteRepository
@@ -140,15 +140,11 @@ async def register(scope: WriteScope, user: User) -> None:
 
 
 async def _conflicts(repository: UserWriteRepository, user: User) -> list[Problem]:
-    """Tell all that is taken: the constraint that failed is only the first."""
+    """Tell all that is taken, and not by whom: the constraint that failed is only the first."""
     problems: list[Problem] = []
     for other in await repository.list_by_keys(user.username_key, user.email_key):
         if other.username_key == user.username_key:
-            existing = GlobalId("User", other.id).encode()
-            problems.append(
-                ConflictProblem(message="This user name is taken.", path=("username",), existing_id=existing)
-            )
+            problems.append(ConflictProblem(message="This user name is taken.", path=("username",)))
         if other.email_key == user.email_key:
-            # Not whose it is: who has an address has an account, and no more.
             problems.append(ConflictProblem(message="This e-mail address is taken.", path=("email",)))
     return problems

@@ -85,9 +85,9 @@ async def sign_in(
 
 
 async def begin_session(scope: WriteScope, accounts: Accounts, client: Client, user: User) -> SignedIn:
-    """Begin a session of a user whose row this transaction has locked or written."""
+    """Begin a session of a user whose row this transaction has locked or written; their oldest ends if need be."""
     repository = AccountWriteRepository(scope)
-    await repository.delete_expired(user.id)
+    await repository.make_room(user.id)
     session = Session(
         id=new_id(),
         user_id=user.id,

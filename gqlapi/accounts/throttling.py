@@ -10,7 +10,6 @@ from limits import parse
 
 from gqlapi.accounts.tokens import hash_secret
 from gqlapi.problems import RateLimitedProblem, Rejected
-from gqlapi.words import fold
 
 # What one customer of a provider is given of IPv6.
 IPV6_PREFIX = 64
@@ -80,18 +79,20 @@ class Throttle:
         self._sign_in_address = MovingWindow(limits.sign_in_address)
         self._sign_up = MovingWindow(limits.sign_up)
 
-    async def sign_in(self, address: str, login: str) -> None:
-        """Count an attempt to sign in, by its address and by address and login.
+    async def sign_in(self, address: str, key: str) -> None:
+        """Count an attempt to sign in, by its address, and by its address and the key of whom it is for.
+
+        The key is the one that the user is looked up by: else another spelling of a login is another five attempts.
 
         Raises:
             Rejected: there were too many.
         """
         _attempt(self._sign_in_address, _network(address))
-        _attempt(self._sign_in, _pair(address, login))
+        _attempt(self._sign_in, _pair(address, key))
 
-    async def signed_in(self, address: str, login: str) -> None:
-        """Forget the attempts of a login that has succeeded."""
-        self._sign_in.clear(_pair(address, login))
+    async def signed_in(self, address: str, key: str) -> None:
+        """Forget the attempts for somebody who has succeeded."""
+        self._sign_in.clear(_pair(address, key))
 
     async def sign_up(self, address: str) -> None:
         """Count an attempt to sign up, by its address.
@@ -121,6 +122,6 @@ def _network(address: str) -> str:
     return str(ipaddress.ip_network((parsed, IPV6_PREFIX), strict=False))
 
 
-def _pair(address: str, login: str) -> str:
-    # The login in one length, whatever is sent.
-    return f"{_network(address)} {hash_secret(fold(login))}"
+def _pair(address: str, key: str) -> str:
+    # The key in one length, whatever is sent.
+    return f"{_network(address)} {hash_secret(key)}"

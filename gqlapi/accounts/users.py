@@ -51,7 +51,8 @@ def _check_url(url: str) -> Iterator[Problem]:
         is_web = parts.scheme in {"http", "https"} and bool(parts.hostname)
     except ValueError:
         is_web = False
-    if not is_web or any(character.isspace() for character in url):
+    # `urlsplit` overlooks control characters, which a terminal that shows the URL obeys.
+    if not is_web or any(not character.isprintable() or character.isspace() for character in url):
         yield invalid(path, "This is not an http or https URL.")
 
 

@@ -10,13 +10,13 @@ import typer
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gqlapi.accounts.api_tokens import create_api_token
-from gqlapi.accounts.passwords import Passwords
+from gqlapi.accounts.passwords import Passwords, check_password
 from gqlapi.accounts.registration import Registration, register
 from gqlapi.cli.base import cli, console, fail, load_settings, run
 from gqlapi.database.types import utc_now
 from gqlapi.database.unit import create_database
-from gqlapi.models import ApiScope, UserCredential, UserRole, Viewer
-from gqlapi.problems import Rejected
+from gqlapi.models import ApiScope, User, UserCredential, UserRole, Viewer
+from gqlapi.problems import Rejected, reject_if_any
 from gqlapi.pruning import prune
 from gqlapi.repositories import WriteScope
 from gqlapi.repositories.accounts import AccountWriteRepository
@@ -53,13 +53,37 @@ def create_admin(
     """Make the first admin, who can make others in the API."""
     settings = load_settings()
     if promote:
-        _transact(settings, lambda scope: _promote(scope, username))
-        console.print(f"{username} is an admin.", markup=False)
+        has_password = _transact(settings, lambda scope: _promote(scope, username))
+        hint = "" if has_password else f", and needs a password: gqlapi user set-password {username}"
+        console.print(f"{username} is an admin{hint or '.'}", markup=False, highlight=False, soft_wrap=True)
         return
     email = email or typer.prompt("E-mail address")
     registration = Registration(username, email, _read_password(from_stdin=password_stdin))
     _create_admin(settings, registration)
     console.print(f"The admin {username} can sign in.", markup=False)
+
+
+@user_cli.command("set-password")
+def set_password(
+    username: Annotated[str, typer.Argument(help="Whose password it is.")],
+    *,
+    password_stdin: Annotated[bool, typer.Option(help="Read the password from standard input.")] = False,
+) -> None:
+    """Set the password of a user, who may have none yet, and end their sessions."""
+    settings = load_settings()
+    password = _read_password(from_stdin=password_stdin)
+    with _failing_when_rejected():
+        reject_if_any(check_password(password, ("password",)))
+    password_hash = run(Passwords().hash(password))
+
+    async def body(scope: WriteScope) -> None:
+        user = await _get_user(scope, username)
+        repository = AccountWriteRepository(scope)
+        await repository.set_password(user.id, password_hash)
+        await repository.delete_sessions_of(user.id)
+
+    _transact(settings, body)
+    console.print(f"{username} can sign in with the new password.", markup=False, highlight=False, soft_wrap=True)
 
 
 @token_cli.command("create")
@@ -69,15 +93,15 @@ def create_token(
     scope: Annotated[
         list[ApiScope], typer.Option(help="What it may be used for; can be given several times.", case_sensitive=False)
     ],
-    expires_in_days: Annotated[int | None, typer.Option(min=1, help="When it becomes worthless; else never.")] = None,
+    expires_in_days: Annotated[
+        int | None, typer.Option(min=1, max=36_500, help="When it becomes worthless; else never.")
+    ] = None,
 ) -> None:
     """Make an API token and print its secret, once."""
     expires_at = None if expires_in_days is None else utc_now() + timedelta(days=expires_in_days)
 
     async def body(writes: WriteScope) -> str:
-        user = await UserWriteRepository(writes).get_by_username_key(fold(username))
-        if user is None:
-            fail(f"There is no user {username}.")
+        user = await _get_user(writes, username)
         own = WriteScope(writes.session, Viewer(user.id, user.role))
         _, secret = await create_api_token(own, name=name, scopes=scope, expires_at=expires_at)
         return secret
@@ -149,10 +173,17 @@ def _create_admin(settings: Settings, registration: Registration) -> None:
     _transact(settings, body)
 
 
-async def _promote(scope: WriteScope, username: str) -> None:
-    repository = UserWriteRepository(scope)
-    user = await repository.get_by_username_key(fold(username))
+async def _promote(scope: WriteScope, username: str) -> bool:
+    """Make a user an admin, and tell whether they have a password."""
+    user = await _get_user(scope, username)
+    user.role = UserRole.ADMIN
+    await UserWriteRepository(scope).update(user)
+    return await AccountWriteRepository(scope).get_password_time(user.id) is not None
+
+
+async def _get_user(scope: WriteScope, username: str) -> User:
+    """Load a user, lock the row, and end the program when there is none."""
+    user = await UserWriteRepository(scope).get_by_username_key(fold(username))
     if user is None:
         fail(f"There is no user {username}.")
-    user.role = UserRole.ADMIN
-    await repository.update(user)
+    return user

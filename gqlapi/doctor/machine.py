@@ -2,10 +2,10 @@
 
 import errno
 import http.client
-import os
 import socket
 from pathlib import Path
 
+from gqlapi.accounts.passwords import processors
 from gqlapi.doctor.database import workers_of
 from gqlapi.doctor.finding import Finding, error, ok, plural, warning
 from gqlapi.settings import Settings
@@ -43,13 +43,6 @@ def check_workers(workers: int, available: int) -> Finding:
     if workers > available:
         return warning("D202", found, f"Set GQLAPI_WORKERS to at most {available}; more only share the processors.")
     return ok("D202", found)
-
-
-def processors() -> int:
-    """Return how many processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):  # Linux
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def listener_of(port: int, proc: Path = Path("/proc")) -> str:

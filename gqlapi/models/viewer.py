@@ -11,13 +11,14 @@ from gqlapi.models.user import UserRole
 class Viewer:
     """The user on whose behalf an operation runs; nobody, when `id` is None.
 
-    `session_id` is that of a signed-in person, `scopes` are those of an API token; without a token nothing is out of
-    scope.
+    `session_id` is that of a signed-in person, `token_id` and `scopes` are those of an API token; without a token
+    nothing is out of scope.
     """
 
     id: UUID | None = None
     role: UserRole = UserRole.READER
     session_id: UUID | None = None
+    token_id: UUID | None = None
     scopes: frozenset[ApiScope] | None = None
 
     @property

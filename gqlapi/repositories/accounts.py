@@ -38,10 +38,9 @@ async def viewer_of_session(unit: ReadUnit, user_id: UUID, session_id: UUID, now
 
 @dataclass(frozen=True, slots=True)
 class TokenUse:
-    """Whose token was used, which, and when it was used before."""
+    """Whose token was used, and when it was used before."""
 
     viewer: Viewer
-    token_id: UUID
     last_used_at: datetime | None
 
 
@@ -56,7 +55,7 @@ async def use_of_api_token(unit: ReadUnit, token_hash: str, now: datetime) -> To
     if not rows:
         return None
     user_id, role, scopes, token_id, last_used_at = rows[0]
-    return TokenUse(Viewer(user_id, role, scopes=scopes), token_id, last_used_at)
+    return TokenUse(Viewer(user_id, role, token_id=token_id, scopes=scopes), last_used_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,8 +195,12 @@ class AccountWriteRepository:
         """End all sessions of a user, and tell whether there were any."""
         return await self._delete(Session.user_id == user_id)
 
-    async def delete_expired(self, user_id: UUID) -> None:
-        """Delete the user's API tokens that have expired, and a few sessions of anybody, with their refresh tokens."""
+    async def make_room(self, user_id: UUID) -> None:
+        """Delete what has expired of the user's API tokens, and of a few sessions of anybody; two statements.
+
+        The user's oldest sessions go as well, so that with one more all of them are listed: nobody could end one that
+        they do not see. The transaction has locked the user's row.
+        """
         expired = (ApiToken.user_id == user_id) & (ApiToken.expires_at < self._now)
         await self._session.execute(sa.delete(ApiToken).where(expired))
         few = (
@@ -206,7 +209,16 @@ class AccountWriteRepository:
             .limit(PRUNED_WITH_EACH_SIGN_IN)
             .with_for_update(skip_locked=True)
         )
-        await self._delete(Session.id.in_(few))
+        surplus = (
+            # Only what goes on: of what has expired, others may have locked a few, and wait for this transaction.
+            sa.select(Session.id)
+            .where(Session.user_id == user_id, Session.expires_at > self._now)
+            .order_by(Session.id.desc())
+            .offset(MAX_LISTED - 1)
+        )
+        # Each in a subquery of its own: a part of a union has no limit in SQLite, and no lock in PostgreSQL.
+        parts = (sa.select(part.subquery().c.id) for part in (few, surplus))
+        await self._delete(Session.id.in_(sa.union_all(*parts)))
 
     async def delete_expired_refresh_tokens(self, session_id: UUID) -> None:
         """Delete the refresh tokens of a session that have expired."""

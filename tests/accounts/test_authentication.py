@@ -297,14 +297,28 @@ class TestApiToken:
             "viewer": {"email": "ada@example.com"},
         }
 
-    async def test_cannot_make_a_stronger_one(self, api: Api) -> None:
-        client = await with_api_token(api, await make_ada(api), ApiScope.ADMIN)
-        weaker = await client.payload("createApiToken", {"name": "x", "scopes": ["ADMIN"]}, "secret")
-        stronger = await client.payload("createApiToken", {"name": "x", "scopes": ["ADMIN", "WRITE_POSTS"]}, "secret")
-        assert weaker["errors"] == []
-        assert [(e["code"], e["requiredScope"]) for e in stronger["errors"]] == [("FORBIDDEN", "WRITE_POSTS")]
+    @pytest.mark.parametrize("scopes", [[*ApiScope], [ApiScope.READ]])
+    @pytest.mark.parametrize("given", [{"name": "x", "scopes": ["READ"]}, {"name": "", "scopes": []}])
+    async def test_cannot_make_another(self, api: Api, scopes: list[ApiScope], given: Any) -> None:
+        client = await with_api_token(api, await make_ada(api), *scopes)
+        payload = await client.payload("createApiToken", given, "secret")
+        [error] = payload["errors"]
+        assert (payload["secret"], error["code"], error["requiredScope"]) == (None, "FORBIDDEN", None)
+        assert error["message"] == "Sign in: a token cannot make another one."
 
-    async def test_without_the_scope_manages_no_account(self, api: Api) -> None:
+    @pytest.mark.parametrize(
+        ("mutation", "given"),
+        [
+            ("changePassword", {"currentPassword": "", "newPassword": ""}),
+            ("createApiToken", {"name": "", "scopes": []}),
+            ("revokeApiToken", {"id": "x"}),
+        ],
+    )
+    async def test_and_account_are_for_who_may_manage_them(self, api: Api, mutation: str, given: Any) -> None:
         client = await with_api_token(api, await make_ada(api), ApiScope.WRITE_POSTS)
-        payload = await client.payload("createApiToken", {"name": "x", "scopes": ["WRITE_POSTS"]}, "secret")
-        assert [(e["code"], e["requiredScope"]) for e in payload["errors"]] == [("FORBIDDEN", "ADMIN")]
+        refused = [(await asker.payload(mutation, given))["errors"] for asker in (api, client)]
+        scope = None if mutation == "createApiToken" else "ADMIN"
+        assert [[(e["code"], e["requiredScope"]) for e in errors] for errors in refused] == [
+            [("UNAUTHENTICATED", None)],
+            [("FORBIDDEN", scope)],
+        ]

@@ -24,6 +24,7 @@ from gqlapi.models import (
     RefreshToken,
     Session,
     User,
+    UserCredential,
     UserRole,
 )
 from gqlapi.pruning import prune
@@ -113,6 +114,22 @@ class TestCreateAdmin:
         data = await (await sign_in_as(empty_api, user)).data("{ viewer { username role version } }")
         assert data["viewer"] == {"username": "Root", "role": "ADMIN", "version": 2}
 
+    @pytest.mark.parametrize("has_password", [True, False])
+    async def test_says_when_who_is_promoted_has_no_password(
+        self,
+        folder: Folder,
+        empty_api: Api,
+        has_password: bool,  # noqa: FBT001 - a parameter of the test
+    ) -> None:
+        user = make_user(username="root")
+        await save(empty_api.database, [user])
+        if has_password:
+            await add(empty_api, UserCredential(user_id=user.id, password_hash="x"))
+        result = create_admin(folder, "--promote")
+        assert result.returncode == 0
+        needs = "root is an admin, and needs a password: gqlapi user set-password root\n"
+        assert result.stderr == ("root is an admin.\n" if has_password else needs)
+
     async def test_promotes_nobody_who_is_not_there(self, folder: Folder, empty_api: Api) -> None:
         await save(empty_api.database, [make_user(username="root", deleted_at=utc_now())])
         result = create_admin(folder, "--promote")
@@ -122,6 +139,43 @@ class TestCreateAdmin:
         result = create_admin(folder, *self.OPTIONS)
         assert result.returncode == 1
         assert "Traceback" not in result.stderr
+
+
+class TestSetPassword:
+    async def test_gives_one_to_who_has_none(self, folder: Folder, empty_api: Api) -> None:
+        await save(empty_api.database, [make_user(username="Ada")])
+        result = folder.run("user", "set-password", "ada", "--password-stdin", standard_input=f"{PASSWORD}\n")
+        assert (result.returncode, result.stdout) == (0, "")
+        assert result.stderr == "ada can sign in with the new password.\n"
+        assert (await sign_in(empty_api, "ada"))["user"]["username"] == "Ada"
+
+    async def test_replaces_one_and_ends_the_sessions_of_its_user(self, folder: Folder, empty_api: Api) -> None:
+        ada, bela = make_user(username="ada"), make_user(username="bela")
+        await save(empty_api.database, [ada, bela])
+        await add(empty_api, UserCredential(user_id=ada.id, password_hash="x"))
+        client, other = await sign_in_as(empty_api, ada), await sign_in_as(empty_api, bela)
+        prompts = [("Password: ", PASSWORD), ("Repeat for confirmation: ", PASSWORD)]
+        status, screen = folder.converse("user", "set-password", "ada", answers=prompts)
+        assert status == 0, screen
+        assert PASSWORD not in screen
+        assert (await sign_in(empty_api, "ada"))["errors"] == []
+        assert (await client.post(VIEWER)).status_code == 401
+        assert (await other.data(VIEWER))["viewer"]["username"] == "bela"
+
+    @pytest.mark.parametrize(
+        ("username", "password", "message"),
+        [
+            ("nobody", PASSWORD, "error There is no user nobody.\n"),
+            ("root", "short", "error password A password has at least 8 characters.\n"),
+        ],
+    )
+    async def test_refuses_what_is_wrong(
+        self, folder: Folder, empty_api: Api, username: str, password: str, message: str
+    ) -> None:
+        await save(empty_api.database, [make_user(username="root")])
+        result = folder.run("user", "set-password", username, "--password-stdin", standard_input=password)
+        assert (result.returncode, result.stderr) == (1, message)
+        assert (await sign_in(empty_api, "root"))["errors"]
 
 
 class TestCreateToken:
@@ -144,6 +198,11 @@ class TestCreateToken:
             (("ada", "--name", " ", "--scope", "read"), 1, "error name This cannot be empty."),
             (("ada", "--name", "ci", "--scope", "everything"), 2, "'everything' is not one of"),
             (("ada", "--name", "ci"), 2, "Missing option '--scope'"),
+            (
+                ("ada", "--name", "ci", "--scope", "read", "--expires-in-days", "36501"),
+                2,
+                "value for '--expires-in-days'",
+            ),
         ],
     )
     async def test_refuses_what_makes_no_token(

@@ -12,7 +12,7 @@ from argon2 import PasswordHasher, extract_parameters
 from argon2.exceptions import VerifyMismatchError
 from argon2.profiles import RFC_9106_LOW_MEMORY
 
-from gqlapi.accounts.passwords import Passwords
+from gqlapi.accounts.passwords import MAX_AT_ONCE, Passwords, processors
 from gqlapi.models import User, UserCredential
 from tests.api import Api
 from tests.factories import make_user, save
@@ -88,7 +88,23 @@ class TestHash:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
         assert await passwords.hash(PASSWORD) == "x"
-        assert 1 <= most <= (os.cpu_count() or 1)
+        assert 1 <= most <= min(processors(), MAX_AT_ONCE)
+
+    @pytest.mark.parametrize(("usable", "at_once"), [(1, 1), (3, 3), (64, 4)])
+    def test_runs_on_the_processors_that_may_be_used(
+        self, monkeypatch: pytest.MonkeyPatch, usable: int, at_once: int
+    ) -> None:
+        monkeypatch.setattr(os, "cpu_count", lambda: 128)
+        monkeypatch.setattr(os, "sched_getaffinity", lambda _: {*range(usable)}, raising=False)
+        assert Passwords()._threads._max_workers == at_once
+
+    @pytest.mark.parametrize(("counted", "at_once"), [(None, 1), (2, 2), (64, 4)])
+    def test_runs_on_all_processors_where_the_system_does_not_tell(
+        self, monkeypatch: pytest.MonkeyPatch, counted: int | None, at_once: int
+    ) -> None:
+        monkeypatch.setattr(os, "cpu_count", lambda: counted)
+        monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+        assert Passwords()._threads._max_workers == at_once
 
 
 class TestSignIn:

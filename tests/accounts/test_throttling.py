@@ -26,10 +26,10 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
-async def refusal(throttle: Throttle, address: str, login: str = "ada") -> RateLimitedProblem | None:
+async def refusal(throttle: Throttle, address: str, key: str = "ada") -> RateLimitedProblem | None:
     """Attempt to sign in, and return why that is refused."""
     try:
-        await throttle.sign_in(address, login)
+        await throttle.sign_in(address, key)
     except Rejected as rejected:
         [problem] = rejected.problems
         assert isinstance(problem, RateLimitedProblem)
@@ -95,10 +95,11 @@ class TestAddress:
         assert await refusal(throttle, one) is None
         assert (await refusal(throttle, other, "bela") is not None) is is_same
 
-    async def test_and_login_are_counted_without_regard_to_case(self) -> None:
+    async def test_and_key_are_counted_together(self) -> None:
         throttle = Throttle(AttemptLimits(sign_in="1/minute", sign_in_address="9/minute", sign_up="1/hour"))
-        assert await refusal(throttle, "192.0.2.1", "Ada") is None
-        assert await refusal(throttle, "192.0.2.1", "ADA") is not None
+        assert await refusal(throttle, "192.0.2.1", "ada") is None
+        assert await refusal(throttle, "192.0.2.1", "ada") is not None
+        assert await refusal(throttle, "192.0.2.1", "bela") is None
         assert await refusal(throttle, "192.0.2.2", "ada") is None
 
 

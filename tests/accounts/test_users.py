@@ -69,7 +69,8 @@ class TestUpdateUser:
 
     @pytest.mark.parametrize("id_", ["x", "", "VXNlcg"])
     async def test_of_what_is_no_id_is_refused(self, api: Api, id_: str) -> None:
-        payload = await api.payload("updateUser", {"id": id_, "patch": {}}, PROFILE)
+        ada, *_ = await make_users(api)
+        payload = await (await sign_in_as(api, ada)).payload("updateUser", {"id": id_, "patch": {}}, PROFILE)
         assert codes(payload) == [("INVALID", ["id"])]
 
     async def test_is_found_by_the_new_name(self, api: Api) -> None:
@@ -87,6 +88,9 @@ class TestUpdateUser:
             ({"avatarUrl": "javascript:alert(1)"}, "INVALID"),
             ({"avatarUrl": "https://a.example/x y"}, "INVALID"),
             ({"avatarUrl": "https://["}, "INVALID"),
+            ({"avatarUrl": "\x01http://a.example/"}, "INVALID"),
+            ({"avatarUrl": "http://a.example/\x1b[31m"}, "INVALID"),
+            ({"avatarUrl": "http://a.example/\u202egnp.x"}, "INVALID"),
             ({"avatarUrl": "https://a.example/" + "x" * 2000}, "TOO_LONG"),
         ],
     )
@@ -110,6 +114,44 @@ class TestUpdateUser:
         assert codes(await update(api, ada, {"bio": "x"})) == [("UNAUTHENTICATED", None)]
         assert codes(await update(await sign_in_as(api, bela), ada, {"bio": "x"})) == [("FORBIDDEN", None)]
         assert codes(await update(await sign_in_as(api, admin), ada, {"bio": "x"})) == []
+
+
+# Each is wrong in more than one way.
+WRONG: dict[str, dict[str, Any]] = {
+    "updateUser": {"id": "x", "patch": {"displayName": ""}, "idempotencyKey": ""},
+    "setUserRole": {"id": "x", "role": "ADMIN", "idempotencyKey": ""},
+    "deleteUser": {"id": "x", "idempotencyKey": ""},
+}
+
+
+@pytest.mark.parametrize("mutation", WRONG)
+class TestPermission:
+    async def test_is_asked_for_before_the_input_is_read(self, api: Api, mutation: str) -> None:
+        _, _, admin = await make_users(api)
+        reader = await with_api_token(api, admin, ApiScope.READ)
+        for id_ in ("x", admin.global_id):
+            given = {**WRONG[mutation], "id": id_}
+            assert codes(await api.payload(mutation, given)) == [("UNAUTHENTICATED", None)]
+            [error] = (await reader.payload(mutation, given))["errors"]
+            assert (error["code"], error["path"], error["requiredScope"]) == ("FORBIDDEN", None, "ADMIN")
+
+    async def test_of_another_user_is_asked_for_as_well(self, api: Api, mutation: str) -> None:
+        ada, bela, _ = await make_users(api)
+        client = await sign_in_as(api, bela)
+        assert codes(await client.payload(mutation, {**WRONG[mutation], "id": ada.global_id})) == [("FORBIDDEN", None)]
+
+    async def test_is_asked_for_before_an_earlier_answer_is_given(self, api: Api, mutation: str) -> None:
+        ada, _, admin = await make_users(api)
+        besides: dict[str, dict[str, Any]] = {"updateUser": {"patch": {}}, "setUserRole": {"role": "EDITOR"}}
+        given = {"id": ada.global_id, "idempotencyKey": "k", **besides.get(mutation, {})}
+        client, reader = await sign_in_as(api, admin), await with_api_token(api, admin, ApiScope.READ)
+        for _ in range(2):
+            assert codes(await client.payload(mutation, given)) == []
+        [error] = (await reader.payload(mutation, given))["errors"]
+        assert (error["code"], error["requiredScope"]) == ("FORBIDDEN", "ADMIN")
+        async with api.database.write() as session:
+            await session.execute(sa.update(User).where(User.id == admin.id).values(role=UserRole.READER))
+        assert codes(await client.payload(mutation, given)) == [("FORBIDDEN", None)]
 
 
 class TestSetUserRole:

@@ -8,12 +8,12 @@ import pytest
 import sqlalchemy as sa
 from graphql import GraphQLInputObjectType, get_named_type
 
-from gqlapi.models import IdempotencyKey, Post, Tag, User, UserRole
+from gqlapi.models import ApiScope, IdempotencyKey, Post, Tag, User, UserRole
 from gqlapi.schema import Limits, Schema
 from tests.api import Api
 from tests.factories import make_draft, make_post, make_tag, make_user, save
 from tests.publishing.test_posts import codes
-from tests.signing_in import sign_in_as
+from tests.signing_in import sign_in_as, with_api_token
 
 HOURS = 3_600
 
@@ -105,6 +105,9 @@ async def test_a_repeated_mutation_happens_once(api: Api, client: Api, world: Wo
     assert [error["code"] for error in first["errors"]] == (["REQUIRED"] if mutation == "createPosts" else [])
     async with api.database.write() as session:
         assert (await session.execute(sa.select(sa.func.count()).select_from(IdempotencyKey))).scalar_one() == 1
+    reader = await with_api_token(api, world.admin, ApiScope.READ)
+    [error] = (await reader.payload(mutation, given))["errors"]
+    assert error["code"] == "FORBIDDEN"
 
 
 class TestKey:

@@ -156,11 +156,12 @@ class AccountMutations:
     @mutation(SessionPayload, description="Begin a session. What is wrong with a sign-in is not told.")
     async def sign_in(self, info: Info, given: Annotated[SignInInput, INPUT]) -> SessionPayload | None:
         context, accounts = info.context, info.context.accounts
-        await accounts.throttle.sign_in(context.client.address, given.login)
-        credential = await context.repositories.credentials.get_by_login(login_key(given.login))
+        key = login_key(given.login)
+        await accounts.throttle.sign_in(context.client.address, key)
+        credential = await context.repositories.credentials.get_by_login(key)
         await context.release()
         verified = await sessions.verify(accounts, credential, given.password)
-        await accounts.throttle.signed_in(context.client.address, given.login)
+        await accounts.throttle.signed_in(context.client.address, key)
         new_hash = await accounts.passwords.renew(verified.password_hash, given.password)
 
         async def body(scope: WriteScope) -> SignedIn:
@@ -213,10 +214,15 @@ class AccountMutations:
 
         return await _answer(info, await context.mutate(body))
 
-    @mutation(ApiTokenPayload, description="Make a token for a program, which acts as the viewer within its scopes.")
+    @mutation(
+        ApiTokenPayload,
+        description="Make a token for a program, which acts as the viewer within its scopes; no token makes another.",
+    )
     async def create_api_token(
         self, info: Info, given: Annotated[CreateApiTokenInput, INPUT]
     ) -> ApiTokenPayload | None:
+        api_tokens.require_creator(info.context.viewer)
+
         async def body(scope: WriteScope) -> tuple[UUID, str]:
             return await api_tokens.create_api_token(
                 scope, name=given.name, scopes=given.scopes, expires_at=given.expires_at
@@ -228,6 +234,8 @@ class AccountMutations:
 
     @mutation(DeletePayload, description="Revoke a token of the viewer's; it is refused from now on.")
     async def revoke_api_token(self, info: Info, given: Annotated[RevokeApiTokenInput, INPUT]) -> DeletePayload | None:
+        viewer = info.context.viewer
+        require(viewer, Action.MANAGE_ACCOUNT, viewer.id)
         id_: UUID = given_id("ApiToken", given.id)
         await info.context.mutate(lambda scope: api_tokens.revoke_api_token(scope, id_))
         return DeletePayload(errors=[], deleted_id=given.id)

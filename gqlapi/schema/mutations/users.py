@@ -6,8 +6,11 @@ from uuid import UUID
 import strawberry
 
 from gqlapi.accounts import users
+from gqlapi.accounts.policy import Action, require
 from gqlapi.accounts.users import UserPatch
 from gqlapi.idempotency import Outcome
+from gqlapi.models import Viewer
+from gqlapi.problems import Rejected
 from gqlapi.repositories import WriteScope
 from gqlapi.schema.enums import UserRole
 from gqlapi.schema.fields import Info
@@ -89,13 +92,28 @@ def _to_patch(given: UserPatchInput) -> UserPatch:
     return UserPatch({name: value for name, value in values.items() if value is not strawberry.UNSET})
 
 
+def _permitted_id(viewer: Viewer, action: Action, text: str) -> UUID:
+    """Decode the id of a user to whom the viewer may do this; who may not is told so whatever else is wrong.
+
+    Raises:
+        Rejected: they may not, or it is no such id.
+    """
+    try:
+        id_: UUID = given_id("User", text)
+    except Rejected:
+        require(viewer, action, viewer.id)
+        raise
+    require(viewer, action, id_)
+    return id_
+
+
 @strawberry.type
 class UserMutations:
     """Mutations of users."""
 
     @mutation(UserPayload, description="Change a profile. Leave out what stays as it is.")
     async def update_user(self, info: Info, given: Annotated[UpdateUserInput, INPUT]) -> UserPayload | None:
-        id_: UUID = given_id("User", given.id)
+        id_ = _permitted_id(info.context.viewer, Action.CHANGE_USER, given.id)
         patch = _to_patch(given.patch)
         patch.check()
 
@@ -108,7 +126,7 @@ class UserMutations:
 
     @mutation(UserPayload, description="Change what a user may do; for admins.")
     async def set_user_role(self, info: Info, given: Annotated[SetUserRoleInput, INPUT]) -> UserPayload | None:
-        id_: UUID = given_id("User", given.id)
+        id_ = _permitted_id(info.context.viewer, Action.SET_ROLE, given.id)
 
         async def body(scope: WriteScope) -> Outcome:
             await users.set_user_role(scope, id_, given.role)
@@ -123,7 +141,7 @@ class UserMutations:
         "are free again. It cannot be undone.",
     )
     async def delete_user(self, info: Info, given: Annotated[DeleteUserInput, INPUT]) -> DeletePayload | None:
-        id_: UUID = given_id("User", given.id)
+        id_ = _permitted_id(info.context.viewer, Action.CHANGE_USER, given.id)
 
         async def body(scope: WriteScope) -> Outcome:
             await users.delete_user(scope, id_, given.expected_version)
