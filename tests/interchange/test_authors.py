@@ -2,22 +2,17 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
 from gqlapi.database.unit import Database
 from gqlapi.models import User, UserCredential, UserRole
+from tests.consistency import count
 from tests.factories import make_post, make_user, save
 from tests.interchange.blog import article, entities, lines, posts_of, rows_of, run_import, write
 
 MARCH = datetime(2021, 3, 4, tzinfo=UTC)
-
-
-async def entities_count(database: Database, model: Any) -> int:
-    async with database.write() as session:
-        return (await session.execute(sa.select(sa.func.count()).select_from(model))).scalar_one()
 
 
 class TestAuthors:
@@ -38,7 +33,7 @@ class TestAuthors:
             UserRole.AUTHOR,
             None,
         )
-        assert await entities_count(database, UserCredential) == 0
+        assert await count(database, UserCredential) == 0
 
     @pytest.mark.parametrize("name", ["🦊🦊", "...", "deleted-1", "-"])
     async def test_whose_names_cannot_be_user_names_get_one(
