@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import asyncpg
 import pytest
 import pytest_asyncio
 import structlog
@@ -15,7 +16,7 @@ from hypothesis import settings as hypothesis_settings
 
 from gqlapi.database.migrations import upgrade
 from tests.api import Api, serve, settings_for
-from tests.postgres import SERVER_VARIABLE, PostgresServer, PostgresUnavailable, PrivatePostgres
+from tests.postgres import SERVER_VARIABLE, Kill, PostgresServer, PostgresUnavailable, PrivatePostgres
 from tests.processes import Folder
 
 hypothesis_settings.register_profile("dev", deadline=None)
@@ -162,3 +163,15 @@ async def api(database_url: str) -> AsyncIterator[Api]:
     """A client of a server over an empty database."""
     async with serve(settings_for(database_url)) as client:
         yield client
+
+
+@pytest.fixture
+async def kill(postgresql_url: str) -> AsyncIterator[Kill]:
+    """End a backend of PostgreSQL, and wait until it is gone."""
+    connection = await asyncpg.connect(postgresql_url)
+
+    async def kill(pid: int) -> None:
+        assert await connection.fetchval("SELECT pg_terminate_backend($1, 5000)", pid)
+
+    yield kill
+    await connection.close()

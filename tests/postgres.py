@@ -10,6 +10,7 @@ import stat
 import subprocess
 import tempfile
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +18,9 @@ from typing import Any
 
 import asyncpg
 import sqlalchemy as sa
+
+# Ends a backend, by its process id.
+Kill = Callable[[int], Awaitable[None]]
 
 SERVER_VARIABLE = "GQLAPI_TEST_POSTGRES_URL"
 BINARIES_VARIABLE = "GQLAPI_POSTGRES_BIN"
@@ -202,3 +206,10 @@ def _reachable(binaries: Path, folder: Path) -> Path:
     if libraries.is_dir():
         shutil.copytree(libraries, folder / "programs" / libraries.name)
     return copy / "bin"
+
+
+def pid_of(connection: sa.Connection) -> int:
+    """Return the process id of the backend of a connection."""
+    driver: Any = connection.connection.driver_connection
+    pid: int = driver.get_server_pid()
+    return pid
