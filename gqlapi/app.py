@@ -73,7 +73,9 @@ def create_app(settings: Settings | None = None) -> Starlette:
 def create_limits(settings: Settings) -> Limits:
     """Make the limits that the settings describe."""
     return Limits(
+        max_document_length=settings.max_document_length,
         max_tokens=settings.max_tokens,
+        max_variable_values=settings.max_variable_values,
         max_depth=settings.max_depth,
         max_fields=settings.max_fields,
         max_aliases=settings.max_aliases,
@@ -81,6 +83,7 @@ def create_limits(settings: Settings) -> Limits:
         max_mutations=settings.max_mutations,
         max_directives=settings.max_directives,
         max_cost=settings.max_cost,
+        max_answer_bytes=settings.max_answer_bytes,
         operation_timeout_seconds=settings.operation_timeout_seconds,
     )
 

@@ -12,6 +12,8 @@ from gqlapi.accounts import Accounts, Client
 from gqlapi.database.read_unit import ReadUnit
 from gqlapi.database.tracing import Trace
 from gqlapi.database.unit import Database
+from gqlapi.execution.executor import Answer
+from gqlapi.execution.pacing import Pace
 from gqlapi.loaders import Loaders
 from gqlapi.models import ANONYMOUS, Viewer
 from gqlapi.problems import ForbiddenProblem, ProblemCode, Rejected
@@ -34,6 +36,8 @@ class Context:
 
     repositories: Repositories
     loaders: Loaders
+    pace: Pace
+    answer: Answer
 
     def __init__(
         self,
@@ -44,9 +48,14 @@ class Context:
         client: Client | None = None,
         request_id: str = "",
         trace: Trace | None = None,
+        find_viewer: Callable[[ReadUnit], Awaitable[Viewer]] | None = None,
     ) -> None:
-        """Prepare a context; it holds no connection before the first statement, and tells `trace` of each."""
+        """Prepare a context, which holds no connection before the first statement.
+
+        `find_viewer` authenticates the caller from the operation's own snapshot; `trace` records the statements.
+        """
         self.viewer = self._requester = viewer
+        self._find_viewer = find_viewer
         self.client = client or Client()
         self.request_id = request_id
         self.trace = trace
@@ -71,9 +80,16 @@ class Context:
         self._prepared = prepared
         self._read_as(self.viewer)
 
-    async def identify(self, find: Callable[[ReadUnit], Awaitable[Viewer]]) -> None:
-        """Let `find` tell, from the operation's own snapshot, who asks; before `begin`."""
-        self.viewer = self._requester = await find(self._unit)
+    async def authenticate(self) -> None:
+        """Find the viewer, after `begin` and before the first field: nothing of a refused operation reaches SQL.
+
+        Raises:
+            InvalidToken: the request has a token that is not valid.
+            ApiError: the database timed out or is not available.
+        """
+        if self._find_viewer is not None:
+            self._requester = await self._find_viewer(self._unit)
+            self.answer_as(self._requester)
 
     async def release(self) -> None:
         """Give the connection back before something that takes long; what is read next is read anew."""
@@ -126,7 +142,7 @@ class Context:
         """Read from the current unit on somebody's behalf; nothing that was loaded before is seen again."""
         scope = ReadScope(self._unit, self._database.dialect_name, viewer=viewer, selected=self._selected)
         self.repositories = Repositories(scope)
-        self.loaders = Loaders(self.repositories)
+        self.loaders = Loaders(self.repositories, self.pace)
 
     def prepared(self, nodes: Sequence[Node]) -> Prepared:
         """Return what the arguments of a field became, once for all objects that the field is resolved for.

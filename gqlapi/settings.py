@@ -58,14 +58,21 @@ class Settings(BaseSettings):
     operation_timeout_seconds: float = Field(10.0, gt=0, description="Longest run of one GraphQL operation.")
 
     max_body_bytes: int = Field(1_048_576, ge=1, description="Largest request body; a larger one gets 413.")
+    max_document_length: int = Field(65_536, ge=1, description="Characters in a document.")
     max_tokens: int = Field(2_000, ge=1, description="Tokens in a document.")
+    max_variable_values: int = Field(
+        10_000, ge=1, description="Values in `variables`, and in the arguments of all fields together."
+    )
     max_depth: int = Field(15, ge=1, description="Nested fields, `edges`, `node` and `nodes` not counted.")
     max_fields: int = Field(5_000, ge=1, description="Fields of an operation, fragments expanded.")
     max_aliases: int = Field(30, ge=0, description="Aliases in an operation, fragments expanded.")
     max_root_fields: int = Field(20, ge=1, description="Root fields of a query.")
     max_mutations: int = Field(10, ge=1, description="Root fields of a mutation.")
     max_directives: int = Field(50, ge=0, description="Directives in an operation, fragments expanded.")
-    max_cost: int = Field(10_000, ge=1, description="Points of an operation: the objects that it may return.")
+    max_cost: int = Field(
+        20_000, ge=1, description="Points of an operation: the rows that it may read and the values that it may return."
+    )
+    max_answer_bytes: int = Field(10_485_760, ge=1, description="Size of an answer.")
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65_535, description="Port to listen on.")

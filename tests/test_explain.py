@@ -32,8 +32,8 @@ class TestExplain:
     async def test_tells_cost_statements_and_plans(self, seeded_url: str, dialect: str) -> None:
         explanation = await explain(settings_for(seeded_url), FEED, {"n": 3}, "Feed")
         assert explanation.errors == ()
-        assert explanation.costs == {"posts": 6}
-        assert explanation.limit == 10_000
+        assert explanation.costs == {"posts": 16}
+        assert explanation.limit == 20_000
         posts, users = explanation.statements
         assert posts.rows == 4  # one more tells whether there is a next page
         assert 1 <= users.rows <= 3
@@ -45,9 +45,9 @@ class TestExplain:
     async def test_adds_the_points_of_each_root_field(self, seeded_url: str) -> None:
         query = "{ a: posts(first: 2) { nodes { id } } b: tags(first: 3) { nodes { id } } }"
         explanation = await explain(settings_for(seeded_url), query)
-        assert explanation.costs == {"a": 2, "b": 3}
+        assert explanation.costs == {"a": 7, "b": 10}
         lines = list(explanation.lines())
-        assert lines[:3] == ["cost: 5 of 10000 points", "  a: 2", "  b: 3"]
+        assert lines[:3] == ["cost: 17 of 20000 points", "  a: 7", "  b: 10"]
         rows = sum(statement.rows for statement in explanation.statements)
         assert lines[-1] == f"\ntotal: 2 statements, {rows} rows, {explanation.ms} ms"
 
@@ -60,7 +60,7 @@ class TestExplain:
     async def test_shows_the_cost_of_what_is_refused(self, sqlite_url: str) -> None:
         explanation = await explain(settings_for(sqlite_url, max_cost=10), "{ posts(first: 11) { nodes { id } } }")
         assert "over the limit of 10" in explanation.errors[0]
-        assert explanation.costs == {"posts": 11}
+        assert explanation.costs == {"posts": 34}
         assert explanation.statements == ()
 
     async def test_shows_no_values_in_the_sql(self, seeded_url: str) -> None:
@@ -84,7 +84,7 @@ class TestCommand:
         path.write_text(FEED)
         done = self.run(seeded_url, str(path), "--variables", '{"n": 2}', "--operation", "Feed")
         assert (done.returncode, done.stderr) == (0, "")
-        assert done.stdout.startswith("cost: 4 of 10000 points\n  posts: 4\n\nstatement 1: 3 rows, ")
+        assert done.stdout.startswith("cost: 11 of 20000 points\n  posts: 11\n\nstatement 1: 3 rows, ")
         assert "  plan:\n" in done.stdout
         assert re.search(r"\ntotal: 2 statements, \d+ rows, [\d.]+ ms\n$", done.stdout)
 

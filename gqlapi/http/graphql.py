@@ -19,7 +19,7 @@ from gqlapi.accounts.tokens import InvalidToken
 from gqlapi.context import Context
 from gqlapi.database.tracing import Trace
 from gqlapi.database.unit import Database
-from gqlapi.errors import ApiError, Code
+from gqlapi.errors import Code
 from gqlapi.http.body import HTTP_BAD_REQUEST, parse_json, read_body
 from gqlapi.http.failures import HttpFailure
 from gqlapi.http.json import encode_json
@@ -27,7 +27,6 @@ from gqlapi.http.json import encode_json
 HTTP_UNAUTHORIZED = 401
 HTTP_METHOD_NOT_ALLOWED = 405
 HTTP_UNSUPPORTED_MEDIA_TYPE = 415
-HTTP_INTERNAL_SERVER_ERROR = 500
 HTTP_SERVICE_UNAVAILABLE = 503
 RETRY_AFTER_SECONDS = "1"
 MEDIA_TYPE = "application/json"
@@ -76,23 +75,24 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         await self._note_use(request)
 
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Context:
-        """Make the context of one operation, and find out who asks.
+        """Make the context of one operation, which authenticates its caller when it is known to be allowed.
 
         Raises:
-            HttpFailure: the request has a token that is not valid; it never runs as if it had none.
+            HttpFailure: the Authorization header is not that of a bearer token.
         """
         state = request.scope["state"]
         trace = state["trace"] = Trace() if self._reports_costs else None
+        authentication = None
+        if (token := bearer_token(request)) is not None:
+            authentication = state["authentication"] = Authentication(self._accounts.access_tokens, token)
         context = state["context"] = Context(
             self._database,
             accounts=self._accounts,
             client=_client_of(request),
             request_id=state["request_id"],
             trace=trace,
+            find_viewer=None if authentication is None else authentication.find_viewer,
         )
-        if (token := bearer_token(request)) is not None:
-            state["authentication"] = Authentication(self._accounts.access_tokens, token)
-            await _identify(context, state["authentication"])
         return context
 
     async def _note_use(self, request: Request) -> None:
@@ -119,8 +119,15 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         return data
 
     async def execute_single(self, *args: Any, **kwargs: Any) -> ExecutionResult:
-        """Run one operation; when nothing of it could run for want of the database, answer 503."""
-        result: ExecutionResult = await super().execute_single(*args, **kwargs)
+        """Run one operation; when nothing of it could run for want of the database, answer 503.
+
+        Raises:
+            HttpFailure: the request has a token that is not valid; it never runs as if it had none.
+        """
+        try:
+            result: ExecutionResult = await super().execute_single(*args, **kwargs)
+        except InvalidToken:
+            raise _unauthenticated() from None
         if _is_unavailable(result):
             sub_response: Response = kwargs["sub_response"]
             sub_response.status_code = HTTP_SERVICE_UNAVAILABLE
@@ -149,20 +156,6 @@ def bearer_token(request: Request | WebSocket) -> str | None:
     if scheme.lower() != "bearer" or not token.strip():
         raise _unauthenticated()
     return token.strip()
-
-
-async def _identify(context: Context, authentication: Authentication) -> None:
-    try:
-        await context.identify(authentication.find_viewer)
-    except InvalidToken:
-        raise _unauthenticated() from None
-    except ApiError as error:
-        headers = {"Retry-After": RETRY_AFTER_SECONDS}
-        raise HttpFailure(HTTP_SERVICE_UNAVAILABLE, error.message, code=error.code, headers=headers) from error
-    except Exception as error:
-        logger.exception("masked error", request_id=context.request_id)
-        message = f"Internal server error. The server's log has details under request id {context.request_id}."
-        raise HttpFailure(HTTP_INTERNAL_SERVER_ERROR, message, code=Code.INTERNAL_SERVER_ERROR) from error
 
 
 def _unauthenticated() -> HttpFailure:

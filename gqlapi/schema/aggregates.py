@@ -15,13 +15,12 @@ from gqlapi.repositories.conditions import Condition
 from gqlapi.repositories.post_aggregates import PostBucketRow, PostGroup
 from gqlapi.schema.fields import FieldRules, Info, argument, describe_enum, prepared_field
 from gqlapi.schema.filters import PostFilter, to_condition
+from gqlapi.schema.pricing import AGGREGATE_COST, LENGTH_COST, ROOT, count_searches
 from gqlapi.schema.types import Node
 
 DEFAULT_TOP = 20
 MAX_TOP = 100
-# Grouping reads every matching post; a mean length reads every text as well.
-AGGREGATE_COST = 100
-LENGTH_COST = 1_000
+SUMMARY_FIELDS = frozenset({"count", "averageLength"})
 
 describe_enum(
     PostGroup,
@@ -73,7 +72,7 @@ class PostAggregates:
     count: int = strawberry.field(description="How many posts there are.")
     average_length: float | None = strawberry.field(
         description="The mean number of characters of their texts without markup; null when there are none. Costs "
-        "1,000 points."
+        f"{LENGTH_COST:,} points."
     )
     buckets: list[PostBucket] = strawberry.field(
         description="The largest groups, largest first; of days and months the latest, latest first. Empty without "
@@ -98,7 +97,7 @@ async def _resolve(_root: object, info: GraphQLResolveInfo[Any], **_arguments: A
     aggregates: PreparedAggregates = prepared.value
     repository = context.repositories.post_aggregates
     count, mean, rows = 0, None, []
-    if prepared.selection & {"count", "averageLength"}:
+    if not SUMMARY_FIELDS.isdisjoint(prepared.selection):
         count, mean = await repository.summary(aggregates.condition, with_length="averageLength" in prepared.selection)
     if aggregates.group is not None and "buckets" in prepared.selection:
         rows = [*await repository.buckets(aggregates.condition, aggregates.group, aggregates.top)]
@@ -124,7 +123,13 @@ def _key(group: PostGroup, key: Any) -> str:
 
 
 def _surcharge(prepared: Prepared) -> int:
-    return AGGREGATE_COST + (LENGTH_COST if "averageLength" in prepared.selection else 0)
+    """Return the points of the statements that run: one for the totals, one for the groups."""
+    aggregates: PreparedAggregates = prepared.value
+    totals = not SUMMARY_FIELDS.isdisjoint(prepared.selection)
+    groups = aggregates.group is not None and "buckets" in prepared.selection
+    searches = (totals + groups) * ROOT.search * count_searches(aggregates.condition)
+    length = LENGTH_COST if "averageLength" in prepared.selection else 0
+    return (totals + groups) * AGGREGATE_COST + searches + length
 
 
 def aggregates_field(description: str) -> Any:
@@ -136,7 +141,7 @@ def aggregates_field(description: str) -> Any:
     ]
     rules = FieldRules(
         prepare=_prepare,
-        factor=lambda prepared: cast("PreparedAggregates", prepared.value).top,
+        rows=lambda prepared: cast("PreparedAggregates", prepared.value).top,
         surcharge=_surcharge,
         resolve=_resolve,
     )

@@ -7,7 +7,6 @@ follows every spread is exponential (758 bytes took 3.2 seconds).
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from graphql import (
     FieldNode,
@@ -17,58 +16,44 @@ from graphql import (
     GraphQLField,
     GraphQLIncludeDirective,
     GraphQLInterfaceType,
+    GraphQLList,
     GraphQLNamedType,
     GraphQLObjectType,
     GraphQLSchema,
     GraphQLSkipDirective,
-    GraphQLUnionType,
     InlineFragmentNode,
     SelectionNode,
     SelectionSetNode,
     get_named_type,
+    get_nullable_type,
 )
-from graphql.execution.values import VariableValues, get_argument_values, get_directive_values
-from strawberry.schema.schema_converter import GraphQLCoreConverter
-from strawberry.types.arguments import convert_arguments
+from graphql.execution.values import VariableValues, get_directive_values
 
 from gqlapi.context import Prepared
 from gqlapi.errors import ApiError, BadUserInput
-from gqlapi.schema.fields import definition_of, rules_of
+from gqlapi.schema.arguments import Arguments
+from gqlapi.schema.fields import FieldRules, rules_of
+from gqlapi.schema.introspection import IntrospectionCost
+from gqlapi.schema.size import Size
 
 # Levels that connections add; they do not count as depth.
 UNCOUNTED_LEVELS = frozenset({"edges", "node", "nodes"})
 # Types that are read from the record of another.
 EMBEDDED = {"Content": "Post", "PostPayload": "Post"}
+INTROSPECTION = frozenset({"__schema", "__type"})
+# The name in the response that a skipped fragment has instead of fields.
+SKIPPED = ""
+MAX_ERRORS = 10
 
 Path = tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Size:
-    """The size of a selection, with every fragment expanded where it is spread."""
-
-    depth: int = 0
-    fields: int = 0
-    aliases: int = 0
-    directives: int = 0
-    cost: int = 0
-
-    def __add__(self, other: "Size") -> "Size":
-        """Return the size of two selections side by side."""
-        return Size(
-            max(self.depth, other.depth),
-            self.fields + other.fields,
-            self.aliases + other.aliases,
-            self.directives + other.directives,
-            self.cost + other.cost,
-        )
+Roots = dict[str, Size]
 
 
 @dataclass(slots=True)
 class Analysis:
-    """What is known of an operation before it runs."""
+    """What is known of an operation before it runs; `roots` are its root fields, by their names in the response."""
 
-    roots: dict[str, Size] = field(default_factory=dict)
+    roots: Roots = field(default_factory=dict)
     selected: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     prepared: dict[int, Prepared] = field(default_factory=dict)
     errors: list[GraphQLError] = field(default_factory=list)
@@ -85,11 +70,7 @@ class Analysis:
     @property
     def costs(self) -> dict[str, int]:
         """The points of each root field, by its name in the response."""
-        costs: dict[str, int] = {}
-        for key, size in self.roots.items():
-            name = key.split(":", 1)[1]
-            costs[name] = costs.get(name, 0) + size.cost
-        return costs
+        return {name: size.cost for name, size in self.roots.items() if size.fields}
 
 
 class Analyzer:
@@ -98,29 +79,55 @@ class Analyzer:
     def __init__(
         self,
         schema: GraphQLSchema,
-        converter: GraphQLCoreConverter,
         fragments: Mapping[str, FragmentDefinitionNode],
         variables: VariableValues,
+        arguments: Arguments,
+        *,
+        max_cost: int,
+        max_root_fields: int,
     ) -> None:
         """Prepare the walk; the document must be valid, which rules out cycles of fragments."""
         self._schema = schema
-        self._converter = converter
         self._fragments = fragments
         self._variables = variables
+        self._arguments = arguments
+        self._max_root_fields = max_root_fields
+        self._introspection = IntrospectionCost(schema, self._fields, variables, max_cost)
         self._sizes: dict[str, Size] = {}
+        self._roots: dict[str, Roots] = {}
         self._analysis = Analysis()
 
     def analyze(self, root_type: GraphQLObjectType, selection_set: SelectionSetNode) -> Analysis:
-        """Walk the operation whose root selection this is."""
-        for number, selection in enumerate(selection_set.selections):
-            key = f"{number}:{self._first_key(selection)}"
-            self._analysis.roots[key] = self._selection(root_type, selection, ())
+        """Walk the operation whose root selection this is; one with too many root fields is not walked to its end."""
+        self._analysis.roots = self._root(root_type, selection_set)
         return self._analysis
 
-    def _first_key(self, selection: SelectionNode) -> str:
-        while not isinstance(selection, FieldNode):
-            selection = self._selection_set_of(selection).selections[0]
-        return _response_key(selection)
+    def _root(self, root_type: GraphQLObjectType, selection_set: SelectionSetNode) -> Roots:
+        """Return the root fields of a selection, through its fragments: a fragment hides no field from a limit."""
+        roots: Roots = {}
+        for selection in selection_set.selections:
+            for name, size in self._root_selection(root_type, selection).items():
+                roots[name] = roots.get(name, Size()) + size
+            if count_roots(roots) > self._max_root_fields:
+                break
+        return roots
+
+    def _root_selection(self, root_type: GraphQLObjectType, selection: SelectionNode) -> Roots:
+        directives = Size(directives=len(selection.directives or ()))
+        if isinstance(selection, FieldNode):
+            name = _response_key(selection)
+            return {name: self._selection(root_type, selection, ())}
+        if not self._is_included(selection):
+            return {SKIPPED: directives}
+        if isinstance(selection, FragmentSpreadNode):
+            name = selection.name.value
+            if name not in self._roots:
+                self._roots[name] = self._root(root_type, self._selection_set_of(selection))
+            roots = self._roots[name]
+        else:
+            roots = self._root(root_type, self._selection_set_of(selection))
+        first = next(iter(roots))
+        return {**roots, first: roots[first] + directives}
 
     def _selection_set_of(self, selection: SelectionNode) -> SelectionSetNode:
         if isinstance(selection, FragmentSpreadNode):
@@ -155,30 +162,34 @@ class Analyzer:
         return self._sizes[name]
 
     def _field(self, parent: GraphQLNamedType, node: FieldNode, path: Path) -> Size:
-        own = Size(depth=1, fields=1, aliases=int(node.alias is not None))
-        definition = _field_of(parent, node.name.value)
-        if definition is None:  # introspection: bounded by the tokens, and by graphql-core's own rule
-            return own
+        own = Size(fields=1, aliases=int(node.alias is not None))
+        definition = self._definition(parent, node.name.value)
+        if definition is None:
+            return replace(own, depth=1, cost=1)
         rules = rules_of(definition)
         self._select(parent, node.name.value)
-        prepared = self._prepare(definition, node, path)
+        prepared = self._prepare(definition, node, path, rules)
         surcharge = 0 if rules.surcharge is None or prepared is None else rules.surcharge(prepared)
         if node.selection_set is None:
-            return replace(own, cost=surcharge)
-        named_type = get_named_type(definition.type)
-        inner = self._selections(named_type, node.selection_set, path)
-        factor = 1 if rules.factor is None or prepared is None else rules.factor(prepared)
-        return Size(
-            depth=inner.depth + (node.name.value not in UNCOUNTED_LEVELS),
-            fields=own.fields + inner.fields,
-            aliases=own.aliases + inner.aliases,
-            directives=inner.directives,
-            cost=factor * (inner.cost + self._is_counted(named_type)) + surcharge,
-        )
+            return replace(own, depth=1, cost=1 + surcharge)
+        inner = own + self._selections(get_named_type(definition.type), node.selection_set, path)
+        if node.name.value in INTROSPECTION:
+            cost = self._introspection.of(parent, node) if isinstance(parent, GraphQLObjectType) else 0
+            return replace(inner, depth=1, cost=cost, row_cost=0)
+        inner = replace(inner, depth=inner.depth + (node.name.value not in UNCOUNTED_LEVELS))
+        rows = 1 if rules.rows is None or prepared is None else rules.rows(prepared)
+        if not isinstance(get_nullable_type(definition.type), GraphQLList):
+            return replace(inner, cost=1 + inner.total(rows) + surcharge, row_cost=0)
+        points = 1 + inner.total(1)
+        if rules.rows is None:  # a view of the rows of the connection that it is selected on
+            return replace(inner, cost=surcharge, row_cost=points)
+        return replace(inner, cost=rows * points + surcharge, row_cost=0)
 
-    def _is_counted(self, named_type: GraphQLNamedType) -> bool:
-        """Objects with an id are what a client pays for; the rest is structure."""
-        return isinstance(named_type, GraphQLUnionType) or "id" in getattr(named_type, "fields", ())
+    def _definition(self, parent: GraphQLNamedType, name: str) -> GraphQLField | None:
+        """Return the definition of a field; `__typename` of a union has none."""
+        if isinstance(parent, GraphQLObjectType | GraphQLInterfaceType):
+            return None if name == "__typename" else self._schema.get_field(parent, name)
+        return None
 
     def _select(self, parent: GraphQLNamedType, name: str) -> None:
         """Note what the field reads, for every type that it may be read from."""
@@ -187,53 +198,45 @@ class Analyzer:
         else:
             types = iter([parent] if isinstance(parent, GraphQLObjectType) else [])
         for type_ in types:
-            rules = rules_of(type_.fields[name])
-            self._analysis.selected[type_.name].update(rules.needs, {name} if rules.relation else ())
+            if (definition := self._definition(type_, name)) is not None:
+                rules = rules_of(definition)
+                self._analysis.selected[type_.name].update(rules.needs, {name} if rules.relation else ())
 
-    def _prepare(self, definition: GraphQLField, node: FieldNode, path: Path) -> Prepared | None:
-        """Check a field's arguments once, whatever the number of objects it will be resolved for; None if wrong."""
-        if not definition.args:
-            return NOTHING
+    def _prepare(self, definition: GraphQLField, node: FieldNode, path: Path, rules: FieldRules) -> Prepared | None:
+        """Prepare a field once for all objects it will be resolved for; None if an argument is wrong."""
+        errors = self._analysis.errors
+        if len(errors) >= MAX_ERRORS:
+            return None
         try:
-            arguments = get_argument_values(definition, node, self._variables)
-            _check_text(arguments)
-            prepare = rules_of(definition).prepare
-            if prepare is None:
-                return NOTHING
-            value = prepare(**self._convert(definition, arguments))
+            value = self._arguments.prepare(definition, node, rules) if definition.args else None
         except ApiError as error:
-            self._analysis.errors.append(GraphQLError(error.message, node, path=[*path], original_error=error))
+            errors.append(GraphQLError(error.message, node, path=[*path], original_error=error))
             return None
         except GraphQLError as error:
-            details = BadUserInput(error.message)
-            self._analysis.errors.append(GraphQLError(error.message, node, path=[*path], original_error=details))
+            errors.append(GraphQLError(error.message, node, path=[*path], original_error=BadUserInput(error.message)))
             return None
-        selection = self._subfields(node.selection_set) if node.selection_set else frozenset()
+        if node.selection_set is None and value is None:
+            return NOTHING
+        selection = frozenset(field.name.value for field in self._fields(node.selection_set))
         prepared = self._analysis.prepared[id(node)] = Prepared(value, selection)
         return prepared
 
-    def _convert(self, definition: GraphQLField, arguments: dict[str, Any]) -> dict[str, Any]:
-        field_definition = definition_of(definition)
-        assert field_definition is not None  # noqa: S101 - rules stand on Strawberry's definitions only
-        converter = self._converter
-        return convert_arguments(arguments, field_definition.arguments, converter.scalar_registry, converter.config)
-
-    def _subfields(self, selection_set: SelectionSetNode) -> frozenset[str]:
-        """Return the names of the fields that are selected, through fragments."""
-        names: set[str] = set()
+    def _fields(self, selection_set: SelectionSetNode | None) -> list[FieldNode]:
+        """Return the fields that are selected, through fragments: each of these once, because its fields merge."""
+        fields: list[FieldNode] = []
         visited: set[str] = set()
-        pending = [selection_set]
+        pending = [] if selection_set is None else [selection_set]
         while pending:
             for selection in pending.pop().selections:
                 if not self._is_included(selection):
                     continue
                 if isinstance(selection, FieldNode):
-                    names.add(selection.name.value)
+                    fields.append(selection)
                 elif not isinstance(selection, FragmentSpreadNode) or selection.name.value not in visited:
                     if isinstance(selection, FragmentSpreadNode):
                         visited.add(selection.name.value)
                     pending.append(self._selection_set_of(selection))
-        return frozenset(names)
+        return fields
 
     def _is_included(self, selection: SelectionNode) -> bool:
         if not selection.directives:
@@ -246,28 +249,10 @@ class Analyzer:
 NOTHING = Prepared(None, frozenset())
 
 
+def count_roots(roots: Roots) -> int:
+    """Return the number of root fields; those that are skipped leave only their directives."""
+    return sum(size.fields > 0 for size in roots.values())
+
+
 def _response_key(node: FieldNode) -> str:
     return node.alias.value if node.alias else node.name.value
-
-
-def _field_of(parent: GraphQLNamedType, name: str) -> GraphQLField | None:
-    fields: Mapping[str, GraphQLField] = getattr(parent, "fields", {})
-    return fields.get(name)
-
-
-def _check_text(value: Any) -> None:
-    """Refuse what the databases cannot store, wherever it stands in the arguments.
-
-    Raises:
-        BadUserInput: a text holds U+0000 or a lone surrogate.
-    """
-    pending = [value]
-    while pending:
-        item = pending.pop()
-        if isinstance(item, str):
-            if "\x00" in item or any("\ud800" <= character <= "\udfff" for character in item):
-                raise BadUserInput("A text must not contain U+0000 or a lone surrogate.")
-        elif isinstance(item, dict):
-            pending.extend(item.values())
-        elif isinstance(item, list):
-            pending.extend(item)

@@ -1,48 +1,89 @@
 """Reading of documents: parsed and validated once, whatever the number of requests that send them."""
 
+from collections import OrderedDict
 from collections.abc import Iterator
-from functools import lru_cache
-from typing import Any
 
-from graphql import DocumentNode, GraphQLError, GraphQLSchema, parse, validate
+from graphql import DocumentNode, GraphQLSchema, parse, validate
 from graphql.validation.rules import overlapping_fields_can_be_merged as overlap
 from strawberry.extensions import SchemaExtension
 
-# A client sends a handful of documents, an attacker fills the cache with these at most: 8 MB of text.
-CACHE_SIZE = 512
-MAX_CACHED_LENGTH = 16_384
+from gqlapi.errors import LimitExceeded
+
+# The memory of a parsed document: measured 1.2 MB for 2,000 tokens.
+BYTES_PER_TOKEN = 600
+CACHE_BYTES = 16 * 1_048_576
 # A developer reads the first few; finding a hundred, each with suggestions, took 2 seconds for a hostile document.
 MAX_VALIDATION_ERRORS = 10
 # graphql-core compares all fields of one response name with each other: 500,000 by default, which took 0.9 seconds.
-overlap.MAX_COMPLEXITY_BUDGET = 20_000
+overlap.MAX_COMPLEXITY_BUDGET = 5_000
+
+
+class DocumentCache:
+    """Documents by their text, the least recently used evicted first, within a budget of bytes.
+
+    It admits only documents that passed validation and the limits once: the others cost their sender, not the memory
+    of the server.
+    """
+
+    def __init__(self, max_bytes: int = CACHE_BYTES) -> None:
+        """Create an empty cache."""
+        self._max_bytes = max_bytes
+        self._bytes = 0
+        self._documents: OrderedDict[str, tuple[DocumentNode, int]] = OrderedDict()
+
+    def get(self, text: str) -> DocumentNode | None:
+        """Return the document with this text, if it was admitted."""
+        if text not in self._documents:
+            return None
+        self._documents.move_to_end(text)
+        return self._documents[text][0]
+
+    def admit(self, text: str, document: DocumentNode) -> None:
+        """Keep a document, and evict others while the budget is exceeded."""
+        if text in self._documents:
+            return
+        size = len(text) + BYTES_PER_TOKEN * _count_tokens(document)
+        self._documents[text] = document, size
+        self._bytes += size
+        while self._bytes > self._max_bytes:
+            _, (_, evicted) = self._documents.popitem(last=False)
+            self._bytes -= evicted
 
 
 class Documents(SchemaExtension):
     """Reads the document of an operation, with bounded effort."""
 
-    def __init__(self, schema: GraphQLSchema, max_tokens: int) -> None:
+    def __init__(self, schema: GraphQLSchema, cache: DocumentCache, *, max_length: int, max_tokens: int) -> None:
         """Read for a schema."""
         super().__init__()
         self._schema = schema
+        self._cache = cache
+        self._max_length = max_length
         self._max_tokens = max_tokens
-        self._errors: list[GraphQLError] = []
+        self._is_known = False
 
     def on_parse(self) -> Iterator[None]:
-        """Parse and validate, or take over what is known of the document."""
+        """Parse, or take the document from the cache."""
         query = self.execution_context.query or ""
-        read = _read_cached if len(query) <= MAX_CACHED_LENGTH else _read
-        self.execution_context.graphql_document, self._errors = read(self._schema, query, self._max_tokens)
+        if len(query) > self._max_length:
+            message = f"The document has over {self._max_length} characters."
+            raise LimitExceeded(message, limit=self._max_length, actual=len(query))
+        document = self._cache.get(query)
+        self._is_known = document is not None
+        self.execution_context.graphql_document = document or parse(query, max_tokens=self._max_tokens)
         yield
 
     def on_validate(self) -> Iterator[None]:
-        """Hand over what validation found."""
-        self.execution_context.pre_execution_errors = [*self._errors]
+        """Validate a document that is new."""
+        document = self.execution_context.graphql_document
+        assert document is not None  # noqa: S101 - parsing came before
+        errors = [] if self._is_known else validate(self._schema, document, max_errors=MAX_VALIDATION_ERRORS)
+        self.execution_context.pre_execution_errors = errors
         yield
 
 
-def _read(schema: GraphQLSchema, query: str, max_tokens: int) -> tuple[DocumentNode, list[GraphQLError]]:
-    document = parse(query, max_tokens=max_tokens)
-    return document, validate(schema, document, max_errors=MAX_VALIDATION_ERRORS)
-
-
-_read_cached: Any = lru_cache(maxsize=CACHE_SIZE)(_read)
+def _count_tokens(document: DocumentNode) -> int:
+    count, token = 0, document.loc.start_token if document.loc else None
+    while token is not None:
+        count, token = count + 1, token.next
+    return count

@@ -23,14 +23,15 @@ Info = strawberry.Info[Context, None]
 class FieldRules:
     """How a field is prepared, charged and read.
 
-    `needs` are the attributes its resolver reads. `prepare` turns the arguments into what the resolver uses, or raises.
-    Of what was prepared, `factor` tells how many objects may be returned for one parent, and `surcharge` the points
-    besides. `resolve` is called by graphql-core itself: no argument is converted again for each object.
+    `needs` are the attributes that its resolver reads. `prepare` turns the arguments into the value that the resolver
+    uses, or raises. From the prepared value, `rows` returns the number of rows of the list, of which a connection
+    returns several views, and `surcharge` the points besides its values. `resolve` is called by graphql-core itself:
+    no argument is converted again for each object.
     """
 
     needs: frozenset[str] = frozenset()
     prepare: Callable[..., Any] | None = None
-    factor: Callable[[Prepared], int] | None = None
+    rows: Callable[[Prepared], int] | None = None
     surcharge: Callable[[Prepared], int] | None = None
     relation: Relation | None = None
     resolve: Callable[..., Any] | None = None
@@ -47,6 +48,11 @@ def rules_metadata(rules: FieldRules) -> dict[str, FieldRules]:
 def needs(*attributes: str) -> dict[str, FieldRules]:
     """Return the metadata of a field whose resolver reads these attributes."""
     return rules_metadata(FieldRules(needs=frozenset(attributes)))
+
+
+def priced(attribute: str, points: int) -> dict[str, FieldRules]:
+    """Return the metadata of an attribute that costs more than one value."""
+    return rules_metadata(FieldRules(needs=frozenset({attribute}), surcharge=lambda _: points))
 
 
 def definition_of(field: GraphQLField) -> StrawberryField | None:
@@ -77,10 +83,10 @@ def install_resolvers(schema: GraphQLSchema) -> None:
                     rules.relation.attach(field)
 
 
-def relation(relation: Relation, *, description: str, factor: int = 1) -> Any:
-    """Declare a field that a loader holds; `factor` objects are charged for each parent."""
+def relation(relation: Relation, *, description: str, rows: int = 1) -> Any:
+    """Declare a field that a loader loads, of at most `rows` objects for each parent."""
     rules = FieldRules(
-        needs=frozenset({relation.key}), relation=relation, resolve=relation.resolve, factor=lambda _: factor
+        needs=frozenset({relation.key}), relation=relation, resolve=relation.resolve, rows=lambda _: rows
     )
     return strawberry.field(resolver=set_by_rules, description=description, metadata=rules_metadata(rules))
 

@@ -10,7 +10,7 @@ from gqlapi.errors import BadUserInput, LimitExceeded
 from gqlapi.repositories.conditions import All, AnyOf, Compare, Condition, Not, Operator, Related
 from gqlapi.schema.enums import PostStatus, UserRole
 from gqlapi.schema.ids import decode_id_of
-from gqlapi.schema.search_query import SEARCH_COST, parse_query
+from gqlapi.schema.search_query import parse_query
 
 MAX_FILTER_DEPTH = 5
 MAX_FILTER_BRANCHES = 50
@@ -140,18 +140,6 @@ def to_condition(row_filter: RowFilter) -> Condition:
     return _Translation().row(row_filter, depth=1)
 
 
-def search_cost(condition: Condition | None) -> int:
-    """Return the points of the searches in a condition."""
-    match condition:
-        case All(parts) | AnyOf(parts):
-            return sum(map(search_cost, parts))
-        case Not(part):
-            return search_cost(part)
-        case Compare(operator=Operator.FINDS):
-            return SEARCH_COST
-    return 0
-
-
 class _Translation:
     """One translation, which counts the branches and the values as it goes."""
 
@@ -188,7 +176,7 @@ class _Translation:
 
     def _count_values(self, comparisons: list[Condition]) -> None:
         for comparison in comparisons:
-            if isinstance(comparison, Compare) and isinstance(comparison.value, list):
+            if isinstance(comparison, Compare) and isinstance(comparison.value, tuple):
                 self._values += len(comparison.value)
         if self._values > MAX_FILTER_VALUES_IN_ALL:
             raise LimitExceeded(
@@ -210,7 +198,9 @@ def _comparisons(attribute: str, operators: Any, typename: str) -> list[Conditio
             raise LimitExceeded(f"`{attribute}` lists over {MAX_FILTER_VALUES} values.", limit=MAX_FILTER_VALUES)
         if isinstance(operators, IDFilter):
             value = _decode_ids(value, typename, attribute)  # noqa: PLW2901 - the decoded form replaces the text
-        comparisons.append(Compare(attribute, Operator(name.rstrip("_")), value, folded=folded))
+        # A tuple, because equal conditions share a statement: conditions are keys.
+        compared = tuple(value) if isinstance(value, list) else value
+        comparisons.append(Compare(attribute, Operator(name.rstrip("_")), compared, folded=folded))
     return comparisons
 
 

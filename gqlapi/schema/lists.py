@@ -17,17 +17,15 @@ from gqlapi.repositories import Repositories
 from gqlapi.repositories.base import Repository
 from gqlapi.repositories.pages import Ordering, PageRequest, RecordPage
 from gqlapi.schema.fields import FieldRules, argument, prepared_field
-from gqlapi.schema.filters import RowFilter, search_cost, to_condition
+from gqlapi.schema.filters import RowFilter, to_condition
 from gqlapi.schema.ordering import OrderKey, to_ordering
 from gqlapi.schema.pagination import List
+from gqlapi.schema.pricing import NESTED, ROOT, ListPrices, count_cost, list_cost, reads_rows
 from gqlapi.schema.scalars import Cursor
 
 DEFAULT_PAGE_SIZE = 20
 MAX_PAGE_SIZE = 100
-# An ordering that no index serves reads and sorts all rows of the list, whatever the size of the page.
-UNINDEXED_FACTOR = 5
 FILTER = "Which rows; all that the viewer may see when left out."
-ROW_FIELDS = frozenset({"edges", "nodes", "pageInfo"})
 
 PageByParents = Callable[[Repositories, Sequence[UUID], PageRequest], Awaitable[Sequence[RecordPage[Any]]]]
 CountByParents = Callable[[Repositories, Sequence[UUID], PageRequest], Awaitable[Sequence[int]]]
@@ -45,15 +43,6 @@ class ListKind:
     nested_indexed: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class ListRequest:
-    """A prepared list field: what to read, how many rows are charged a parent, and the points besides."""
-
-    page: PageRequest
-    charged_rows: int
-    surcharge: int
-
-
 def root_list(
     kind: ListKind,
     repository: Callable[[Repositories], Repository[Any]],
@@ -66,13 +55,13 @@ def root_list(
     async def resolve(_root: object, info: GraphQLResolveInfo[Any], **_arguments: Any) -> List:
         context: Context = info.context
         prepared = context.prepared(info.field_nodes)
-        request: PageRequest = prepared.value.page
+        request: PageRequest = prepared.value
         source = repository(context.repositories)
-        page = await source.page(request) if reads_rows(prepared) else None
-        return List(page, request.ordering, lambda: source.count(request))
+        page = await source.page(request) if reads_rows(prepared.selection) else None
+        return List(page, request.ordering, lambda: _count_once(context, source, request))
 
     rules = FieldRules(
-        prepare=_preparer(kind, kind.indexed), factor=_charged_rows, surcharge=_surcharge, resolve=resolve
+        prepare=_preparer(kind), rows=_page_size, surcharge=_surcharge(ROOT, kind.indexed), resolve=resolve
     )
     return prepared_field([*_list_arguments(kind), *arguments], rules, description)
 
@@ -82,9 +71,9 @@ def nested_list(kind: ListKind, page: PageByParents, count: CountByParents, *, d
     relation = Relation(_list_loader(page, count), key="id")
     rules = FieldRules(
         needs=frozenset({"id"}),
-        prepare=_preparer(kind, kind.nested_indexed),
-        factor=_charged_rows,
-        surcharge=_surcharge,
+        prepare=_preparer(kind),
+        rows=_page_size,
+        surcharge=_surcharge(NESTED, kind.nested_indexed),
         relation=relation,
         resolve=relation.resolve,
     )
@@ -99,16 +88,13 @@ def nested_count(kind: ListKind, count: CountByParents, *, description: str) -> 
         return PageRequest(to_ordering(kind.default_order), Window(size=1), condition)
 
     def loader(context: Context, nodes: Sequence[FieldNode]) -> DataLoader[UUID, int]:
-        async def load(ids: list[UUID]) -> list[int]:
-            return [*await count(context.repositories, ids, context.prepared(nodes).value)]
-
-        return context.loaders.with_arguments(("count", *map(id, nodes)), load)
+        return _count_loader(context, count, context.prepared(nodes).value)
 
     relation = Relation(loader, key="id")
     rules = FieldRules(
         needs=frozenset({"id"}),
         prepare=prepare,
-        surcharge=lambda prepared: 1 + search_cost(prepared.value.condition),
+        surcharge=lambda prepared: count_cost(NESTED, prepared.value.condition),
         relation=relation,
         resolve=relation.resolve,
     )
@@ -133,26 +119,43 @@ def _list_loader(
 ) -> Callable[[Context, Sequence[FieldNode]], DataLoader[Any, Any]]:
     def loader(context: Context, nodes: Sequence[FieldNode]) -> DataLoader[UUID, List]:
         prepared = context.prepared(nodes)
-        request: PageRequest = prepared.value.page
-        repositories, key = context.repositories, tuple(map(id, nodes))
-
-        async def load_counts(ids: list[UUID]) -> list[int]:
-            return [*await count(repositories, ids, request)]
+        request: PageRequest = prepared.value
+        repositories = context.repositories
+        reads = reads_rows(prepared.selection)
 
         async def load_lists(ids: list[UUID]) -> list[List]:
-            counts = context.loaders.with_arguments(("count", *key), load_counts)
-            pages = await page(repositories, ids, request) if reads_rows(prepared) else [None] * len(ids)
+            counts = _count_loader(context, count, request)
+            pages = await page(repositories, ids, request) if reads else [None] * len(ids)
             return [
                 List(page_, request.ordering, lambda id_=id_: counts.load(id_))  # type: ignore[misc] # binds this round's id
                 for id_, page_ in zip(ids, pages, strict=True)
             ]
 
-        return context.loaders.with_arguments(("list", *key), load_lists)
+        return context.loaders.with_arguments(("list", *map(id, nodes)), load_lists)
 
     return loader
 
 
-def _preparer(kind: ListKind, indexed: frozenset[str]) -> Callable[..., ListRequest]:
+def _count_loader(context: Context, count: CountByParents, request: PageRequest) -> DataLoader[UUID, int]:
+    """Return the loader of a count, the same for equal filters: the same count twice in one operation runs once."""
+
+    async def load(ids: list[UUID]) -> list[int]:
+        return [*await count(context.repositories, ids, request)]
+
+    return context.loaders.with_arguments(("count", count, request.condition), load)
+
+
+def _count_once(context: Context, source: Repository[Any], request: PageRequest) -> Awaitable[int]:
+    """Count all rows of a list at the root; equal counts of one operation share one statement."""
+
+    async def load(keys: list[str]) -> list[int]:
+        return [await source.count(request) for _ in keys]
+
+    key = ("count", source.record.typename, request.condition, request.include_deleted)
+    return context.loaders.with_arguments(key, load).load("all")
+
+
+def _preparer(kind: ListKind) -> Callable[..., PageRequest]:
     default_ordering = to_ordering(kind.default_order)
 
     def prepare(
@@ -161,16 +164,14 @@ def _preparer(kind: ListKind, indexed: frozenset[str]) -> Callable[..., ListRequ
         order_by: Sequence[OrderKey] | None = None,
         include_deleted: bool = False,
         **window: Any,
-    ) -> ListRequest:
+    ) -> PageRequest:
         ordering = to_ordering(order_by) if order_by else default_ordering
-        page = PageRequest(
+        return PageRequest(
             ordering=ordering,
             window=to_window(ordering, **window),
             condition=None if filter is None else to_condition(filter),
             include_deleted=include_deleted,
         )
-        factor = 1 if _is_indexed(ordering, indexed) else UNINDEXED_FACTOR
-        return ListRequest(page, factor * page.window.size, search_cost(page.condition))
 
     return prepare
 
@@ -208,22 +209,10 @@ def check_size(name: str, size: int | None) -> int | None:
     return size
 
 
-def _is_indexed(ordering: Ordering, indexed: frozenset[str]) -> bool:
-    first, *rest = ordering.terms
-    one_direction = all(term.descending == first.descending for term in rest)
-    return first.attribute in indexed and one_direction and all(term.attribute == "id" for term in rest)
+def _page_size(prepared: Prepared) -> int:
+    request: PageRequest = prepared.value
+    return request.window.size
 
 
-def _charged_rows(prepared: Prepared) -> int:
-    request: ListRequest = prepared.value
-    return request.charged_rows
-
-
-def _surcharge(prepared: Prepared) -> int:
-    request: ListRequest = prepared.value
-    return request.surcharge
-
-
-def reads_rows(prepared: Prepared) -> bool:
-    """Tell whether rows are wanted at all, and not only their count."""
-    return not ROW_FIELDS.isdisjoint(prepared.selection)
+def _surcharge(prices: ListPrices, indexed: frozenset[str]) -> Callable[[Prepared], int]:
+    return lambda prepared: list_cost(prices, prepared.value, prepared.selection, indexed)

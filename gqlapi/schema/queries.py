@@ -117,7 +117,7 @@ class Query:
     @strawberry.field(
         description="The objects with these ids, in their order; null for each that the viewer may not see. "
         "An id that cannot be decoded is an error at its own index.",
-        metadata=rules_metadata(FieldRules(prepare=_check_nodes, factor=lambda prepared: int(prepared.value))),
+        metadata=rules_metadata(FieldRules(prepare=_check_nodes, rows=lambda prepared: int(prepared.value))),
     )
     async def nodes(
         self, info: Info, ids: Annotated[list[strawberry.ID], strawberry.argument(description="At most 100 ids.")]

@@ -3,19 +3,20 @@
 import asyncio
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 import strawberry
 from graphql import GraphQLResolveInfo
 
-from gqlapi.context import Context
+from gqlapi.context import Context, Prepared
 from gqlapi.errors import BadUserInput
 from gqlapi.repositories.search import Hit, Kind, SearchRequest, after_cursor
-from gqlapi.schema.fields import FieldRules, Info, argument, describe_enum, prepared_field
-from gqlapi.schema.lists import DEFAULT_PAGE_SIZE, check_size, reads_rows
+from gqlapi.schema.fields import FieldRules, Info, argument, describe_enum, prepared_field, rules_metadata
+from gqlapi.schema.lists import DEFAULT_PAGE_SIZE, check_size
 from gqlapi.schema.pagination import PageInfo
+from gqlapi.schema.pricing import HIGHLIGHT_COST, ROOT, reads_rows
 from gqlapi.schema.scalars import Cursor
-from gqlapi.schema.search_query import SEARCH_COST, highlight, parse_query
+from gqlapi.schema.search_query import highlight, parse_query
 from gqlapi.schema.types import Post, Tag, User
 
 ALL_KINDS = [Kind.POST, Kind.USER, Kind.TAG]
@@ -64,6 +65,7 @@ class SearchEdge:
         resolver=_highlight,
         description="The part of the text around the first hit, as HTML: words that were found stand between `<mark>` "
         "and `</mark>`, all else is escaped. Null when they stand in neither the text nor the title.",
+        metadata=rules_metadata(FieldRules(surcharge=lambda _: HIGHLIGHT_COST)),
     )
 
 
@@ -101,7 +103,7 @@ async def _resolve(_root: object, info: GraphQLResolveInfo[Any], **_arguments: A
     search: PreparedSearch = prepared.value
     hits = await context.repositories.search.rank(search.request)
     start = 0 if search.after is None else after_cursor(hits, search.after)
-    page = hits[start : start + search.size] if reads_rows(prepared) else []
+    page = hits[start : start + search.size] if reads_rows(prepared.selection) else []
     edges = await _load_edges(context, search.request, page)
     page_info = PageInfo(
         has_next_page=start + len(page) < len(hits),
@@ -124,12 +126,17 @@ async def _load_edges(context: Context, request: SearchRequest, hits: Sequence[H
     ]
 
 
+def _page_size(prepared: Prepared) -> int:
+    search: PreparedSearch = prepared.value
+    return search.size
+
+
 def search_field(description: str) -> Any:
     """Declare the search at the root: one statement to rank, one for each type of a page, one for its highlights."""
     rules = FieldRules(
         prepare=_prepare,
-        factor=lambda prepared: cast("PreparedSearch", prepared.value).size,
-        surcharge=lambda _: SEARCH_COST,
+        rows=_page_size,
+        surcharge=lambda prepared: ROOT.search + (_page_size(prepared) if reads_rows(prepared.selection) else 0),
         resolve=_resolve,
     )
     arguments = [

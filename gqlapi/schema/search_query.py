@@ -8,8 +8,6 @@ from gqlapi.database.search import SearchQuery, Term
 from gqlapi.errors import BadUserInput
 from gqlapi.words import fold, is_ideograph, is_word_character, words
 
-# Points of a search besides its rows: it ranks up to 1,000 candidates.
-SEARCH_COST = 50
 MAX_QUERY_LENGTH = 500
 MAX_TERMS = 20
 FRAGMENT_LENGTH = 200

@@ -14,9 +14,12 @@ from strawberry.types import ExecutionResult
 from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
+from gqlapi.accounts.tokens import InvalidToken
 from gqlapi.context import Context
-from gqlapi.errors import OperationTimeout
-from gqlapi.schema.documents import Documents
+from gqlapi.errors import LimitExceeded, OperationTimeout
+from gqlapi.execution.executor import Answer, PacedExecutor
+from gqlapi.execution.pacing import Pace, Turns
+from gqlapi.schema.documents import DocumentCache, Documents
 from gqlapi.schema.fields import install_resolvers
 from gqlapi.schema.limits import MAX_SHOWN_SIZE, Limits, OperationLimits
 from gqlapi.schema.mutations import Mutation
@@ -38,11 +41,16 @@ class Schema(strawberry.Schema):
             types=[User, Post, Tag, ApiToken, Session, *USER_ERRORS],
             config=StrawberryConfig(scalar_map=SCALARS),
             extensions=[
-                lambda: Documents(self._schema, limits.max_tokens),
-                lambda: OperationLimits(self._schema, self.schema_converter, limits),
+                lambda: Documents(
+                    self._schema, self._documents, max_length=limits.max_document_length, max_tokens=limits.max_tokens
+                ),
+                lambda: OperationLimits(self._schema, self.schema_converter, self._documents, limits),
             ],
+            execution_context_class=PacedExecutor,
         )
         self.limits = limits
+        self._documents = DocumentCache()
+        self._turns = Turns()
         install_resolvers(self._schema)
         _mark_one_of(self._schema)
 
@@ -66,8 +74,13 @@ class Schema(strawberry.Schema):
         allowed_operation_types: Iterable[OperationType] | None = None,
         operation_extensions: dict[str, Any] | None = None,
     ) -> ExecutionResult:
-        """Run one operation within the deadline, give its connection back, and make its errors fit for clients."""
+        """Run one operation within the deadline, give its connection back, and make its errors fit for clients.
+
+        Raises:
+            InvalidToken: the operation is allowed, and its token is not valid.
+        """
         context = cast("Context", context_value)
+        context.pace, context.answer = Pace(self._turns), Answer(self.limits.max_answer_bytes)
         try:
             async with asyncio.timeout(self.limits.operation_timeout_seconds):
                 result = await super().execute(
@@ -86,11 +99,24 @@ class Schema(strawberry.Schema):
             result = PreExecutionError(data=None, errors=[no_operation(operation_name)])
         finally:
             await context.close()
+        return self._present(context, result)
+
+    def _present(self, context: Context, result: ExecutionResult) -> ExecutionResult:
+        """Make the errors of a result fit for clients, and report its cost."""
+        if context.answer.is_too_large:
+            result = self._too_large()
         if result.errors:
+            if isinstance(result.errors[0].original_error, InvalidToken):
+                raise result.errors[0].original_error
             is_refused = isinstance(result, PreExecutionError)
             result.errors = [present(error, context.request_id, is_refused=is_refused) for error in result.errors]
         result.extensions = {**(result.extensions or {}), **self._report(context)}
         return result
+
+    def _too_large(self) -> ExecutionResult:
+        limit = self.limits.max_answer_bytes
+        error = LimitExceeded(f"The answer has over {limit} bytes.", limit=limit)
+        return ExecutionResult(data=None, errors=[GraphQLError(error.message, original_error=error)])
 
     def _report(self, context: Context) -> dict[str, Any]:
         """Return what a developer learns of an operation besides its result; nothing where nothing was traced."""

@@ -1,6 +1,6 @@
 """The object types. They refer to each other, hence they live together."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -16,10 +16,13 @@ from gqlapi.content import excerpt
 from gqlapi.context import Context
 from gqlapi.errors import BadUserInput
 from gqlapi.execution.relation import Relation
+from gqlapi.repositories import Repositories
+from gqlapi.repositories.accounts import MAX_LISTED
+from gqlapi.repositories.pages import PageRequest
 from gqlapi.repositories.posts import MAX_EXCERPT_LENGTH
 from gqlapi.repositories.records import ApiTokenRecord, PostRecord, Record, SessionRecord, TagRecord, UserRecord
 from gqlapi.schema.enums import ApiScope, PostStatus, UserRole
-from gqlapi.schema.fields import FieldRules, Info, needs, relation, rules_metadata
+from gqlapi.schema.fields import FieldRules, Info, needs, priced, relation, rules_metadata
 from gqlapi.schema.filters import PostFilter, TagFilter, UserFilter
 from gqlapi.schema.lists import ListKind, nested_count, nested_list
 from gqlapi.schema.ordering import (
@@ -32,6 +35,7 @@ from gqlapi.schema.ordering import (
     UserOrderField,
 )
 from gqlapi.schema.pagination import Connection
+from gqlapi.schema.pricing import BODY_COST, EXCERPT_CHARACTERS_PER_POINT, LONG_TEXT_COST
 
 MAX_TAGS_PER_POST = 20
 
@@ -124,9 +128,18 @@ def own_rows(loader: Callable[[Context], DataLoader[UUID, list[Any]]], *, descri
         user: UserRecord = root
         return await loader(info.context).load(user.id) if user.id == info.context.viewer.id else None
 
-    # There are at most 100, of the viewer alone; a point for each user that is asked for them.
-    rules = FieldRules(needs=frozenset({"id"}))
+    rules = FieldRules(needs=frozenset({"id"}), rows=lambda _: MAX_LISTED)
     return strawberry.field(resolver=resolve, description=description, metadata=rules_metadata(rules))
+
+
+def _count_of_authors(
+    repositories: Repositories, ids: Sequence[UUID], request: PageRequest
+) -> Awaitable[Sequence[int]]:
+    return repositories.posts.count_by_author_ids(ids, request)
+
+
+def _count_of_tags(repositories: Repositories, ids: Sequence[UUID], request: PageRequest) -> Awaitable[Sequence[int]]:
+    return repositories.posts.count_by_tag_ids(ids, request)
 
 
 def is_one_of_types(*classes: type[Any]) -> Any:
@@ -146,7 +159,9 @@ class User(Node, Versioned, Ownable):
 
     username: str = strawberry.field(description="The unique name, for URLs and signing in.")
     display_name: str = strawberry.field(description="The name to show.")
-    bio: str | None = strawberry.field(description="What the user says about themselves.")
+    bio: str | None = strawberry.field(
+        description="What the user says about themselves.", metadata=priced("bio", LONG_TEXT_COST)
+    )
     avatar_url: str | None = strawberry.field(description="The URL of a picture.")
     email: str | None = strawberry.field(
         resolver=_email,
@@ -175,12 +190,12 @@ class User(Node, Versioned, Ownable):
     posts: "Connection[Post]" = nested_list(
         POSTS,
         lambda repositories, ids, request: repositories.posts.page_by_author_ids(ids, request),
-        lambda repositories, ids, request: repositories.posts.count_by_author_ids(ids, request),
+        _count_of_authors,
         description="The user's posts that the viewer may see.",
     )
     post_count: int = nested_count(
         POSTS,
-        lambda repositories, ids, request: repositories.posts.count_by_author_ids(ids, request),
+        _count_of_authors,
         description="How many posts of the user the viewer may see.",
     )
 
@@ -191,9 +206,14 @@ class Content:
 
     is_type_of = is_one_of_types(PostRecord, models.Post)
 
-    markdown: str = strawberry.field(description="As it was written: CommonMark.")
-    html: str = strawberry.field(description="Rendered and sanitised when the post was written; safe to embed.")
-    text: str = strawberry.field(description="Without any markup.")
+    markdown: str = strawberry.field(
+        description="As it was written: CommonMark.", metadata=priced("markdown", BODY_COST)
+    )
+    html: str = strawberry.field(
+        description="Rendered and sanitised when the post was written; safe to embed.",
+        metadata=priced("html", BODY_COST),
+    )
+    text: str = strawberry.field(description="Without any markup.", metadata=priced("text", BODY_COST))
 
 
 def _content(root: Any) -> Any:
@@ -224,7 +244,13 @@ class Post(Node, Versioned, Ownable):
     excerpt: str = strawberry.field(
         resolver=_excerpt,
         description="The beginning of the text without markup, cut between words.",
-        metadata=rules_metadata(FieldRules(needs=frozenset({"text_head"}), prepare=_check_excerpt)),
+        metadata=rules_metadata(
+            FieldRules(
+                needs=frozenset({"text_head"}),
+                prepare=_check_excerpt,
+                surcharge=lambda prepared: int(prepared.value) // EXCERPT_CHARACTERS_PER_POINT,
+            )
+        ),
     )
     content: Content = strawberry.field(
         resolver=_content, description="The whole body. Read only when it is selected.", metadata=needs()
@@ -237,7 +263,7 @@ class Post(Node, Versioned, Ownable):
     tags: "list[Tag]" = relation(
         TAGS_OF_POST,
         description="At most 20, in the order that the author gave.",
-        factor=MAX_TAGS_PER_POST,
+        rows=MAX_TAGS_PER_POST,
     )
     viewer_can_update: bool = strawberry.field(
         resolver=_post_can_change,
@@ -259,7 +285,9 @@ class Tag(Node, Versioned, Ownable):
 
     slug: str = strawberry.field(description="The unique name for URLs.")
     name: str = strawberry.field(description="The name to show.")
-    description: str | None = strawberry.field(description="What the tag stands for.")
+    description: str | None = strawberry.field(
+        description="What the tag stands for.", metadata=priced("description", LONG_TEXT_COST)
+    )
     viewer_can_update: bool = strawberry.field(
         resolver=_tag_can_change, description="Whether the viewer may change this tag.", metadata=needs()
     )
@@ -269,12 +297,12 @@ class Tag(Node, Versioned, Ownable):
     posts: "Connection[Post]" = nested_list(
         POSTS,
         lambda repositories, ids, request: repositories.posts.page_by_tag_ids(ids, request),
-        lambda repositories, ids, request: repositories.posts.count_by_tag_ids(ids, request),
+        _count_of_tags,
         description="The tag's posts that the viewer may see.",
     )
     post_count: int = nested_count(
         POSTS,
-        lambda repositories, ids, request: repositories.posts.count_by_tag_ids(ids, request),
+        _count_of_tags,
         description="How many posts with the tag the viewer may see.",
     )
 

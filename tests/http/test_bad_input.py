@@ -104,12 +104,12 @@ class TestFilter:
         assert codes == (too_many if count > 2_000 else [])
 
     async def test_takes_a_value_that_is_named_often_for_one(self, server: Api) -> None:
-        assert await server.data(FILTERED, {"f": {"status": ["DRAFT"] * 5_000}}) == {"posts": {"nodes": []}}
+        assert await server.data(FILTERED, {"f": {"status": ["DRAFT"] * 1_000}}) == {"posts": {"nodes": []}}
 
-    @pytest.mark.parametrize("depth", [300, 900])
-    async def test_refuses_what_nobody_can_read(self, server: Api, depth: int) -> None:
+    @pytest.mark.parametrize("depth", [64, 300, 900])
+    async def test_refuses_what_is_nested_too_deeply(self, server: Api, depth: int) -> None:
         error = await refuse(server, FILTERED, {"f": nest(depth)})
-        assert error["extensions"]["code"] == "BAD_USER_INPUT"
+        assert error["extensions"] == {"code": "LIMIT_EXCEEDED", "limit": 64}
 
     @pytest.mark.parametrize(
         ("value", "code"),

@@ -13,10 +13,11 @@ from gqlapi.idempotency import Body, Outcome, check_key, fingerprint_of, run_onc
 from gqlapi.models import decode_global_id
 from gqlapi.problems import Path, Problem, ProblemCode, Rejected, ValidationProblem, reject_if_any
 from gqlapi.schema.fields import FieldRules, Info, rules_metadata
+from gqlapi.schema.pricing import WRITE_COST
 from gqlapi.schema.user_errors import UserError
 
-# A write costs more than a row that is read.
-WRITE_COST = 10
+# The problems of one input are few; those of many are as many as the values of the input.
+CHARGED_ERRORS = 10
 INPUT = strawberry.argument(name="input", description="What to do.")
 IDEMPOTENCY_KEY = (
     "A key of your own, 1 to 255 characters, that makes it safe to send the mutation again: within 24 hours the same "
@@ -34,7 +35,10 @@ Resolver = Callable[[Any, Info, Any], Awaitable[Any]]
 class Payload:
     """What every mutation answers; in Python the errors are problems."""
 
-    errors: list[UserError] = strawberry.field(description="Why it was not carried out; empty when it was.")
+    errors: list[UserError] = strawberry.field(
+        description="Why it was not carried out; empty when it was.",
+        metadata=rules_metadata(FieldRules(needs=frozenset({"errors"}), rows=lambda _: CHARGED_ERRORS)),
+    )
 
 
 def mutation(payload: Any, *, description: str, rules: FieldRules | None = None) -> Callable[[Resolver], Any]:
@@ -52,7 +56,7 @@ def mutation(payload: Any, *, description: str, rules: FieldRules | None = None)
             except Rejected as rejected:
                 return payload(errors=rejected.problems)
 
-        metadata = rules_metadata(rules or FieldRules(prepare=lambda **_: None, surcharge=lambda _: WRITE_COST))
+        metadata = rules_metadata(rules or FieldRules(surcharge=lambda _: WRITE_COST))
         return strawberry.mutation(resolver=resolve, description=description, metadata=metadata)
 
     return declare

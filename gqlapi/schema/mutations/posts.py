@@ -19,7 +19,6 @@ from gqlapi.repositories import WriteScope
 from gqlapi.schema.fields import FieldRules, Info, needs
 from gqlapi.schema.mutations.base import (
     INPUT,
-    WRITE_COST,
     DeletePayload,
     Payload,
     carry_out,
@@ -42,6 +41,7 @@ from gqlapi.schema.mutations.post_inputs import (
 )
 from gqlapi.schema.ordering import to_ordering
 from gqlapi.schema.pagination import Edge
+from gqlapi.schema.pricing import WRITE_COST
 from gqlapi.schema.scalars import Cursor
 from gqlapi.schema.types import POSTS, Post
 from gqlapi.schema.user_errors import UserError
@@ -143,7 +143,7 @@ def _bulk_rules() -> FieldRules:
     """Charge for each post that is written, and for what is read of each."""
     return FieldRules(
         prepare=lambda *, given: max(1, len(given.posts)),
-        factor=lambda prepared: int(prepared.value),
+        rows=lambda prepared: int(prepared.value),
         surcharge=lambda prepared: WRITE_COST * int(prepared.value),
     )
 

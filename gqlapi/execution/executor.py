@@ -1,0 +1,124 @@
+"""The executor: graphql-core's, which yields to the event loop and stops at a budget of bytes."""
+
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+from graphql import GraphQLLeafType, GraphQLObjectType, GraphQLOutputType, GraphQLResolveInfo
+from graphql.pyutils import AwaitableOrValue, Path, gather_with_cancel
+from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
+
+from gqlapi.execution.pacing import Pace
+
+# A list of up to this many items is completed in one slice.
+UNPACED_ITEMS = 20
+# Quotes, colon and comma around a field in JSON, and the least that a value takes.
+FIELD_BYTES = 6
+
+
+class Answer:
+    """The size of an answer while it is completed, in bytes of JSON; characters that JSON escapes count as one."""
+
+    def __init__(self, max_bytes: int) -> None:
+        """Allow `max_bytes`."""
+        self._left = max_bytes
+
+    @property
+    def is_too_large(self) -> bool:
+        """Whether the answer has exceeded its budget; everything completed after that is discarded."""
+        return self._left < 0
+
+    def add(self, size: int) -> None:
+        """Count bytes."""
+        self._left -= size
+
+
+class PacedContext(Protocol):
+    """What the executor needs of an operation's context."""
+
+    pace: Pace
+    answer: Answer
+
+
+class PacedExecutor(StrawberryGraphQLCoreExecutionContext):
+    """Completes long lists in slices, and completes nothing more once the answer is too large."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Start with no object seen."""
+        super().__init__(*args, **kwargs)
+        context: PacedContext = self.context_value
+        self._pace = context.pace
+        self._answer = context.answer
+        # The bytes of the names of an object's fields, by the identity of its grouped field set, which lives as long.
+        self._name_bytes: dict[int, int] = {}
+
+    def execute_fields(
+        self,
+        parent_type: GraphQLObjectType,
+        source_value: Any,
+        path: Path | None,
+        grouped_field_set: Any,
+        position_context: Any,
+    ) -> AwaitableOrValue[dict[str, Any]]:
+        """Execute the fields of one object, and count their names."""
+        if self._answer.is_too_large:
+            return {}
+        size = self._name_bytes.get(id(grouped_field_set))
+        if size is None:
+            size = self._name_bytes[id(grouped_field_set)] = sum(len(name) + FIELD_BYTES for name in grouped_field_set)
+        self._answer.add(size)
+        return super().execute_fields(parent_type, source_value, path, grouped_field_set, position_context)
+
+    def complete_leaf_value(self, return_type: GraphQLLeafType, result: Any) -> Any:  # type: ignore[override] # the base has a static method, which it calls through the instance
+        """Complete a leaf, and count it when it is a text."""
+        coerced = super().complete_leaf_value(return_type, result)
+        if isinstance(coerced, str):
+            self._answer.add(len(coerced) if coerced.isascii() else len(coerced.encode(errors="replace")))
+        return coerced
+
+    def complete_iterable_value(
+        self,
+        item_type: GraphQLOutputType,
+        field_details_list: Any,
+        info: GraphQLResolveInfo[Any],
+        path: Path,
+        items: Iterable[Any],
+        position_context: Any,
+    ) -> AwaitableOrValue[list[Any]]:
+        """Complete a list: a long one in slices."""
+        items = items if isinstance(items, list | tuple) else [*items]
+        if len(items) <= UNPACED_ITEMS:
+            return super().complete_iterable_value(item_type, field_details_list, info, path, items, position_context)
+        return self._complete_in_slices(item_type, field_details_list, info, path, items, position_context)
+
+    async def _complete_in_slices(
+        self,
+        item_type: GraphQLOutputType,
+        field_details_list: Any,
+        info: GraphQLResolveInfo[Any],
+        path: Path,
+        items: Iterable[Any],
+        position_context: Any,
+    ) -> list[Any]:
+        """Complete the items one by one, a few milliseconds at a time, then wait for those that load something."""
+        completed: list[Any] = []
+        pending: list[int] = []
+        shared = item_type, field_details_list, info
+        try:
+            await self._pace.turn()
+            for index, item in enumerate(items):
+                item_path = path.add_key(index, None)
+                if self.is_awaitable(item):
+                    completed.append(
+                        self.complete_awaitable_list_item_value(item, *shared, item_path, position_context)
+                    )
+                    pending.append(index)
+                elif self.complete_list_item_value(item, completed, *shared, item_path, position_context):
+                    pending.append(index)
+                if self._pace.is_over:
+                    await self._pace.turn()
+        except BaseException:
+            self.settle_in_background([completed[index] for index in pending])
+            raise
+        for index, value in zip(pending, await gather_with_cancel(*(completed[i] for i in pending)), strict=True):
+            completed[index] = value
+        return completed

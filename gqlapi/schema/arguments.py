@@ -1,0 +1,99 @@
+"""Arguments of fields: checked and converted once, whatever the number of fields that share a value."""
+
+import re
+from collections.abc import Callable, Hashable, Mapping
+from functools import partial
+from typing import Any
+
+from graphql import FieldNode, GraphQLField
+from graphql.execution.values import VariableValues, get_argument_values
+from strawberry.schema.schema_converter import GraphQLCoreConverter
+from strawberry.types.arguments import StrawberryArgument, convert_argument
+
+from gqlapi.errors import BadUserInput, LimitExceeded
+from gqlapi.schema.fields import FieldRules, definition_of
+
+# What the databases cannot store.
+FORBIDDEN_CHARACTERS = re.compile("[\x00\ud800-\udfff]")
+
+
+class Arguments:
+    """The arguments of one operation.
+
+    A variable is one object in every field that names it, so results are kept by the identity of values. This object
+    keeps the values alive as long as it lives, because an identity is reused afterwards.
+    """
+
+    def __init__(self, converter: GraphQLCoreConverter, variables: VariableValues, max_values: int) -> None:
+        """Read arguments, with at most `max_values` values in all fields together."""
+        self._converter = converter
+        self._variables = variables
+        self._max_values = max_values
+        self._values: list[Any] = []
+        self._count = 0
+        self._sizes: dict[int, int] = {}
+        self._results: dict[Hashable, Any] = {}
+
+    def prepare(self, definition: GraphQLField, node: FieldNode, rules: FieldRules) -> Any:
+        """Return the result of the rules' `prepare`, or None for a field without it.
+
+        Raises:
+            ApiError: an argument has a wrong value, or the arguments have too many values.
+            GraphQLError: a literal has a wrong value.
+        """
+        arguments = get_argument_values(definition, node, self._variables)
+        self._values.append(arguments)
+        keys = {name: (definition.args[name].type, id(value)) for name, value in arguments.items()}
+        self._check(keys, arguments)
+        if rules.prepare is None:
+            return None
+        prepare = rules.prepare
+        return self._once(
+            ("prepared", id(prepare), *keys.items()), lambda: prepare(**self._convert(definition, keys, arguments))
+        )
+
+    def _check(self, keys: Mapping[str, Hashable], arguments: dict[str, Any]) -> None:
+        """Count the values that will be converted, and check their texts, before anything is converted."""
+        for name, value in arguments.items():
+            size = self._measure(value)
+            if keys[name] not in self._results:
+                self._count += size
+        if self._count > self._max_values:
+            raise LimitExceeded(f"The arguments have over {self._max_values} values.", limit=self._max_values)
+
+    def _measure(self, value: Any) -> int:
+        """Return the number of values in an argument; a variable counts wherever it is used, but is read once."""
+        if not isinstance(value, str | dict | list):
+            return 1
+        size = self._sizes.get(id(value))
+        if size is None:
+            size = self._sizes[id(value)] = self._measure_new(value)
+        return size
+
+    def _measure_new(self, value: str | dict[str, Any] | list[Any]) -> int:
+        if not isinstance(value, str):
+            return 1 + sum(map(self._measure, value.values() if isinstance(value, dict) else value))
+        if FORBIDDEN_CHARACTERS.search(value):
+            raise BadUserInput("A text must not contain U+0000 or a lone surrogate.")
+        return 1
+
+    def _convert(
+        self, definition: GraphQLField, keys: Mapping[str, Hashable], arguments: dict[str, Any]
+    ) -> dict[str, Any]:
+        field = definition_of(definition)
+        assert field is not None  # noqa: S101 - rules are declared on Strawberry's definitions
+        name_of = self._converter.config.name_converter.from_argument
+        named = [(name_of(argument), argument) for argument in field.arguments]
+        return {
+            argument.python_name: self._once(keys[name], partial(self._convert_one, argument, arguments[name]))
+            for name, argument in named
+            if name in arguments
+        }
+
+    def _convert_one(self, argument: StrawberryArgument, value: Any) -> Any:
+        return convert_argument(value, argument.type, self._converter.scalar_registry, self._converter.config)
+
+    def _once(self, key: Hashable, make: Callable[[], Any]) -> Any:
+        if key not in self._results:
+            self._results[key] = make()
+        return self._results[key]

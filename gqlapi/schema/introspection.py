@@ -1,0 +1,57 @@
+"""The points of an introspection: exactly the values that it returns, because the schema is known.
+
+No bound from the shape of the query would do: `types` has a hundred types, and a type from none to thirty fields.
+"""
+
+from collections.abc import Callable, Iterable
+from types import SimpleNamespace
+from typing import Any
+
+from graphql import (
+    FieldNode,
+    GraphQLList,
+    GraphQLObjectType,
+    GraphQLOutputType,
+    GraphQLSchema,
+    SelectionSetNode,
+    get_nullable_type,
+)
+from graphql.execution.values import VariableValues, get_argument_values
+
+Fields = Callable[[SelectionSetNode], Iterable[FieldNode]]
+
+
+class IntrospectionCost:
+    """Counts the values of `__schema` and `__type`, each selection on each element of the schema once."""
+
+    def __init__(self, schema: GraphQLSchema, fields: Fields, variables: VariableValues, limit: int) -> None:
+        """Count for one operation, up to about `limit`; `fields` returns the fields of a selection set."""
+        self._info: Any = SimpleNamespace(schema=schema)
+        self._fields = fields
+        self._variables = variables
+        self._limit = limit
+        self._counted: dict[tuple[int, int], int] = {}
+        self._steps = 0
+
+    def of(self, parent: GraphQLObjectType, node: FieldNode, source: Any = None) -> int:
+        """Return the number of values that a field returns, itself counted."""
+        self._steps += 1
+        definition = self._info.schema.get_field(parent, node.name.value)
+        if node.selection_set is None or self._steps > self._limit:
+            return 1
+        arguments = get_argument_values(definition, node, self._variables)
+        value = definition.resolve(source, self._info, **arguments)
+        return self._complete(definition.type, node.selection_set, value)
+
+    def _complete(self, type_: GraphQLOutputType, selection_set: SelectionSetNode, value: Any) -> int:
+        nullable = get_nullable_type(type_)
+        if value is None:
+            return 1
+        if isinstance(nullable, GraphQLList):
+            return 1 + sum(self._complete(nullable.of_type, selection_set, item) for item in value)
+        assert isinstance(nullable, GraphQLObjectType)  # noqa: S101 - introspection has no abstract types
+        # Fields and arguments come as pairs of a name and an element, made anew at each call.
+        key = (id(value[1] if isinstance(value, tuple) else value), id(selection_set))
+        if key not in self._counted:
+            self._counted[key] = 1 + sum(self.of(nullable, node, value) for node in self._fields(selection_set))
+        return self._counted[key]

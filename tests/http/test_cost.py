@@ -1,0 +1,152 @@
+"""The cost of an operation: what it may read and return, known before it runs, and no less than what it does."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gqlapi.schema import Limits, Schema
+from tests.api import Api, serve, settings_for
+from tests.factories import make_post, make_tag, make_user, save
+from tests.random_selections import documents, in_fragments
+
+SCHEMA = Schema(Limits())._schema
+QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large]
+
+
+@pytest.fixture
+async def server(database_url: str) -> AsyncIterator[Api]:
+    """A server with rows, whose limits of depth and aliases are out of the way."""
+    async with serve(settings_for(database_url, max_aliases=500, max_tokens=20_000, max_depth=50)) as api:
+        users = [make_user(bio="Somebody") for _ in range(4)]
+        tags = [make_tag() for _ in range(4)]
+        posts = [make_post(users[number % 4], *tags[: number % 5], text="text " * 50) for number in range(12)]
+        await save(api.database, [*users, *tags, *posts])
+        yield api
+
+
+def count_values(value: Any) -> int:
+    """Count the objects and the values of an answer."""
+    if isinstance(value, list):
+        return sum(map(count_values, value))
+    return 1 + sum(map(count_values, value.values())) if isinstance(value, dict) else 1
+
+
+async def run(api: Api, document: str) -> tuple[dict[str, Any], int, int]:
+    """Return a result, its cost, and the number of its statements."""
+    result = await api.execute(document)
+    report = result.pop("extensions")
+    assert {error["extensions"]["code"] for error in result.get("errors", [])} <= {"LIMIT_EXCEEDED"}, result
+    return result, report["cost"]["requested"], report["sql"]["statements"]
+
+
+class TestCost:
+    async def test_is_never_less_than_what_is_read_and_returned(self, server: Api) -> None:
+        loop, returned = asyncio.get_running_loop(), 0
+
+        @given(document=documents())
+        @settings(max_examples=80, suppress_health_check=QUIET)
+        def check(document: str) -> None:
+            nonlocal returned
+            result, cost, statements = asyncio.run_coroutine_threadsafe(run(server, document), loop).result(60)
+            if "errors" in result:
+                assert (cost > Limits().max_cost, statements) == (True, 0)
+                return
+            values = count_values(result["data"]) - 1  # the answer itself
+            assert values + statements <= cost
+            returned += values
+
+        await asyncio.to_thread(check)
+        assert returned > 1_000
+
+    async def test_and_verdict_and_answer_are_the_same_in_fragments(self, server: Api) -> None:
+        loop, wrapped = asyncio.get_running_loop(), 0
+
+        @given(document=documents(), seed=st.integers(0, 2**32))
+        @settings(max_examples=60, suppress_health_check=QUIET)
+        def check(document: str, seed: int) -> None:
+            nonlocal wrapped
+            same = in_fragments(SCHEMA, document, random.Random(seed))  # noqa: S311 - no secret
+            plain, fragmented = (
+                asyncio.run_coroutine_threadsafe(run(server, text), loop).result(60) for text in (document, same)
+            )
+            assert without_positions(fragmented[0]) == without_positions(plain[0]), same
+            assert fragmented[1:] == plain[1:], same
+            wrapped += "..." in same
+
+        await asyncio.to_thread(check)
+        assert wrapped > 40
+
+    @pytest.mark.parametrize(
+        ("document", "cost"),
+        [
+            ("{ serverInfo { version } }", 2),
+            ("{ posts { totalCount } }", 1 + 1 + 500),
+            ('{ posts(filter: { title: { eq: "a" } }) { totalCount } }', 1 + 1 + 500),
+            ('{ posts(filter: { title: { contains: "a" } }) { totalCount } }', 1 + 1 + 500 + 2_000),
+            ("{ posts { a: totalCount b: totalCount } }", 1 + 2 + 500),
+            ('{ posts(filter: { search: "a", not: { search: "b" } }) { totalCount } }', 1 + 1 + 500 + 2 * 1_000),
+            ("{ users(first: 2) { nodes { postCount } } }", 1 + 2 + 2 * (1 + 21)),
+            ("{ users(first: 2) { nodes { postCount(filter: { status: [DRAFT] }) } } }", 1 + 2 + 2 * (1 + 121)),
+            ('{ users(first: 2) { nodes { postCount(filter: { search: "a" }) } } }', 1 + 2 + 2 * (1 + 121)),
+            ("{ posts { nodes { id } } }", 1 + 20 + 20 * 2),
+            ("{ posts(first: 9) { edges { cursor } } }", 1 + 9 + 9 * 2),
+            ("{ posts(first: 9) { pageInfo { endCursor } } }", 1 + 9 + 2),
+            ("{ posts(first: 3) { edges { node { id } } } }", 1 + 3 + 3 * 3),
+            ("{ posts(first: 3, orderBy: [{ field: TITLE }]) { nodes { id } } }", 1 + 3 + 3 * 2),
+            ("{ users(first: 3, orderBy: [{ field: CREATED_AT }]) { nodes { id } } }", 1 + 3 + 3 * 2),
+            ("{ users(first: 3, filter: { role: [ADMIN] }) { nodes { id } } }", 1 + 3 + 3 * 2 + 2_000),
+            ("{ tags(first: 2) { nodes { posts(first: 2, orderBy: [{ field: TITLE }]) { nodes { id } } } } }",
+             1 + 2 + 2 * (1 + 1 + 2 + 2 * 2 + 100)),
+            ("{ posts(first: 3) { nodes { author { id } tags { id } } } }", 1 + 3 + 3 * (1 + 2 + 20 * 2)),
+            ("{ posts(first: 3) { nodes { content { html } excerpt(length: 300) } } }", 1 + 3 + 3 * (1 + 22 + 4)),
+            ("{ users(first: 5) { nodes { posts(last: 7) { nodes { id } } } } }", 1 + 5 + 5 * (1 + 1 + 7 + 7 * 2)),
+            ('{ user(by: {username: "a"}) { id bio } }', 1 + 1 + 6),
+            ('{ nodes(ids: ["a", "b"]) { id } }', 2 * 2),
+            ('{ search(query: "a", first: 5) { edges { highlight } } }', 1 + 1_000 + 5 + 5 * 22),
+            ("{ postAggregates { count } }", 1 + 1 + 1_000),
+            ("{ postAggregates(groupBy: DAY, top: 4) { averageLength buckets { key } } }", 1 + 1 + 7_000 + 4 * 2),
+            ("{ viewer { sessions { id } } }", 1 + 100 * 2),
+            ("{ posts @skip(if: true) { nodes { id } } a: __typename }", 1),
+            ("{ ... { ...F } ...F } fragment F on Query { serverInfo { version } }", 4),
+            ('mutation { a: deleteTag(input: { id: "x" }) { deletedId } }', 1 + 1 + 50),
+        ],
+    )  # fmt: skip
+    async def test_is_the_sum_of_its_prices(self, sqlite_url: str, document: str, cost: int) -> None:
+        async with serve(settings_for(sqlite_url)) as api:
+            assert (await api.execute(document))["extensions"]["cost"]["requested"] == cost
+
+
+def without_positions(result: dict[str, Any]) -> Any:
+    """Return a result without the places of its errors in the document."""
+    return result["data"], [(error["message"], error["path"]) for error in result.get("errors", [])]
+
+
+class TestCount:
+    @pytest.mark.parametrize(
+        ("document", "statements"),
+        [
+            ("{ posts { " + " ".join(f"a{number}: totalCount" for number in range(30)) + " } }", 1),
+            ("{ a: posts { totalCount } b: posts(first: 3) { totalCount } c: tags { totalCount } }", 2),
+            ("{ a: posts(filter: { status: [DRAFT] }) { totalCount } b: posts { totalCount } }", 2),
+            ("{ users { nodes { a: postCount b: postCount posts { totalCount } c: posts { totalCount } } } }", 2),
+            ('{ tags { nodes { a: postCount b: postCount(filter: { not: { slug: { eq: "x" } } }) } } }', 3),
+        ],
+    )  # fmt: skip
+    async def test_runs_once_in_an_operation(self, server: Api, document: str, statements: int) -> None:
+        with server.statements() as ran:
+            await server.data(document)
+        assert len(ran) == statements
+
+    async def test_of_one_operation_is_right_for_each_of_its_lists(self, server: Api) -> None:
+        data = await server.data(
+            '{ all: posts { totalCount } none: posts(filter: { slug: { eq: "x" } }) { totalCount } '
+            "users { nodes { posts { totalCount nodes { id } } postCount } } }"
+        )
+        assert (data["all"]["totalCount"], data["none"]["totalCount"]) == (12, 0)
+        for user in data["users"]["nodes"]:
+            assert user["posts"]["totalCount"] == user["postCount"] == len(user["posts"]["nodes"]) == 3
