@@ -41,8 +41,9 @@ def create_app(settings: Settings | None = None) -> Starlette:
     database = create_database(settings)
     readiness = Readiness(database)
     accounts = create_accounts(settings)
+    schema = Schema(create_limits(settings))
     endpoint = GraphQLEndpoint(
-        Schema(create_limits(settings)),
+        schema,
         database,
         accounts,
         max_body_bytes=settings.max_body_bytes,
@@ -67,6 +68,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
     )
     app.state.database = database
     app.state.accounts = accounts
+    app.state.schema = schema
     return app
 
 

@@ -29,6 +29,7 @@ LINES = (
 # Parts that stand apart: what they import is listed, and who imports them is not restricted.
 APART: dict[str, set[str]] = {
     "": set(),
+    "cache": set(),
     "checks": {"problems", "words"},
     "content": set(),
     "errors": set(),

@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from gqlapi.database.statement_cache import StatementCache
 from gqlapi.database.url import normalize_url
 
 SQLITE_BUSY_TIMEOUT_MS = 5_000
@@ -50,6 +51,7 @@ def _create_postgresql_engine(url: str, options: EngineOptions) -> AsyncEngine:
         pool_pre_ping=options.pool_pre_ping,
         # Statement parameters are user data: never in a log line or an error text.
         hide_parameters=True,
+        execution_options={"compiled_cache": StatementCache()},
         connect_args={
             "timeout": options.connect_timeout_seconds,
             "server_settings": {
@@ -69,6 +71,7 @@ def _create_sqlite_engine(url: str, options: EngineOptions, *, begin: str, query
         pool_size=options.pool_size if query_only else 1,
         max_overflow=0,
         hide_parameters=True,
+        execution_options={"compiled_cache": StatementCache()},
         # The driver never begins a transaction by itself; the event below does, for reads too.
         connect_args={"isolation_level": None},
     )

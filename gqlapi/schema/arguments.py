@@ -12,6 +12,7 @@ from strawberry.types.arguments import StrawberryArgument, convert_argument
 
 from gqlapi.errors import BadUserInput, LimitExceeded
 from gqlapi.schema.fields import FieldRules, definition_of
+from gqlapi.schema.variables import InputType, inner_values, weight
 
 # What the databases cannot store.
 FORBIDDEN_CHARACTERS = re.compile("[\x00\ud800-\udfff]")
@@ -44,7 +45,7 @@ class Arguments:
         arguments = get_argument_values(definition, node, self._variables)
         self._values.append(arguments)
         keys = {name: (definition.args[name].type, id(value)) for name, value in arguments.items()}
-        self._check(keys, arguments)
+        self._check(definition, keys, arguments)
         if rules.prepare is None:
             return None
         prepare = rules.prepare
@@ -52,27 +53,27 @@ class Arguments:
             ("prepared", id(prepare), *keys.items()), lambda: prepare(**self._convert(definition, keys, arguments))
         )
 
-    def _check(self, keys: Mapping[str, Hashable], arguments: dict[str, Any]) -> None:
+    def _check(self, definition: GraphQLField, keys: Mapping[str, Hashable], arguments: dict[str, Any]) -> None:
         """Count the values that will be converted, and check their texts, before anything is converted."""
         for name, value in arguments.items():
-            size = self._measure(value)
+            size = self._measure(value, definition.args[name].type)
             if keys[name] not in self._results:
                 self._count += size
         if self._count > self._max_values:
             raise LimitExceeded(f"The arguments have over {self._max_values} values.", limit=self._max_values)
 
-    def _measure(self, value: Any) -> int:
+    def _measure(self, value: Any, type_: InputType) -> int:
         """Return the number of values in an argument; a variable counts wherever it is used, but is read once."""
         if not isinstance(value, str | dict | list):
             return 1
         size = self._sizes.get(id(value))
         if size is None:
-            size = self._sizes[id(value)] = self._measure_new(value)
+            size = self._sizes[id(value)] = self._measure_new(value, type_)
         return size
 
-    def _measure_new(self, value: str | dict[str, Any] | list[Any]) -> int:
+    def _measure_new(self, value: str | dict[str, Any] | list[Any], type_: InputType) -> int:
         if not isinstance(value, str):
-            return 1 + sum(map(self._measure, value.values() if isinstance(value, dict) else value))
+            return weight(value, type_) + sum(self._measure(*inner) for inner in inner_values(value, type_))
         if FORBIDDEN_CHARACTERS.search(value):
             raise BadUserInput("A text must not contain U+0000 or a lone surrogate.")
         return 1

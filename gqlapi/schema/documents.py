@@ -1,12 +1,12 @@
 """Reading of documents: parsed and validated once, whatever the number of requests that send them."""
 
-from collections import OrderedDict
 from collections.abc import Iterator
 
 from graphql import DocumentNode, GraphQLSchema, parse, validate
 from graphql.validation.rules import overlapping_fields_can_be_merged as overlap
 from strawberry.extensions import SchemaExtension
 
+from gqlapi.cache import BudgetedCache
 from gqlapi.errors import LimitExceeded
 
 # The memory of a parsed document: measured 1.2 MB for 2,000 tokens.
@@ -19,35 +19,24 @@ overlap.MAX_COMPLEXITY_BUDGET = 5_000
 
 
 class DocumentCache:
-    """Documents by their text, the least recently used evicted first, within a budget of bytes.
+    """Parsed documents by their text, within a budget of bytes.
 
-    It admits only documents that passed validation and the limits once: the others cost their sender, not the memory
-    of the server.
+    It admits only documents that passed validation and the limits once: the others cost their sender time, and the
+    server no memory.
     """
 
     def __init__(self, max_bytes: int = CACHE_BYTES) -> None:
         """Create an empty cache."""
-        self._max_bytes = max_bytes
-        self._bytes = 0
-        self._documents: OrderedDict[str, tuple[DocumentNode, int]] = OrderedDict()
+        self.documents: BudgetedCache[str, DocumentNode] = BudgetedCache(max_bytes)
 
     def get(self, text: str) -> DocumentNode | None:
         """Return the document with this text, if it was admitted."""
-        if text not in self._documents:
-            return None
-        self._documents.move_to_end(text)
-        return self._documents[text][0]
+        return self.documents.get(text)
 
     def admit(self, text: str, document: DocumentNode) -> None:
-        """Keep a document, and evict others while the budget is exceeded."""
-        if text in self._documents:
-            return
-        size = len(text) + BYTES_PER_TOKEN * _count_tokens(document)
-        self._documents[text] = document, size
-        self._bytes += size
-        while self._bytes > self._max_bytes:
-            _, (_, evicted) = self._documents.popitem(last=False)
-            self._bytes -= evicted
+        """Keep a document."""
+        if self.documents.get(text) is None:
+            self.documents.put(text, document, len(text) + BYTES_PER_TOKEN * _count_tokens(document))
 
 
 class Documents(SchemaExtension):

@@ -22,7 +22,7 @@ from gqlapi.schema.arguments import Arguments
 from gqlapi.schema.documents import DocumentCache
 from gqlapi.schema.presentation import no_operation
 from gqlapi.schema.size import Size
-from gqlapi.schema.variables import check_variables
+from gqlapi.schema.variables import check_variables, variable_types
 
 # The true size of a hostile document may have hundreds of digits.
 MAX_SHOWN_SIZE = 10**9
@@ -81,13 +81,12 @@ class OperationLimits(SchemaExtension):
         operation = get_operation_ast(document, name)
         if operation is None:
             return [no_operation(name)]
+        given, definitions = execution.variables or {}, operation.variable_definitions or ()
         try:
-            check_variables(execution.variables or {}, self._limits.max_variable_values)
+            check_variables(given, variable_types(self._schema, definitions), self._limits.max_variable_values)
         except LimitExceeded as error:
             return [GraphQLError(error.message, original_error=error)]
-        variables = get_variable_values(
-            self._schema, operation.variable_definitions or (), execution.variables or {}, max_errors=MAX_ERRORS
-        )
+        variables = get_variable_values(self._schema, definitions, given, max_errors=MAX_ERRORS)
         if isinstance(variables, list):
             return [_with_code(error, BadUserInput(error.message)) for error in variables[:MAX_ERRORS]]
         return self._analyze(document, operation, variables)

@@ -42,14 +42,14 @@ class Schema(strawberry.Schema):
             config=StrawberryConfig(scalar_map=SCALARS),
             extensions=[
                 lambda: Documents(
-                    self._schema, self._documents, max_length=limits.max_document_length, max_tokens=limits.max_tokens
+                    self._schema, self.documents, max_length=limits.max_document_length, max_tokens=limits.max_tokens
                 ),
-                lambda: OperationLimits(self._schema, self.schema_converter, self._documents, limits),
+                lambda: OperationLimits(self._schema, self.schema_converter, self.documents, limits),
             ],
             execution_context_class=PacedExecutor,
         )
         self.limits = limits
-        self._documents = DocumentCache()
+        self.documents = DocumentCache()
         self._turns = Turns()
         install_resolvers(self._schema)
         _mark_one_of(self._schema)

@@ -1,7 +1,18 @@
 """The `variables` of a request, counted as they arrive: before anything is made of them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
+
+from graphql import (
+    GraphQLInputObjectType,
+    GraphQLInputType,
+    GraphQLList,
+    GraphQLSchema,
+    VariableDefinitionNode,
+    get_nullable_type,
+    is_input_type,
+    type_from_ast,
+)
 
 from gqlapi.errors import LimitExceeded
 
@@ -9,35 +20,65 @@ from gqlapi.errors import LimitExceeded
 MAX_NESTING = 64
 MAX_LIST_LENGTH = 1_000
 
+InputType = GraphQLInputType | None
+Typed = tuple[Any, InputType]
 
-def check_variables(variables: Mapping[str, Any], max_values: int) -> None:
-    """Count the values of raw JSON: every number, text, list and object, and every key.
+
+def check_variables(variables: Mapping[str, Any], types: Mapping[str, InputType], max_values: int) -> None:
+    """Count the values of raw JSON, an input object as the fields of its type: each of these is looked at.
 
     Stops at the first limit that is exceeded, so the work is bounded by the limits.
 
     Raises:
         LimitExceeded: there are too many values, a list is too long, or the values are nested too deeply.
     """
-    level, count, depth = [*variables.values()], len(variables), 0
+    level: list[Typed] = [(value, types.get(name)) for name, value in variables.items()]
+    count, depth = len(level), 0
     while level:
         depth += 1
         if depth > MAX_NESTING:
             raise LimitExceeded(f"`variables` is nested deeper than {MAX_NESTING} levels.", limit=MAX_NESTING)
-        following: list[Any] = []
-        for value in level:
-            inner = _inner(value)
-            count += len(inner)
+        following: list[Typed] = []
+        for value, type_ in level:
+            if not isinstance(value, dict | list):
+                continue
+            count += weight(value, type_)
             if count > max_values:
                 raise LimitExceeded(f"`variables` has over {max_values} values.", limit=max_values)
-            following += inner
+            following.extend(inner_values(value, type_))
         level = following
 
 
-def _inner(value: object) -> list[Any]:
+def weight(value: dict[str, Any] | list[Any], type_: InputType) -> int:
+    """Return the number of values directly in an object or a list.
+
+    Raises:
+        LimitExceeded: the list is too long.
+    """
     if isinstance(value, dict):
-        return [*value.values()]
-    if not isinstance(value, list):
-        return []
+        named = get_nullable_type(type_)
+        return max(len(value), len(named.fields) if isinstance(named, GraphQLInputObjectType) else 0)
     if len(value) > MAX_LIST_LENGTH:
         raise LimitExceeded(f"A list in `variables` has over {MAX_LIST_LENGTH} values.", limit=MAX_LIST_LENGTH)
-    return value
+    return len(value)
+
+
+def inner_values(value: dict[str, Any] | list[Any], type_: InputType) -> Iterator[Typed]:
+    """Yield the values directly in an object or a list, with their types where these are known."""
+    nullable = get_nullable_type(type_)
+    if isinstance(value, list):
+        item_type = nullable.of_type if isinstance(nullable, GraphQLList) else None
+        yield from ((item, item_type) for item in value)
+        return
+    # A single object stands for a list of one.
+    while isinstance(nullable, GraphQLList):
+        nullable = get_nullable_type(nullable.of_type)
+    fields = nullable.fields if isinstance(nullable, GraphQLInputObjectType) else {}
+    for name, inner in value.items():
+        yield inner, fields[name].type if name in fields else None
+
+
+def variable_types(schema: GraphQLSchema, definitions: tuple[VariableDefinitionNode, ...]) -> dict[str, InputType]:
+    """Return the types of an operation's variables."""
+    types = ((node.variable.name.value, type_from_ast(schema, node.type)) for node in definitions)
+    return {name: type_ for name, type_ in types if is_input_type(type_)}

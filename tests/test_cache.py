@@ -1,0 +1,112 @@
+"""Caches have a budget in bytes, and admit only operations that are allowed."""
+
+import random
+from collections import OrderedDict
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from graphql import parse
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gqlapi.cache import BudgetedCache
+from gqlapi.database.statement_cache import StatementCache
+from gqlapi.schema import Schema
+from gqlapi.schema.documents import BYTES_PER_TOKEN, DocumentCache
+from tests.api import Api, serve, settings_for
+
+
+class TestBudgetedCache:
+    @given(steps=st.lists(st.tuples(st.integers(0, 6), st.integers(0, 12) | st.none()), max_size=60))
+    def test_keeps_the_newest_that_fit(self, steps: list[tuple[int, int | None]]) -> None:
+        cache: BudgetedCache[int, int] = BudgetedCache(20)
+        oracle: OrderedDict[int, int] = OrderedDict()
+        for key, size in steps:
+            if size is None:
+                assert cache.get(key) == oracle.get(key)
+                if key in oracle:
+                    oracle.move_to_end(key)
+                continue
+            cache.put(key, size, size)
+            oracle.pop(key, None)
+            oracle[key] = size
+            while sum(oracle.values()) > 20:
+                oracle.popitem(last=False)
+            assert (cache.bytes, len(cache)) == (sum(oracle.values()), len(oracle))
+
+    def test_takes_nothing_that_is_larger_than_the_budget(self) -> None:
+        cache: BudgetedCache[str, int] = BudgetedCache(10)
+        cache.put("a", 1, 11)
+        assert (cache.get("a"), cache.bytes, len(cache)) == (None, 0, 0)
+
+
+@pytest.fixture
+async def server(sqlite_url: str) -> AsyncIterator[Api]:
+    async with serve(settings_for(sqlite_url, max_cost=1_000)) as api:
+        yield api
+
+
+def documents_of(api: Api) -> BudgetedCache[str, Any]:
+    schema: Schema = api.app.state.schema
+    return schema.documents.documents
+
+
+class TestDocuments:
+    async def test_that_are_allowed_are_parsed_once(self, server: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+        query = "{ tags { nodes { id } } }"
+        await server.data(query)
+        assert documents_of(server).get(query) is not None
+        monkeypatch.setattr("gqlapi.schema.documents.parse", None)  # not called any more
+        await server.data(query)
+
+    @pytest.mark.parametrize(
+        ("query", "variables"),
+        [
+            ("{", None),
+            ("{ nothing }", None),
+            ("{ posts(first: 1000) { nodes { id } } }", None),
+            ("{ posts(first: 100) { nodes { author { id } tags { id } } } }", None),
+            ("{" + "".join(f"a{n}: __typename " for n in range(600)) + "}", None),
+            ("query ($n: Int) { posts(first: $n) { nodes { id } } }", {"n": "x"}),
+            ("query A { __typename } query B { __typename }", None),
+        ],
+    )
+    async def test_that_are_refused_leave_nothing_behind(self, server: Api, query: str, variables: Any) -> None:
+        before = documents_of(server).bytes
+        assert (await server.execute(query, variables))["errors"]
+        assert documents_of(server).bytes == before
+
+    async def test_have_a_budget(self) -> None:
+        schema_documents = DocumentCache(100 * BYTES_PER_TOKEN)
+        for number in range(50):
+            text = f"{{ a{number}: __typename }}"
+            schema_documents.admit(text, parse(text))
+        cache = schema_documents.documents
+        assert 0 < cache.bytes <= cache.max_bytes
+        assert schema_documents.get("{ a49: __typename }") is not None
+        assert schema_documents.get("{ a0: __typename }") is None
+
+
+class TestStatements:
+    async def test_have_a_budget_in_every_engine(self, api: Api) -> None:
+        for engine in (api.database.read_engine, api.database.write_engine):
+            assert isinstance(engine.get_execution_options()["compiled_cache"], StatementCache)
+
+    async def test_of_many_shapes_stay_within_it(self, api: Api) -> None:
+        cache: StatementCache = api.database.read_engine.get_execution_options()["compiled_cache"]
+        cache.max_bytes = 2_000_000
+        chance = random.Random(1)  # noqa: S311 - no secret
+        query = "query ($f: PostFilter) { posts(filter: $f, first: 1) { nodes { id } } }"
+        branches: list[dict[str, Any]] = []
+        for _ in range(60):
+            branches = [
+                {chance.choice(["title", "slug"]): {chance.choice(["eq", "contains", "startsWith"]): "a"}}
+                for _ in range(20)
+            ]
+            await api.data(query, {"f": {"or": branches}})
+            assert cache.bytes <= cache.max_bytes
+        assert 5 < len(cache) < 60
+        hits = len(cache)
+        await api.data(query, {"f": {"or": branches}})  # the same shape is compiled once
+        assert len(cache) == hits
