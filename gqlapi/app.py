@@ -47,6 +47,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
         database,
         accounts,
         max_body_bytes=settings.max_body_bytes,
+        max_answer_bytes=settings.max_answer_bytes,
         reports_costs=settings.reports_costs,
     )
 

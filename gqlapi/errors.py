@@ -60,7 +60,7 @@ class InvalidCursor(BadUserInput):
 
 
 class LimitExceeded(ApiError):
-    """The operation is larger than the server allows; nothing of it ran."""
+    """The operation, or its answer, is larger than the server allows."""
 
     code = Code.LIMIT_EXCEEDED
 
@@ -87,3 +87,8 @@ class Unavailable(ApiError):
     """The database cannot be reached, or every connection stayed busy."""
 
     code = Code.UNAVAILABLE
+
+
+def answer_too_large(limit: int) -> LimitExceeded:
+    """Return the error of an answer that exceeds its budget of bytes."""
+    return LimitExceeded(f"The answer has over {limit} bytes.", limit=limit)

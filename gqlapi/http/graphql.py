@@ -19,7 +19,7 @@ from gqlapi.accounts.tokens import InvalidToken
 from gqlapi.context import Context
 from gqlapi.database.tracing import Trace
 from gqlapi.database.unit import Database
-from gqlapi.errors import Code
+from gqlapi.errors import Code, answer_too_large
 from gqlapi.http.body import HTTP_BAD_REQUEST, parse_json, read_body
 from gqlapi.http.failures import HttpFailure
 from gqlapi.http.json import encode_json
@@ -44,6 +44,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         accounts: Accounts,
         *,
         max_body_bytes: int,
+        max_answer_bytes: int,
         reports_costs: bool = False,
     ) -> None:
         """Serve a schema over a database."""
@@ -51,6 +52,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         self._database = database
         self._accounts = accounts
         self._max_body_bytes = max_body_bytes
+        self._max_answer_bytes = max_answer_bytes
         self._reports_costs = reports_costs
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -139,8 +141,10 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         return parse_json(data)
 
     def encode_json(self, data: object) -> bytes:
-        """Encode a result."""
-        return encode_json(data)
+        """Encode a result; escapes may make it larger than its budget, which counts characters."""
+        content = encode_json(data)
+        limit = self._max_answer_bytes
+        return content if len(content) <= limit else encode_json({"data": None, "errors": [_too_large(limit)]})
 
 
 def bearer_token(request: Request | WebSocket) -> str | None:
@@ -156,6 +160,11 @@ def bearer_token(request: Request | WebSocket) -> str | None:
     if scheme.lower() != "bearer" or not token.strip():
         raise _unauthenticated()
     return token.strip()
+
+
+def _too_large(limit: int) -> dict[str, Any]:
+    error = answer_too_large(limit)
+    return {"message": error.message, "extensions": error.extensions}
 
 
 def _unauthenticated() -> HttpFailure:

@@ -16,7 +16,7 @@ from strawberry.types.graphql import OperationType
 
 from gqlapi.accounts.tokens import InvalidToken
 from gqlapi.context import Context
-from gqlapi.errors import LimitExceeded, OperationTimeout
+from gqlapi.errors import OperationTimeout, answer_too_large
 from gqlapi.execution.executor import Answer, PacedExecutor
 from gqlapi.execution.pacing import Pace, Turns
 from gqlapi.schema.documents import DocumentCache, Documents
@@ -104,7 +104,8 @@ class Schema(strawberry.Schema):
     def _present(self, context: Context, result: ExecutionResult) -> ExecutionResult:
         """Make the errors of a result fit for clients, and report its cost."""
         if context.answer.is_too_large:
-            result = self._too_large()
+            error = answer_too_large(self.limits.max_answer_bytes)
+            result = ExecutionResult(data=None, errors=[GraphQLError(error.message, original_error=error)])
         if result.errors:
             if isinstance(result.errors[0].original_error, InvalidToken):
                 raise result.errors[0].original_error
@@ -112,11 +113,6 @@ class Schema(strawberry.Schema):
             result.errors = [present(error, context.request_id, is_refused=is_refused) for error in result.errors]
         result.extensions = {**(result.extensions or {}), **self._report(context)}
         return result
-
-    def _too_large(self) -> ExecutionResult:
-        limit = self.limits.max_answer_bytes
-        error = LimitExceeded(f"The answer has over {limit} bytes.", limit=limit)
-        return ExecutionResult(data=None, errors=[GraphQLError(error.message, original_error=error)])
 
     def _report(self, context: Context) -> dict[str, Any]:
         """Return what a developer learns of an operation besides its result; nothing where nothing was traced."""
