@@ -14,6 +14,8 @@ from gqlapi.database.url import normalize_url
 SQLITE_BUSY_TIMEOUT_MS = 5_000
 # A writer waits for the one connection: behind another writer, which itself may wait for the file's lock.
 SQLITE_WRITER_TIMEOUT_SECONDS = 2 * SQLITE_BUSY_TIMEOUT_MS / 1000
+# How much longer than its own statement timeout a server may take to answer, before it counts as gone.
+ANSWER_MARGIN_SECONDS = 1.0
 # Instructions of SQLite's virtual machine between two looks at the clock: about a millisecond.
 SQLITE_PROGRESS_STEPS = 100_000
 # An execution option: a statement's own timeout in milliseconds, shorter than the engine's.
@@ -28,13 +30,11 @@ class EngineOptions:
     pool_pre_ping: bool = False
     connect_timeout_seconds: float = 3.0
     statement_timeout_ms: int = 5_000
-    # How much longer than its own statement timeout the server may take to answer, before it counts as gone.
-    answer_margin_seconds: float = 1.0
 
     @property
     def command_timeout_seconds(self) -> float:
         """The longest wait for the answer to one statement."""
-        return self.statement_timeout_ms / 1000 + self.answer_margin_seconds
+        return self.statement_timeout_ms / 1000 + ANSWER_MARGIN_SECONDS
 
 
 def create_engines(url: str, options: EngineOptions) -> tuple[AsyncEngine, AsyncEngine]:
