@@ -39,7 +39,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
     if not structlog.is_configured():  # a worker, or an ASGI server of somebody else's
         configure_logs(settings)
     database = create_database(settings)
-    readiness = Readiness(database)
+    readiness = Readiness(database.probe)
     accounts = create_accounts(settings)
     schema = Schema(create_limits(settings))
     endpoint = GraphQLEndpoint(

@@ -9,6 +9,7 @@ from graphql import Node
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gqlapi.accounts import Accounts, Client
+from gqlapi.database.failures import Trouble
 from gqlapi.database.read_unit import ReadUnit
 from gqlapi.database.tracing import Trace
 from gqlapi.database.unit import Database
@@ -153,6 +154,10 @@ class Context:
         if not others:
             return first
         return Prepared(first.value, first.selection.union(*(other.selection for other in others)))
+
+    def note_timeout(self) -> None:
+        """Count an operation that took too long among the incidents of the database."""
+        self._database.incidents.record(Trouble.OPERATION_TIMEOUT)
 
     async def close(self) -> None:
         """End the snapshot and give the connection back."""

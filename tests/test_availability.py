@@ -14,7 +14,7 @@ from gqlapi.database.engine import EngineOptions
 from gqlapi.database.gate import PoolGate
 from gqlapi.database.read_unit import ReadUnit
 from gqlapi.database.unit import Database, ReadConsistency
-from gqlapi.errors import OperationTimeout, Unavailable
+from gqlapi.errors import OperationTimeout
 from tests.api import gets_everything_back, in_unit, serve, settings_for
 
 TAGS = "{ tags { totalCount } }"
@@ -178,14 +178,3 @@ def endless() -> sa.Select[Any]:
     numbers = sa.select(sa.literal(1).label("x")).cte("numbers", recursive=True)
     numbers = numbers.union_all(sa.select(numbers.c.x + sa.literal_column("0")))
     return sa.select(sa.func.count()).select_from(numbers)
-
-
-class TestPing:
-    async def test_passes_the_gate_by(self, database_url: str) -> None:
-        database = Database(database_url, EngineOptions(pool_size=2), queue_size=0)
-        await database.gate.enter()
-        await database.gate.enter()
-        with pytest.raises(Unavailable):
-            await database.gate.enter()
-        await database.ping()
-        await database.dispose()

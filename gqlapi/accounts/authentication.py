@@ -3,6 +3,8 @@
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from gqlapi.accounts.tokens import API_TOKEN_PREFIX, AccessTokens, InvalidToken, hash_secret
 from gqlapi.database.read_unit import ReadUnit
 from gqlapi.database.types import utc_now
@@ -41,14 +43,17 @@ class Authentication:
             raise InvalidToken
         return viewer
 
-    async def note_use(self, database: Database) -> None:
-        """Write when an API token was used, if that was long ago; after the answer is sent."""
+    def note_use(self, database: Database) -> None:
+        """Write in the background when an API token was used, if that was long ago and a connection is free."""
         token_id = self._stale_token_id
         if token_id is None:
             return
-        async with database.write() as session:
+
+        async def touch(session: AsyncSession) -> None:
             scope = WriteScope(session)
             await AccountWriteRepository(scope).touch_api_token(token_id, before=scope.now - USE_PRECISION)
+
+        database.start_if_free(touch, "use of an API token")
 
     async def _find_by_api_token(self, unit: ReadUnit, now: datetime) -> Viewer:
         use = await use_of_api_token(unit, hash_secret(self._token), now)

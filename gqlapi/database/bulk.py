@@ -6,7 +6,7 @@ from itertools import islice
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from gqlapi.database.search import CREATE_INDEX, DROP_INDEX
 
@@ -41,7 +41,7 @@ class BulkLoader:
 async def bulk_load(engine: AsyncEngine, tables: Sequence[sa.Table]) -> AsyncIterator[BulkLoader]:
     """Open a transaction in which `tables` have no indexes besides their keys; they are built at its end."""
     indexes = [index for table in tables for index in sorted(table.indexes, key=lambda index: str(index.name))]
-    async with engine.begin() as connection:
+    async with _begin(engine) as connection:
         if connection.dialect.name == "postgresql":
             # One statement may take longer here than any that serves a request, and so may the pause between two.
             await connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
@@ -54,13 +54,24 @@ async def bulk_load(engine: AsyncEngine, tables: Sequence[sa.Table]) -> AsyncIte
             await connection.run_sync(index.create)
         if connection.dialect.name == "postgresql":
             await connection.exec_driver_sql(CREATE_INDEX)
-    await _analyze(engine)
-
-
-async def _analyze(engine: AsyncEngine) -> None:
-    """Tell the planner what has changed, or it plans for empty tables."""
-    async with engine.begin() as connection:
+    async with _begin(engine) as connection:
+        # Else the planner plans for empty tables.
         await connection.exec_driver_sql("ANALYZE")
+
+
+@asynccontextmanager
+async def _begin(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """Begin a transaction; on PostgreSQL over a new connection, since those of the pool give up on long statements."""
+    if engine.dialect.name != "postgresql":
+        async with engine.begin() as connection:
+            yield connection
+        return
+    patient = create_async_engine(engine.url, poolclass=sa.NullPool, hide_parameters=True)
+    try:
+        async with patient.begin() as connection:
+            yield connection
+    finally:
+        await patient.dispose()
 
 
 def _batches(rows: Iterable[tuple[Any, ...]]) -> Iterator[list[tuple[Any, ...]]]:

@@ -5,12 +5,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from gqlapi.database.driver import bounded_connection
 from gqlapi.database.statement_cache import StatementCache
 from gqlapi.database.url import normalize_url
 
 SQLITE_BUSY_TIMEOUT_MS = 5_000
+# A writer waits for the one connection: behind another writer, which itself may wait for the file's lock.
+SQLITE_WRITER_TIMEOUT_SECONDS = 2 * SQLITE_BUSY_TIMEOUT_MS / 1000
+# How much longer than its own statement timeout a server may take to answer, before it counts as gone.
+ANSWER_MARGIN_SECONDS = 1.0
 # Instructions of SQLite's virtual machine between two looks at the clock: about a millisecond.
 SQLITE_PROGRESS_STEPS = 100_000
 # An execution option: a statement's own timeout in milliseconds, shorter than the engine's.
@@ -25,6 +31,11 @@ class EngineOptions:
     pool_pre_ping: bool = False
     connect_timeout_seconds: float = 3.0
     statement_timeout_ms: int = 5_000
+
+    @property
+    def command_timeout_seconds(self) -> float:
+        """The longest wait for the answer to one statement."""
+        return self.statement_timeout_ms / 1000 + ANSWER_MARGIN_SECONDS
 
 
 def create_engines(url: str, options: EngineOptions) -> tuple[AsyncEngine, AsyncEngine]:
@@ -44,7 +55,7 @@ def create_engines(url: str, options: EngineOptions) -> tuple[AsyncEngine, Async
 
 
 def _create_postgresql_engine(url: str, options: EngineOptions) -> AsyncEngine:
-    return create_async_engine(
+    engine = create_async_engine(
         url,
         pool_size=options.pool_size,
         max_overflow=0,
@@ -52,17 +63,52 @@ def _create_postgresql_engine(url: str, options: EngineOptions) -> AsyncEngine:
         # Statement parameters are user data: never in a log line or an error text.
         hide_parameters=True,
         execution_options={"compiled_cache": StatementCache()},
-        connect_args={
-            "timeout": options.connect_timeout_seconds,
-            "server_settings": {
-                "application_name": "gqlapi",
-                "statement_timeout": str(options.statement_timeout_ms),
-                "idle_in_transaction_session_timeout": str(3 * options.statement_timeout_ms),
-                # Our statements are short; compiling them costs more than it saves.
-                "jit": "off",
-            },
-        },
+        # Whatever the database's default is; reads name theirs themselves.
+        isolation_level="READ COMMITTED",
+        connect_args=postgresql_arguments(options),
     )
+    _replace_after_silence(engine)
+    return engine
+
+
+def postgresql_arguments(options: EngineOptions) -> dict[str, Any]:
+    """Return asyncpg's arguments for a connection that waits for nothing without a bound."""
+    return {
+        "timeout": options.connect_timeout_seconds,
+        "command_timeout": options.command_timeout_seconds,
+        "connection_class": bounded_connection(min(options.connect_timeout_seconds, options.command_timeout_seconds)),
+        "server_settings": {
+            "application_name": "gqlapi",
+            "statement_timeout": str(options.statement_timeout_ms),
+            "idle_in_transaction_session_timeout": str(3 * options.statement_timeout_ms),
+            # Our statements are short; compiling them costs more than it saves.
+            "jit": "off",
+        },
+    }
+
+
+def _replace_after_silence(engine: AsyncEngine) -> None:
+    """Replace all connections that were idle when the server did not answer on one of them.
+
+    They lead the same way, and each would cost an operation the wait for its BEGIN.
+    """
+    silent_at = float("-inf")
+
+    @sa.event.listens_for(engine.sync_engine, "invalidate")
+    def _note_silence(_connection: Any, _record: object, cause: BaseException | None) -> None:
+        nonlocal silent_at
+        if isinstance(cause, TimeoutError):
+            silent_at = time.monotonic()
+
+    @sa.event.listens_for(engine.sync_engine, "checkin")
+    def _note_checkin(_connection: Any, record: sa.pool.ConnectionPoolEntry) -> None:
+        record.info["idle_since"] = time.monotonic()
+
+    @sa.event.listens_for(engine.sync_engine, "checkout")
+    def _refuse_suspect(_connection: Any, record: sa.pool.ConnectionPoolEntry, _proxy: object) -> None:
+        # A new connection has no time yet.
+        if record.info.get("idle_since", silent_at) < silent_at:
+            raise DisconnectionError
 
 
 def _create_sqlite_engine(url: str, options: EngineOptions, *, begin: str, query_only: bool) -> AsyncEngine:
@@ -70,6 +116,7 @@ def _create_sqlite_engine(url: str, options: EngineOptions, *, begin: str, query
         url,
         pool_size=options.pool_size if query_only else 1,
         max_overflow=0,
+        pool_timeout=SQLITE_WRITER_TIMEOUT_SECONDS,
         hide_parameters=True,
         execution_options={"compiled_cache": StatementCache()},
         # The driver never begins a transaction by itself; the event below does, for reads too.
@@ -105,6 +152,11 @@ def _limit_statement_time(engine: AsyncEngine, seconds: float) -> None:
                 lambda: time.monotonic() > record.info["deadline"], SQLITE_PROGRESS_STEPS
             )
         )
+
+    @sa.event.listens_for(engine.sync_engine, "invalidate")
+    def _interrupt(_connection: Any, record: sa.pool.ConnectionPoolEntry, _cause: object) -> None:
+        # A statement that was cancelled still runs in its thread, and closing waits for it.
+        record.info["deadline"] = float("-inf")
 
     @sa.event.listens_for(engine.sync_engine, "before_cursor_execute")
     def _start_clock(

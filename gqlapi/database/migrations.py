@@ -5,6 +5,7 @@ import sqlite3
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -59,9 +60,15 @@ def head_revision() -> str:
     return head
 
 
+@cache
+def known_revisions() -> tuple[str, ...]:
+    """Return the ids of all revisions, the newest first; the first call imports them."""
+    return tuple(script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions())
+
+
 def missing_revisions(current: str | None) -> list[str] | None:
     """Return the ids of the revisions after `current`, the newest first; None when it is not one of ours."""
-    ids = [script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()]
+    ids = [*known_revisions()]
     if current is None:
         return ids
     return ids[: ids.index(current)] if current in ids else None

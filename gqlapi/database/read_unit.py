@@ -9,10 +9,20 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 
+from gqlapi.database.background import Background
 from gqlapi.database.engine import TIMEOUT_OPTION
-from gqlapi.database.failures import is_disconnect, to_api_error
+from gqlapi.database.failures import Trouble, is_disconnect, is_stale_plan, to_api_error, trouble_of
 from gqlapi.database.gate import Place, PoolGate
+from gqlapi.database.incidents import Incidents
 from gqlapi.database.tracing import TRACE_OPTION, Trace
+from gqlapi.errors import ApiError
+
+# A ROLLBACK that is not answered, and the end of a connection that does not end politely, both take less.
+CLOSE_TIMEOUT_SECONDS = 6.0
+
+
+class UnitClosed(Exception):
+    """A statement came after the end of its operation, or was ended with it; there is no one to answer."""
 
 
 class ReadUnit:
@@ -23,17 +33,28 @@ class ReadUnit:
     """
 
     def __init__(
-        self, engine: AsyncEngine, gate: PoolGate, trace: Trace | None = None, *, place: Place | None = None
+        self,
+        engine: AsyncEngine,
+        gate: PoolGate,
+        background: Background,
+        incidents: Incidents,
+        trace: Trace | None = None,
+        *,
+        place: Place | None = None,
     ) -> None:
-        """Prepare the unit; it connects at its first statement."""
+        """Prepare the unit; it connects at its first statement, and is closed in the background."""
         self._place = place
         self._options = {} if trace is None else {TRACE_OPTION: trace}
         self._engine = engine
         self._gate = gate
+        self._background = background
+        self._incidents = incidents
         self._lock = asyncio.Lock()
         self._session: AsyncSession | None = None
         self._statement: asyncio.Task[Any] | None = None
+        self._interrupted: asyncio.Task[Any] | None = None
         self._failure: Exception | None = None
+        self._closing: asyncio.Task[None] | None = None
         self._closed = False
 
     async def rows(
@@ -59,34 +80,62 @@ class ReadUnit:
         return entities
 
     async def close(self) -> None:
-        """End the transaction and give the connection back; a statement that still runs is cancelled."""
+        """End the transaction and give the connection and the place back; a statement that still runs is cancelled.
+
+        Both come back within a bound although the caller is cancelled while it waits.
+        """
         self._closed = True
+        if self._closing is None:
+            if self._session is None and not self._lock.locked():
+                self._leave()
+                return
+            self._closing = self._background.start(self._close())
+        await asyncio.shield(self._closing)
+
+    async def _close(self) -> None:
         # Loaders run in tasks of their own, which outlive an operation that failed or timed out.
-        if self._statement is not None:
-            self._statement.cancel()
-        async with self._lock:
-            try:
+        self._interrupted = self._statement
+        if self._interrupted is not None:
+            self._interrupted.cancel()
+        try:
+            async with asyncio.timeout(CLOSE_TIMEOUT_SECONDS), self._lock:
                 await self._disconnect()
-            finally:
-                if self._place is not None:
-                    self._place.leave()
+        except TimeoutError as error:
+            self._incidents.record(Trouble.UNREACHABLE, error)
+        finally:
+            self._leave()
+
+    def _leave(self) -> None:
+        if self._place is not None:
+            self._place.leave()
 
     async def _run(self, statement: sa.Select[Any], parameters: dict[str, Any] | None, *, entities: bool) -> Any:
         async with self._lock:
             if self._closed:
-                raise asyncio.CancelledError
+                raise UnitClosed
             if self._failure is not None:
                 raise self._failure
             self._statement = asyncio.current_task()
             try:
                 return await self._execute(statement, parameters, entities=entities)
+            except asyncio.CancelledError:
+                # What was read before is lost with the connection.
+                self._failure = UnitClosed()
+                if self._interrupted is not None and not self._interrupted.uncancel():
+                    raise self._failure from None  # cancelled by `close`, and by nobody else
+                raise
             except Exception as error:
-                self._failure = to_api_error(error) or error
+                self._failure = self._refusal(error) or error
                 if self._failure is error:
                     raise
                 raise self._failure from error
             finally:
                 self._statement = None
+
+    def _refusal(self, error: Exception) -> ApiError | None:
+        if (trouble := trouble_of(error)) is not None:
+            self._incidents.record(trouble, error)
+        return to_api_error(error)
 
     async def _execute(self, statement: sa.Select[Any], parameters: dict[str, Any] | None, *, entities: bool) -> Any:
         is_first = self._session is None
@@ -94,7 +143,7 @@ class ReadUnit:
             return await self._attempt(statement, parameters, entities=entities)
         except Exception as error:
             # BEGIN is the ping: a stale connection fails here, when nothing has been read, and one retry is safe.
-            if not is_first or not is_disconnect(error):
+            if not is_first or not (is_disconnect(error) or is_stale_plan(error)):
                 raise
             await self._disconnect()
             return await self._attempt(statement, parameters, entities=entities)
@@ -132,11 +181,13 @@ class ReadUnit:
         await connection.exec_driver_sql(f"SET {scope} statement_timeout TO DEFAULT")
 
     async def _disconnect(self) -> None:
-        if self._session is not None:
-            session, self._session = self._session, None
-            try:
-                await session.close()
-            except DBAPIError as error:
-                # What has been read has been read; the pool replaces the connection.
-                if not is_disconnect(error):
-                    raise
+        if self._session is None:
+            return
+        session, self._session = self._session, None
+        try:
+            await session.close()
+        except (DBAPIError, OSError) as error:
+            # What has been read has been read; the pool replaces the connection.
+            if not is_disconnect(error):
+                raise
+            self._incidents.record(Trouble.UNREACHABLE, error)

@@ -2,28 +2,34 @@
 
 import asyncio
 import random
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Literal, TypeVar
 
-import sqlalchemy as sa
+import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
+from gqlapi.database.background import Background
 from gqlapi.database.engine import EngineOptions, create_engines
-from gqlapi.database.failures import is_disconnect, is_transient, to_api_error
+from gqlapi.database.failures import Trouble, is_disconnect, is_transient, to_api_error, trouble_of
 from gqlapi.database.gate import Place, PoolGate
+from gqlapi.database.incidents import Incidents
 from gqlapi.database.read_unit import ReadUnit
+from gqlapi.database.readiness import Probe
 from gqlapi.database.tracing import TRACE_OPTION, Trace, install_tracing
+from gqlapi.errors import ApiError
 from gqlapi.settings import Settings
-
-# A pool whose connections are all busy makes the next one wait; who asks for health does not.
-PING_TIMEOUT_SECONDS = 2.0
 
 # Pauses before each new attempt at a transaction that lost against another one; half of each is left to chance.
 RETRY_PAUSES_SECONDS = (0.01, 0.04, 0.16)
+# SQLite closes a connection in its thread, after what runs there.
+DISPOSE_TIMEOUT_SECONDS = 5.0
 
 ReadConsistency = Literal["snapshot", "statement"]
 T = TypeVar("T")
+
+logger = structlog.get_logger()
 
 
 class Database:
@@ -44,8 +50,21 @@ class Database:
         for engine in {read_engine, self.write_engine}:
             install_tracing(engine)
         self.read_engine = read_engine.execution_options(**_read_options(read_engine, read_consistency))
-        self._running: set[asyncio.Task[Any]] = set()
-        self.gate = PoolGate(options.pool_size, queue_size=queue_size, timeout_seconds=queue_timeout_seconds)
+        self.incidents = Incidents()
+        self.probe = Probe(url, options)
+        self.gate = PoolGate(
+            options.pool_size,
+            queue_size=queue_size,
+            timeout_seconds=queue_timeout_seconds,
+            on_refusal=lambda: self.incidents.record(Trouble.BUSY),
+        )
+        self._background = Background()
+        # A transaction ends within this time, or is given up: two statements that are not answered.
+        self._patience_seconds = 2 * options.command_timeout_seconds
+
+    @property
+    def _running(self) -> set[asyncio.Task[Any]]:
+        return self._background.tasks
 
     @property
     def dialect_name(self) -> str:
@@ -57,7 +76,7 @@ class Database:
 
         A `place` behind the gate that the caller already has becomes the unit's own.
         """
-        return ReadUnit(self.read_engine, self.gate, trace, place=place)
+        return ReadUnit(self.read_engine, self.gate, self._background, self.incidents, trace, place=place)
 
     @asynccontextmanager
     async def write(self, trace: Trace | None = None) -> AsyncIterator[AsyncSession]:
@@ -80,17 +99,28 @@ class Database:
 
     def start(self, body: Callable[[AsyncSession], Awaitable[T]], trace: Trace | None = None) -> asyncio.Task[T]:
         """Start what `transact` awaits; `dispose` waits until it has ended."""
-        running = asyncio.create_task(self._attempt(body, trace))
-        self._running.add(running)
-        running.add_done_callback(self._forget)
-        return running
+        return self._background.start(self._attempt(body, trace))
 
-    def _forget(self, ended: asyncio.Task[Any]) -> None:
-        self._running.discard(ended)
-        if not ended.cancelled():
-            ended.exception()  # else asyncio complains of one that nobody waited for
+    def start_if_free(self, body: Callable[[AsyncSession], Awaitable[Any]], name: str) -> None:
+        """Start a transaction that nobody waits for; it is skipped if it would have to wait for a connection.
+
+        Its failure is logged under `name`.
+        """
+        self._background.start(self._run_if_free(body, name))
+
+    async def _run_if_free(self, body: Callable[[AsyncSession], Awaitable[Any]], name: str) -> None:
+        if self.gate.is_full:
+            return
+        place = await self.gate.enter()
+        try:
+            await self._attempt(body, None)
+        except Exception as error:
+            logger.warning("background transaction failed", name=name, exc_info=error)
+        finally:
+            place.leave()
 
     async def _attempt(self, body: Callable[[AsyncSession], Awaitable[T]], trace: Trace | None) -> T:
+        give_up_at = time.monotonic() + self._patience_seconds
         for pause in (*RETRY_PAUSES_SECONDS, None):
             has_ended = False
             try:
@@ -100,8 +130,8 @@ class Database:
             except Exception as error:
                 # A connection that is lost before COMMIT was sent has changed nothing; afterwards nobody knows.
                 may_repeat = is_transient(error) or (is_disconnect(error) and not has_ended)
-                if pause is None or not may_repeat:
-                    if (failure := to_api_error(error)) is not None:
+                if pause is None or not may_repeat or time.monotonic() > give_up_at:
+                    if (failure := self._refusal(error)) is not None:
                         raise failure from error
                     raise
                 await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - parts two rivals, no secret
@@ -109,21 +139,21 @@ class Database:
                 return outcome
         raise AssertionError  # the last attempt returned or raised
 
-    async def ping(self) -> None:
-        """Run one trivial statement outside the gate, so that a busy server is not taken for a broken one.
-
-        Raises:
-            Exception: whatever the driver says when the database cannot be reached.
-        """
-        async with asyncio.timeout(PING_TIMEOUT_SECONDS), self.read_engine.connect() as connection:
-            await connection.execute(sa.select(1))
+    def _refusal(self, error: Exception) -> ApiError | None:
+        if (trouble := trouble_of(error)) is not None:
+            self.incidents.record(trouble, error)
+        return to_api_error(error)
 
     async def dispose(self) -> None:
-        """Close all connections, when the transactions that run have ended."""
-        while self._running:
-            await asyncio.gather(*self._running, return_exceptions=True)
-        await self.read_engine.dispose()
-        await self.write_engine.dispose()
+        """Close all connections when what runs has ended; what takes too long is given up."""
+        await self._background.end(self._patience_seconds)
+        self.incidents.close()
+        for engine in (self.read_engine, self.write_engine):
+            try:
+                async with asyncio.timeout(DISPOSE_TIMEOUT_SECONDS):
+                    await engine.dispose()
+            except TimeoutError:
+                logger.exception("database connections given up", seconds=DISPOSE_TIMEOUT_SECONDS)
 
 
 def _read_options(engine: AsyncEngine, consistency: ReadConsistency) -> dict[str, Any]:

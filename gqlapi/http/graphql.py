@@ -74,7 +74,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
             if (context := request.scope["state"].pop("context", None)) is not None:
                 await context.close()
         await response(scope, receive, send)
-        await self._note_use(request)
+        self._note_use(request)
 
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Context:
         """Make the context of one operation, which authenticates its caller when it is known to be allowed.
@@ -97,14 +97,11 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         )
         return context
 
-    async def _note_use(self, request: Request) -> None:
-        """Note that an API token was used; the answer has been sent, so a failure is only the operator's."""
+    def _note_use(self, request: Request) -> None:
+        """Note in the background that an API token was used; the client's connection does not wait for it."""
         authentication: Authentication | None = request.scope["state"].get("authentication")
-        try:
-            if authentication is not None:
-                await authentication.note_use(self._database)
-        except Exception as error:
-            logger.warning("the use of an API token was not noted", exc_info=error)
+        if authentication is not None:
+            authentication.note_use(self._database)
 
     async def parse_http_body(self, request: AsyncHTTPRequestAdapter) -> GraphQLRequestData | list[GraphQLRequestData]:
         """Read the request.

@@ -93,6 +93,7 @@ class Schema(strawberry.Schema):
                     operation_extensions,
                 )
         except TimeoutError:
+            context.note_timeout()
             timeout = OperationTimeout(f"The operation took over {self.limits.operation_timeout_seconds:g} seconds.")
             result = ExecutionResult(data=None, errors=[GraphQLError(timeout.message, original_error=timeout)])
         except CannotGetOperationTypeError:

@@ -5,7 +5,6 @@ import logging
 import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -15,7 +14,7 @@ import structlog
 from gqlapi.logs import configure_logs
 from gqlapi.repositories.users import UserRepository
 from gqlapi.settings import Settings
-from tests.api import Api, internals_in, only_error, serve, settings_for
+from tests.api import Api, only_error, serve, settings_for
 
 QUERY = "{ serverInfo { version } }"
 USER = '{ user(by: {username: "ann"}) { id } }'
@@ -61,29 +60,6 @@ def fail_with(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
         raise error
 
     monkeypatch.setattr(UserRepository, "get_by", get_by)
-
-
-class TestHealth:
-    async def test_is_good_while_the_database_answers(self, api: Api) -> None:
-        for path in ("/healthz", "/readyz"):
-            response = await api.http.get(path)
-            assert (response.status_code, response.json()) == (200, {"status": "ok"})
-
-    async def test_readiness_ends_with_the_database(self, empty_sqlite_url: str) -> None:
-        folder = Path(empty_sqlite_url.removeprefix("sqlite:///")).parent
-        async with serve(settings_for(f"sqlite:///{folder}/gone/gqlapi.db")) as api:
-            response = await api.http.get("/readyz")
-            assert (response.status_code, response.json()["status"]) == (503, "unavailable")
-            assert (await api.http.get("/healthz")).status_code == 200
-            assert internals_in(response) == []
-
-    async def test_readiness_ends_with_a_server_of_postgresql(self) -> None:
-        async with serve(settings_for("postgresql://gqlapi:hunter2@127.0.0.1:1/gqlapi")) as api:
-            response = await api.http.get("/readyz")
-            assert response.status_code == 503
-            assert "hunter2" not in response.text
-            error = only_error(await api.post(USER))
-            assert error["extensions"]["code"] == "UNAVAILABLE"
 
 
 class TestRoot:
