@@ -10,11 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from gqlapi.accounts import Accounts, Client
 from gqlapi.database.failures import Trouble
+from gqlapi.database.gate import Place
 from gqlapi.database.read_unit import ReadUnit
 from gqlapi.database.tracing import Trace
 from gqlapi.database.unit import Database
 from gqlapi.execution.executor import Answer
-from gqlapi.execution.pacing import Pace
+from gqlapi.execution.pacing import Pace, Turns
 from gqlapi.loaders import Loaders
 from gqlapi.models import ANONYMOUS, Viewer
 from gqlapi.problems import ForbiddenProblem, ProblemCode, Rejected
@@ -37,7 +38,7 @@ class Context:
 
     repositories: Repositories
     loaders: Loaders
-    pace: Pace
+    # The budget of the answer, set by the schema that executes the operation.
     answer: Answer
 
     def __init__(
@@ -50,13 +51,16 @@ class Context:
         request_id: str = "",
         trace: Trace | None = None,
         find_viewer: Callable[[ReadUnit], Awaitable[Viewer]] | None = None,
+        place: Place | None = None,
     ) -> None:
         """Prepare a context, which holds no connection before the first statement.
 
-        `find_viewer` authenticates the caller from the operation's own snapshot; `trace` records the statements.
+        `find_viewer` authenticates the caller from the operation's own snapshot; `trace` records the statements. A
+        `place` behind the gate that the caller has taken becomes the context's own.
         """
         self.viewer = self._requester = viewer
         self._find_viewer = find_viewer
+        self.pace = Pace(Turns())
         self.client = client or Client()
         self.request_id = request_id
         self.trace = trace
@@ -64,7 +68,7 @@ class Context:
         self.costs: Mapping[str, int] = {}
         self._accounts = accounts
         self._database = database
-        self._unit = database.read(trace)
+        self._unit = database.read(trace, place=place, client=self.client.keys)
         self._selected: Mapping[str, frozenset[str]] = {}
         self._prepared: Mapping[int, Prepared] = {}
 
@@ -95,8 +99,7 @@ class Context:
     async def release(self) -> None:
         """Give the connection back before something that takes long; what is read next is read anew."""
         await self._unit.close()
-        self._unit = self._database.read(self.trace)
-        self._read_as(self.viewer)
+        self._read_anew()
 
     def answer_as(self, viewer: Viewer) -> None:
         """Resolve the payload of this root field as the user who has just signed in; the next one runs as who asked."""
@@ -117,8 +120,10 @@ class Context:
         Raises:
             Rejected: the viewer's session or token has ended, or `body` rejects.
         """
-        await self.release()
-        place = await self._database.gate.enter()
+        place = await self._unit.hand_over()
+        self._read_anew()
+        if place is None:
+            place = await self._database.gate.enter(self.client.keys)
 
         async def transaction(session: AsyncSession) -> T:
             scope = WriteScope(session, self.viewer)
@@ -136,8 +141,12 @@ class Context:
             raise
         finally:
             if running.done():
-                self._unit = self._database.read(self.trace, place=place)
-                self._read_as(self.viewer)
+                self._read_anew(place)
+
+    def _read_anew(self, place: Place | None = None) -> None:
+        """Read from a new snapshot from now on."""
+        self._unit = self._database.read(self.trace, place=place, client=self.client.keys)
+        self._read_as(self.viewer)
 
     def _read_as(self, viewer: Viewer) -> None:
         """Read from the current unit on somebody's behalf; nothing that was loaded before is seen again."""

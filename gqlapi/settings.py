@@ -52,6 +52,12 @@ class Settings(BaseSettings):
     pool_size: int = Field(10, ge=1, description="Database connections a worker keeps, and operations it runs at once.")
     pool_queue_size: int = Field(100, ge=0, description="Operations that may wait for a connection.")
     pool_timeout_seconds: float = Field(2.0, gt=0, description="Longest wait for a connection.")
+    client_share: float = Field(
+        0.5,
+        gt=0,
+        le=1,
+        description="Share of the connections and of the queue that one client, known by address or token, may have.",
+    )
     pool_pre_ping: bool = Field(default=False, description="Test each connection before use (one more round trip).")
     connect_timeout_seconds: float = Field(3.0, gt=0, description="Longest wait for a new connection to PostgreSQL.")
     statement_timeout_ms: int = Field(5_000, ge=1, description="Longest run of one SQL statement.")

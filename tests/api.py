@@ -127,8 +127,9 @@ async def _end(server: uvicorn.Server) -> None:
 
 
 def settings_for(database_url: str, **overrides: Any) -> Settings:
-    """Return settings for a test: nothing is read from `.env`."""
-    return Settings(_env_file=None, **{"database_url": database_url, "log_level": "error", **overrides})
+    """Return settings for a test: nothing is read from `.env`, and its one client gets the whole server."""
+    defaults = {"database_url": database_url, "log_level": "error", "client_share": 1.0}
+    return Settings(_env_file=None, **{**defaults, **overrides})
 
 
 # What no client may ever read: texts of statements, of drivers and of programs.
@@ -170,4 +171,4 @@ def _has_everything(database: Database) -> bool:
     pool: Any = database.read_engine.pool
     writers: Any = database.write_engine.pool  # on SQLite a pool of its own
     in_use = pool.checkedout() + writers.checkedout() + len(database._running)
-    return in_use == 0 and (database.gate._places._value, database.gate._waiting) == (pool.size(), 0)
+    return in_use == 0 and (database.gate.free, database.gate.waiting) == (pool.size(), 0)

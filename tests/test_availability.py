@@ -35,7 +35,7 @@ class TestGate:
             gate = api.database.gate
             place = await gate.enter()
             waiting = asyncio.create_task(api.data(TAGS))
-            while not gate._waiting:
+            while not gate.waiting:
                 await asyncio.sleep(0.01)
             started = time.monotonic()
             assert_busy(await api.post(TAGS))

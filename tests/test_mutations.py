@@ -146,12 +146,12 @@ def connections_and_places(database: Database) -> Iterator[list[tuple[int, int]]
     """Record, each time that a connection is taken, how many are in use then, and how many places."""
     recorded: list[tuple[int, int]] = []
     in_use = 0
-    places = database.gate._places._value
+    places = database.gate.free
 
     def take(*_: object) -> None:
         nonlocal in_use
         in_use += 1
-        recorded.append((in_use, places - database.gate._places._value))
+        recorded.append((in_use, places - database.gate.free))
 
     def give_back(*_: object) -> None:
         nonlocal in_use
@@ -242,7 +242,7 @@ class TestCleanUp:
                 results = await asyncio.gather(*requests)
                 # What has begun goes on, and keeps its place.
                 begun = len(author.database._running)
-                assert author.database.gate._places._value == 3 - begun < 3
+                assert author.database.gate.free == 3 - begun < 3
             codes = {error["extensions"]["code"] for result in results for error in result["errors"]}
             assert codes == {"TIMEOUT"}
             assert await gets_everything_back(author.database)

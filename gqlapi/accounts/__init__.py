@@ -6,14 +6,16 @@ from datetime import timedelta
 from gqlapi.accounts.passwords import Passwords
 from gqlapi.accounts.throttling import Throttle
 from gqlapi.accounts.tokens import AccessTokens
+from gqlapi.database.gate import ClientKeys
 
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """Where a request comes from."""
+    """Where a request comes from, and the keys by which the client gets its share of the server."""
 
     address: str = ""
     user_agent: str | None = None
+    keys: ClientKeys = ()
 
 
 @dataclass(frozen=True, slots=True)

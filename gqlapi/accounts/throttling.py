@@ -87,7 +87,7 @@ class Throttle:
         Raises:
             Rejected: there were too many.
         """
-        _attempt(self._sign_in_address, _network(address))
+        _attempt(self._sign_in_address, network_of(address))
         _attempt(self._sign_in, _pair(address, key))
 
     async def signed_in(self, address: str, key: str) -> None:
@@ -100,7 +100,7 @@ class Throttle:
         Raises:
             Rejected: there were too many.
         """
-        _attempt(self._sign_up, _network(address))
+        _attempt(self._sign_up, network_of(address))
 
 
 def _attempt(window: MovingWindow, key: str) -> None:
@@ -110,7 +110,8 @@ def _attempt(window: MovingWindow, key: str) -> None:
         raise Rejected(RateLimitedProblem(message=message, retry_after_seconds=seconds))
 
 
-def _network(address: str) -> str:
+def network_of(address: str) -> str:
+    """Return what counts as one client: an IPv4 address, or the /64 of an IPv6 address."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:  # a socket of the same machine
@@ -124,4 +125,4 @@ def _network(address: str) -> str:
 
 def _pair(address: str, key: str) -> str:
     # The key in one length, whatever is sent.
-    return f"{_network(address)} {hash_secret(key)}"
+    return f"{network_of(address)} {hash_secret(key)}"

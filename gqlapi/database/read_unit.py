@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 from gqlapi.database.background import Background
 from gqlapi.database.engine import TIMEOUT_OPTION
 from gqlapi.database.failures import Trouble, is_disconnect, is_stale_plan, to_api_error, trouble_of
-from gqlapi.database.gate import Place, PoolGate
+from gqlapi.database.gate import ClientKeys, Place, PoolGate
 from gqlapi.database.incidents import Incidents
 from gqlapi.database.tracing import TRACE_OPTION, Trace
 from gqlapi.errors import ApiError
@@ -41,9 +41,11 @@ class ReadUnit:
         trace: Trace | None = None,
         *,
         place: Place | None = None,
+        client: ClientKeys = (),
     ) -> None:
         """Prepare the unit; it connects at its first statement, and is closed in the background."""
         self._place = place
+        self._client = client
         self._options = {} if trace is None else {TRACE_OPTION: trace}
         self._engine = engine
         self._gate = gate
@@ -91,6 +93,19 @@ class ReadUnit:
                 return
             self._closing = self._background.start(self._close())
         await asyncio.shield(self._closing)
+
+    async def hand_over(self) -> Place | None:
+        """Close the unit, and return its place, if it has one: its connection is free for another transaction."""
+        place, self._place = self._place, None
+        try:
+            await self.close()
+        except BaseException:
+            if place is not None and self._closing is not None:  # the connection comes back later, and the place then
+                self._closing.add_done_callback(lambda _: place.leave())
+            elif place is not None:
+                place.leave()
+            raise
+        return place
 
     async def _close(self) -> None:
         # Loaders run in tasks of their own, which outlive an operation that failed or timed out.
@@ -151,7 +166,7 @@ class ReadUnit:
     async def _attempt(self, statement: sa.Select[Any], parameters: dict[str, Any] | None, *, entities: bool) -> Any:
         if self._session is None:
             if self._place is None:
-                self._place = await self._gate.enter()
+                self._place = await self._gate.enter(self._client)
             self._session = AsyncSession(
                 self._engine, expire_on_commit=False, autoflush=False, execution_options=self._options
             )

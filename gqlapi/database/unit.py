@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from gqlapi.database.background import Background
 from gqlapi.database.engine import EngineOptions, create_engines
 from gqlapi.database.failures import Trouble, is_disconnect, is_transient, to_api_error, trouble_of
-from gqlapi.database.gate import Place, PoolGate
+from gqlapi.database.gate import ClientKeys, Place, PoolGate
 from gqlapi.database.incidents import Incidents
 from gqlapi.database.read_unit import ReadUnit
 from gqlapi.database.readiness import Probe
@@ -43,6 +43,7 @@ class Database:
         read_consistency: ReadConsistency = "snapshot",
         queue_size: int = 100,
         queue_timeout_seconds: float = 2.0,
+        client_share: float = 1.0,
     ) -> None:
         """Prepare the engines; nothing connects before the first statement."""
         options = options or EngineOptions()
@@ -56,6 +57,7 @@ class Database:
             options.pool_size,
             queue_size=queue_size,
             timeout_seconds=queue_timeout_seconds,
+            client_share=client_share,
             on_refusal=lambda: self.incidents.record(Trouble.BUSY),
         )
         self._background = Background()
@@ -71,12 +73,13 @@ class Database:
         """`postgresql` or `sqlite`."""
         return self.read_engine.dialect.name
 
-    def read(self, trace: Trace | None = None, *, place: Place | None = None) -> ReadUnit:
+    def read(self, trace: Trace | None = None, *, place: Place | None = None, client: ClientKeys = ()) -> ReadUnit:
         """Make a unit that reads one snapshot and tells `trace` of its statements; it connects at its first one.
 
-        A `place` behind the gate that the caller already has becomes the unit's own.
+        A `place` behind the gate that the caller already has becomes the unit's own; else it takes one for `client`.
         """
-        return ReadUnit(self.read_engine, self.gate, self._background, self.incidents, trace, place=place)
+        gate, background, incidents = self.gate, self._background, self.incidents
+        return ReadUnit(self.read_engine, gate, background, incidents, trace, place=place, client=client)
 
     @asynccontextmanager
     async def write(self, trace: Trace | None = None) -> AsyncIterator[AsyncSession]:
@@ -178,4 +181,5 @@ def create_database(settings: Settings) -> Database:
         read_consistency=settings.read_consistency,
         queue_size=settings.pool_queue_size,
         queue_timeout_seconds=settings.pool_timeout_seconds,
+        client_share=settings.client_share,
     )

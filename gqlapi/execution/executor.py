@@ -48,8 +48,8 @@ class PacedExecutor(StrawberryGraphQLCoreExecutionContext):
         context: PacedContext = self.context_value
         self._pace = context.pace
         self._answer = context.answer
-        # The bytes of the names of an object's fields, by the identity of its grouped field set, which lives as long.
-        self._name_bytes: dict[int, int] = {}
+        # The bytes of the names of an object's fields, by the identity of its grouped field set, which is kept alive.
+        self._name_bytes: dict[int, tuple[int, Any]] = {}
 
     def execute_fields(
         self,
@@ -62,10 +62,11 @@ class PacedExecutor(StrawberryGraphQLCoreExecutionContext):
         """Execute the fields of one object, and count their names."""
         if self._answer.is_too_large:
             return {}
-        size = self._name_bytes.get(id(grouped_field_set))
-        if size is None:
-            size = self._name_bytes[id(grouped_field_set)] = sum(len(name) + FIELD_BYTES for name in grouped_field_set)
-        self._answer.add(size)
+        known = self._name_bytes.get(id(grouped_field_set))
+        if known is None:
+            size = sum(len(name) + FIELD_BYTES for name in grouped_field_set)
+            known = self._name_bytes[id(grouped_field_set)] = size, grouped_field_set
+        self._answer.add(known[0])
         return super().execute_fields(parent_type, source_value, path, grouped_field_set, position_context)
 
     def complete_leaf_value(self, return_type: GraphQLLeafType, result: Any) -> Any:  # type: ignore[override] # the base has a static method, which it calls through the instance

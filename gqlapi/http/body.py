@@ -5,30 +5,58 @@ from typing import Any, NoReturn
 
 from starlette.requests import Request
 
-from gqlapi.http.failures import HttpFailure
+from gqlapi.http.failures import HttpFailure, busy
 
 HTTP_BAD_REQUEST = 400
 HTTP_CONTENT_TOO_LARGE = 413
+# 64 bodies of the largest size; ordinary ones are a thousandth of it.
+MAX_BYTES_TOGETHER = 64 * 1_048_576
 
 
-async def read_body(request: Request, max_bytes: int) -> bytes:
-    """Read the body, counting while it arrives: Content-Length may lie.
+class Bodies:
+    """The bodies of the requests that a process serves: each is bounded, and so are all of them together."""
 
-    Raises:
-        HttpFailure: it is larger than `max_bytes`.
-    """
-    declared = request.headers.get("content-length", "")
-    size, chunks = int(declared) if declared.isdigit() else 0, []
-    if size <= max_bytes:
-        size = 0
-        async for chunk in request.stream():
-            size += len(chunk)
-            if size > max_bytes:
-                break
-            chunks.append(chunk)
-    if size > max_bytes:
-        raise HttpFailure(HTTP_CONTENT_TOO_LARGE, f"The body is larger than {max_bytes} bytes.")
-    return b"".join(chunks)
+    def __init__(self, max_bytes: int, *, max_bytes_together: int = MAX_BYTES_TOGETHER) -> None:
+        """Allow `max_bytes` for one body."""
+        self._max_bytes = max_bytes
+        self._max_bytes_together = max_bytes_together
+        self.bytes = 0
+
+    async def read(self, request: Request) -> bytes:
+        """Read a body, counting while it arrives: Content-Length may lie.
+
+        Its bytes count until `release`.
+
+        Raises:
+            HttpFailure: it is larger than allowed, or the bodies together are.
+        """
+        declared = request.headers.get("content-length", "")
+        if declared.isdigit() and int(declared) > self._max_bytes:
+            raise self._too_large()
+        size, chunks = 0, []
+        try:
+            async for chunk in request.stream():
+                size += len(chunk)
+                self.bytes += len(chunk)
+                self._check(size)
+                chunks.append(chunk)
+        except BaseException:
+            self.release(size)
+            raise
+        return b"".join(chunks)
+
+    def release(self, size: int) -> None:
+        """Stop counting a body."""
+        self.bytes -= size
+
+    def _check(self, size: int) -> None:
+        if size > self._max_bytes:
+            raise self._too_large()
+        if self.bytes > self._max_bytes_together:
+            raise busy()
+
+    def _too_large(self) -> HttpFailure:
+        return HttpFailure(HTTP_CONTENT_TOO_LARGE, f"The body is larger than {self._max_bytes} bytes.")
 
 
 def parse_json(data: str | bytes) -> Any:

@@ -7,6 +7,9 @@ from starlette.responses import Response
 from gqlapi.errors import Code
 from gqlapi.http.json import GraphQLJSONResponse
 
+HTTP_SERVICE_UNAVAILABLE = 503
+RETRY_AFTER_SECONDS = "1"
+
 
 class HttpFailure(Exception):
     """A request that is refused with a status."""
@@ -30,3 +33,11 @@ class HttpFailure(Exception):
         """Return the answer."""
         error = {"message": self.message, "extensions": {"code": str(self.code)}}
         return GraphQLJSONResponse({"errors": [error]}, self.status_code, headers)
+
+
+def busy() -> HttpFailure:
+    """Return the refusal of a request for want of a place."""
+    headers = {"Retry-After": RETRY_AFTER_SECONDS}
+    return HttpFailure(
+        HTTP_SERVICE_UNAVAILABLE, "The server is busy. Try again.", code=Code.UNAVAILABLE, headers=headers
+    )

@@ -4,6 +4,7 @@ from typing import Any
 
 import structlog
 from cross_web import AsyncHTTPRequestAdapter, HTTPException
+from starlette.requests import ClientDisconnect as Disconnected
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -19,16 +20,16 @@ from gqlapi.accounts.tokens import InvalidToken
 from gqlapi.context import Context
 from gqlapi.database.tracing import Trace
 from gqlapi.database.unit import Database
-from gqlapi.errors import Code, answer_too_large
-from gqlapi.http.body import HTTP_BAD_REQUEST, parse_json, read_body
-from gqlapi.http.failures import HttpFailure
+from gqlapi.errors import Code, Unavailable, answer_too_large
+from gqlapi.http.body import HTTP_BAD_REQUEST, Bodies, parse_json
+from gqlapi.http.clients import client_of
+from gqlapi.http.disconnection import CancelOnDisconnect, ClientDisconnected
+from gqlapi.http.failures import HTTP_SERVICE_UNAVAILABLE, RETRY_AFTER_SECONDS, HttpFailure, busy
 from gqlapi.http.json import encode_json
 
 HTTP_UNAUTHORIZED = 401
 HTTP_METHOD_NOT_ALLOWED = 405
 HTTP_UNSUPPORTED_MEDIA_TYPE = 415
-HTTP_SERVICE_UNAVAILABLE = 503
-RETRY_AFTER_SECONDS = "1"
 MEDIA_TYPE = "application/json"
 
 logger = structlog.get_logger()
@@ -51,7 +52,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         super().__init__(schema, graphql_ide=None, subscription_protocols=())
         self._database = database
         self._accounts = accounts
-        self._max_body_bytes = max_body_bytes
+        self._bodies = Bodies(max_body_bytes)
         self._max_answer_bytes = max_answer_bytes
         self._reports_costs = reports_costs
 
@@ -59,22 +60,52 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         """Answer one request; what is refused before GraphQL begins is refused in GraphQL's shape."""
         request = Request(scope, receive)
         try:
-            if request.method == "POST":
-                _check_media_type(request)
-                # Starlette keeps what `body()` reads in this attribute: Strawberry finds the bounded body there.
-                request._body = await read_body(request, self._max_body_bytes)  # noqa: SLF001
-            response = await self.run(request)
+            response = await self._answer(request)
+        except ClientDisconnected:
+            return
         except HttpFailure as failure:
             response = failure.to_response(failure.headers)
         except HTTPException as failure:
             headers = {"Allow": "GET, POST"} if failure.status_code == HTTP_METHOD_NOT_ALLOWED else None
             response = HttpFailure(failure.status_code, failure.reason).to_response(headers)
-        finally:
-            # Strawberry may refuse a request between making its context and executing anything.
-            if (context := request.scope["state"].pop("context", None)) is not None:
-                await context.close()
         await response(scope, receive, send)
         self._note_use(request)
+
+    async def _answer(self, request: Request) -> Response:
+        """Read the body, wait for a place, and only then parse: a refusal for want of places costs next to nothing.
+
+        Raises:
+            HttpFailure: the request is refused.
+            ClientDisconnected: there is nobody to answer.
+        """
+        client, body = client_of(request), b""
+        try:
+            self._database.gate.check(client.keys)
+            if request.method == "POST":
+                _check_media_type(request)
+                # Starlette keeps what `body()` reads in this attribute: Strawberry finds the bounded body there.
+                request._body = body = await self._bodies.read(request)  # noqa: SLF001
+            with CancelOnDisconnect(request.receive):
+                return await self._run(request, client)
+        except Unavailable:
+            raise busy() from None
+        except Disconnected:
+            raise ClientDisconnected from None
+        finally:
+            self._bodies.release(len(body))
+
+    async def _run(self, request: Request, client: Client) -> Response:
+        state = request.scope["state"]
+        state["place"] = await self._database.gate.enter(client.keys)
+        state["client"] = client
+        try:
+            return await self.run(request)
+        finally:
+            # Strawberry may refuse a request before it makes a context, and between that and executing anything.
+            if (place := state.pop("place", None)) is not None:
+                place.leave()
+            if (context := state.pop("context", None)) is not None:
+                await context.close()
 
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Context:
         """Make the context of one operation, which authenticates its caller when it is known to be allowed.
@@ -90,9 +121,10 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         context = state["context"] = Context(
             self._database,
             accounts=self._accounts,
-            client=_client_of(request),
+            client=state["client"],
             request_id=state["request_id"],
             trace=trace,
+            place=state.pop("place"),
             find_viewer=None if authentication is None else authentication.find_viewer,
         )
         return context
@@ -168,11 +200,6 @@ def _unauthenticated() -> HttpFailure:
     message = "The token is not valid: it has expired, was revoked, or is none of this server's."
     headers = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
     return HttpFailure(HTTP_UNAUTHORIZED, message, code=Code.UNAUTHENTICATED, headers=headers)
-
-
-def _client_of(request: Request | WebSocket) -> Client:
-    address = request.client.host if request.client else ""
-    return Client(address, request.headers.get("user-agent"))
 
 
 def _check_media_type(request: Request) -> None:

@@ -10,7 +10,7 @@ import pytest
 from starlette.requests import Request
 
 from gqlapi.database.read_unit import ReadUnit
-from gqlapi.http.body import read_body
+from gqlapi.http.body import Bodies
 from gqlapi.http.failures import HttpFailure
 from tests.api import Api, only_error, serve, settings_for
 
@@ -108,10 +108,10 @@ class TestBody:
         async def receive() -> Any:
             return chunks.pop()
 
-        request = Request({"type": "http", "headers": [(b"content-length", b"5")]}, receive)
+        request, bodies = Request({"type": "http", "headers": [(b"content-length", b"5")]}, receive), Bodies(1_000)
         with pytest.raises(HttpFailure) as refused:
-            await read_body(request, max_bytes=1000)
-        assert (refused.value.status_code, len(chunks)) == (413, 7)
+            await bodies.read(request)
+        assert (refused.value.status_code, len(chunks), bodies.bytes) == (413, 7, 0)
 
     @pytest.mark.parametrize("headers", ["Content-Length: 20000000", "Transfer-Encoding: chunked"])
     async def test_is_refused_before_it_has_all_arrived(self, sqlite_url: str, headers: str) -> None:

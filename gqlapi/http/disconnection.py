@@ -1,0 +1,55 @@
+"""Clients that hang up: nobody reads their answers, so their operations end."""
+
+import asyncio
+from types import TracebackType
+
+from starlette.types import Receive
+
+# Most operations are over by then, and cost no task that watches for them.
+WATCH_AFTER_SECONDS = 0.05
+
+
+class ClientDisconnected(Exception):
+    """The client has closed the connection; there is nobody to answer."""
+
+
+class CancelOnDisconnect:
+    """A block whose task is cancelled when the client disconnects; the request's body must have been read.
+
+    A mutation whose transaction has begun still ends by itself.
+
+    Raises:
+        ClientDisconnected: the block was cancelled for this reason.
+    """
+
+    def __init__(self, receive: Receive) -> None:
+        """Watch the messages of one request."""
+        self._receive = receive
+        self._watching: asyncio.Task[None] | None = None
+        self._is_gone = False
+
+    def __enter__(self) -> None:
+        """Start to watch, after a moment."""
+        operation = asyncio.current_task()
+        assert operation is not None  # noqa: S101 - an ASGI application runs in a task
+        self._operation = operation
+        self._timer = asyncio.get_running_loop().call_later(WATCH_AFTER_SECONDS, self._start)
+
+    def _start(self) -> None:
+        self._watching = asyncio.create_task(self._watch())
+
+    async def _watch(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self._is_gone = True
+        self._operation.cancel()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Stop to watch."""
+        self._timer.cancel()
+        if self._watching is not None:
+            self._watching.cancel()
+        if self._is_gone and self._operation.uncancel() == 0 and isinstance(error, asyncio.CancelledError):
+            raise ClientDisconnected from error
