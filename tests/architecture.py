@@ -42,7 +42,7 @@ APART: dict[str, set[str]] = {
 }
 # Parts of a line that may import less than the line allows.
 NARROWED = {
-    "doctor": {"accounts", "models", "database", "settings"},
+    "doctor": {"accounts", "models", "database", "errors", "settings"},
     "interchange": {"publishing", "accounts", "content", "repositories", "models", "database", "words"}
     | {"checks", "errors", "problems", "progress"},
     "pruning": {"repositories", "database"},

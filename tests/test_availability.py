@@ -15,10 +15,11 @@ from gqlapi.database.gate import PoolGate
 from gqlapi.database.read_unit import ReadUnit
 from gqlapi.database.unit import Database, ReadConsistency
 from gqlapi.errors import OperationTimeout
-from tests.api import gets_everything_back, in_unit, serve, settings_for
+from tests.api import gets_everything_back, in_unit, internals_in, serve, settings_for
 
 TAGS = "{ tags { totalCount } }"
 THREE_FIELDS = "{ users { totalCount } tags { totalCount } posts { nodes { id } } }"
+SIGN_UP = "mutation($input: SignUpInput!) { signUp(input: $input) { errors { code } } }"
 UNAVAILABLE_TEXT = "The database is not available. Try again."
 
 
@@ -178,3 +179,48 @@ def endless() -> sa.Select[Any]:
     numbers = sa.select(sa.literal(1).label("x")).cte("numbers", recursive=True)
     numbers = numbers.union_all(sa.select(numbers.c.x + sa.literal_column("0")))
     return sa.select(sa.func.count()).select_from(numbers)
+
+
+class TestUnusableDatabase:
+    async def test_without_tables_is_told_as_such(self, empty_postgresql_url: str) -> None:
+        async with serve(settings_for(empty_postgresql_url)) as api:
+            assert_unavailable(await api.post(TAGS), "version")
+
+    async def test_of_a_role_without_rights_is_told_as_such(self, postgresql_url: str) -> None:
+        connection = await asyncpg.connect(postgresql_url)
+        await connection.execute("CREATE ROLE powerless LOGIN")
+        try:
+            url = sa.make_url(postgresql_url).set(username="powerless").render_as_string()
+            async with serve(settings_for(url)) as api:
+                assert_unavailable(await api.post(TAGS), "denies access")
+        finally:
+            await connection.execute("DROP ROLE powerless")
+            await connection.close()
+
+    async def test_of_a_file_that_is_read_only_is_told_as_such(self, sqlite_url: str) -> None:
+        path = sa.make_url(sqlite_url).database
+        async with serve(settings_for(f"sqlite:///file:{path}?mode=ro&uri=true")) as api:
+            user = {"username": "ada", "email": "a@b.test", "password": "a long enough password"}
+            response = await api.post(SIGN_UP, {"input": user})
+            assert_unavailable(response, "read-only")
+
+    async def test_of_a_server_with_too_many_clients_is_told_as_such(self, postgresql_url: str) -> None:
+        connection = await asyncpg.connect(postgresql_url)
+        name = sa.make_url(postgresql_url).database
+        await connection.execute("CREATE ROLE limited LOGIN CONNECTION LIMIT 0")
+        try:
+            url = sa.make_url(postgresql_url).set(username="limited", database=name).render_as_string()
+            async with serve(settings_for(url)) as api:
+                assert_unavailable(await api.post(TAGS), "not available")
+        finally:
+            await connection.execute("DROP ROLE limited")
+            await connection.close()
+
+
+def assert_unavailable(response: httpx.Response, reason: str) -> None:
+    """The answer names the reason in our words."""
+    assert (response.status_code, response.headers.get("retry-after")) == (503, "1")
+    assert internals_in(response) == []
+    error = response.json()["errors"][0]
+    assert error["extensions"]["code"] == "UNAVAILABLE"
+    assert reason in error["message"]

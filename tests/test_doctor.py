@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
@@ -286,6 +287,34 @@ class TestSqlite:
             await connection.execute(sa.text("SELECT 1"))
             findings = await found_in(sqlite_url, connect_timeout_seconds=0.2)
         assert findings["D113"].severity is WARNING
+
+
+class TestRights:
+    async def test_are_those_of_a_writer(self, postgresql_url: str) -> None:
+        assert (await found_in(postgresql_url))["D113"].severity is OK
+
+    async def test_are_missing_on_a_read_only_database(self, postgresql_url: str) -> None:
+        name = sa.make_url(postgresql_url).database
+        async with connect(postgresql_url) as connection:
+            await connection.execute(sa.text(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on'))
+            await connection.commit()
+        finding = (await found_in(postgresql_url))["D113"]
+        assert (finding.severity, "read-only" in finding.found) == (ERROR, True)
+
+    async def test_are_missing_for_a_role_that_may_only_read(self, postgresql_url: str) -> None:
+        role = f"reader_{uuid4().hex}"
+        async with connect(postgresql_url) as connection:
+            for statement in (f"CREATE ROLE {role} LOGIN", f"GRANT SELECT ON alembic_version, posts TO {role}"):
+                await connection.execute(sa.text(statement))
+            await connection.commit()
+        url = sa.make_url(postgresql_url).set(username=role).render_as_string()
+        findings = await found_in(url)
+        assert (findings["D113"].severity, "may not write" in findings["D113"].found) == (ERROR, True)
+        assert findings["D108"].severity is WARNING
+        async with connect(postgresql_url) as connection:
+            await connection.execute(sa.text(f"DROP OWNED BY {role}"))
+            await connection.execute(sa.text(f"DROP ROLE {role}"))
+            await connection.commit()
 
 
 class TestMachine:

@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator
 from typing import Any
 
+import httpx
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -14,7 +15,7 @@ from structlog.testing import capture_logs
 from gqlapi.database.engine import EngineOptions
 from gqlapi.database.unit import Database
 from gqlapi.models import Tag, UserRole
-from tests.api import Api, gets_everything_back, in_unit, only_error, serve, settings_for
+from tests.api import NO_TLS, Api, gets_everything_back, in_unit, only_error, serve, settings_for
 from tests.consistency import assert_consistent, count
 from tests.factories import make_tag, make_user, save
 from tests.processes import STOP_SECONDS, Folder
@@ -154,17 +155,25 @@ class TestShutdown:
         proxy.silence_all()
         await answers([api.database.dispose()])
 
-    async def test_of_a_server_ends_in_time(self, postgresql_url: str, folder: Folder) -> None:
+    @pytest.mark.parametrize("moment", ["ROLLBACK", "COMMIT"])
+    async def test_of_a_server_ends_in_time(self, postgresql_url: str, folder: Folder, moment: str) -> None:
+        secret = "s" * 32
+        async with serve(settings_for(postgresql_url, secret_key=secret)) as api:
+            headers = (await editor(api)).headers
+        body: dict[str, Any] = {"query": READ}
+        if moment == "COMMIT":
+            body = {"query": CREATE, "variables": {"input": {"title": "Title", "markdown": ""}}}
         limits = {name: str(value) for name, value in LIMITS.items()}
         async with silent_proxy(postgresql_url) as (proxy, url):
-            server = folder.start("serve", secret_key="s" * 32, workers="1", database_url=url, **limits)
+            server = folder.start("serve", secret_key=secret, workers="1", database_url=url, **limits)
             await asyncio.to_thread(server.wait_until_ready)
-            proxy.arm("ROLLBACK")
-            hanging = asyncio.create_task(asyncio.to_thread(server.execute, READ))
-            while not proxy.silenced:
-                await asyncio.sleep(0.01)
-            code, seconds = await asyncio.to_thread(server.stop, signal.SIGTERM)
-            assert (await hanging)["tags"]
+            proxy.arm(moment)
+            async with httpx.AsyncClient(base_url=server.url, headers=headers, verify=NO_TLS) as client:
+                hanging = asyncio.create_task(client.post("/graphql", json=body))
+                while not proxy.silenced:
+                    await asyncio.sleep(0.01)
+                code, seconds = await asyncio.to_thread(server.stop, signal.SIGTERM)
+                assert (await hanging).status_code in {200, 503}
         assert (code, seconds < STOP_SECONDS) == (0, True)
 
 

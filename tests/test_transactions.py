@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm.exc import StaleDataError
 from sqlalchemy.util import await_only
+from structlog.testing import capture_logs
 
 from gqlapi.database.engine import EngineOptions
 from gqlapi.database.unit import Database
@@ -120,6 +121,29 @@ class TestTransact:
         await disposing
         assert await follower == 1
         assert await count(database, Tag) == 2
+
+
+class TestStartIfFree:
+    async def test_commits(self, database: Database) -> None:
+        database.start_if_free(Body(), "test")
+        assert await gets_everything_back(database)
+        assert await count(database, Tag) == 1
+
+    async def test_is_skipped_by_a_busy_server(self, database: Database) -> None:
+        places = [await database.gate.enter() for _ in range(3)]
+        body = Body()
+        database.start_if_free(body, "test")
+        while database._running:
+            await asyncio.sleep(0)
+        assert body.runs == 0
+        for place in places:
+            place.leave()
+
+    async def test_logs_its_failure(self, database: Database) -> None:
+        with capture_logs() as lines:
+            database.start_if_free(Body(LookupError("no")), "test")
+            assert await gets_everything_back(database)
+        assert [(line["event"], line["name"]) for line in lines] == [("background transaction failed", "test")]
 
 
 @pytest.fixture

@@ -1,15 +1,20 @@
-"""asyncpg's connection, with a bound on every wait for the server.
+"""Connections of both drivers that wait for nothing without a bound, and survive cancellation at any moment.
 
 A server that is gone without a word (a lost host, a firewall that forgot the connection) never answers; the kernel
 notices after minutes. Statements are bounded by asyncpg's `command_timeout`.
 """
 
+import asyncio
+import sqlite3
+from functools import partial
 from typing import Any
 
+import aiosqlite
 import asyncpg
 
 # A connection that is given up while its server still works on something: the longest wait for that to end.
 CLOSE_TIMEOUT_SECONDS = 1.0
+ITER_CHUNK_SIZE = 64
 
 
 def bounded_connection(control_timeout_seconds: float) -> type[asyncpg.Connection]:
@@ -19,7 +24,7 @@ def bounded_connection(control_timeout_seconds: float) -> type[asyncpg.Connectio
     """
 
     class BoundedConnection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no types
-        __slots__ = ()
+        _is_ending = False
 
         async def execute(self, query: str, *args: Any, timeout: float | None = None) -> str:  # noqa: ASYNC109 - asyncpg's
             if timeout is None and query.startswith(("BEGIN", "ROLLBACK")):
@@ -31,7 +36,60 @@ def bounded_connection(control_timeout_seconds: float) -> type[asyncpg.Connectio
             if timeout is None:
                 # SQLAlchemy closes what is idle: the server is told, and nothing is left to wait for.
                 self.terminate()
-            else:
+                return
+            self._is_ending = True
+            try:
                 await super().close(timeout=min(timeout, CLOSE_TIMEOUT_SECONDS))
+            finally:
+                self._is_ending = False
+
+        def terminate(self) -> None:
+            # SQLAlchemy, cancelled while it closes a connection, terminates it. The close continues in its task, and
+            # a statement that was cancelled is cancelled on the server, too.
+            if not self._is_ending:
+                super().terminate()
 
     return BoundedConnection
+
+
+async def connect_postgresql(**arguments: Any) -> asyncpg.Connection:
+    """Connect; a caller that is cancelled leaves a connection behind that is closed when it is there.
+
+    asyncpg itself leaves a future with an exception behind, of which asyncio complains.
+    """
+    connecting = asyncio.create_task(asyncpg.connect(**arguments))
+    try:
+        return await asyncio.shield(connecting)
+    except asyncio.CancelledError:
+        connecting.add_done_callback(_discard)
+        raise
+
+
+def _discard(connecting: asyncio.Task[asyncpg.Connection]) -> None:
+    if not connecting.cancelled() and connecting.exception() is None:
+        connecting.result().terminate()
+
+
+class SqliteConnection(aiosqlite.Connection):
+    """A connection whose thread is stopped once; a second stop would wait for the thread for ever."""
+
+    _stopped: asyncio.Future[Any] | None = None
+
+    def stop(self) -> asyncio.Future[Any] | None:
+        """Close the connection after what runs in its thread, and end the thread."""
+        if self._stopped is None:
+            self._stopped = super().stop()
+        return self._stopped
+
+    async def close(self) -> None:
+        """Wait until the connection is closed."""
+        if (stopped := self.stop()) is not None:
+            await asyncio.shield(stopped)
+
+
+def connect_sqlite(*arguments: Any, **options: Any) -> SqliteConnection:
+    """Return a connection that connects when it is awaited, as aiosqlite's function does."""
+    connection = SqliteConnection(partial(sqlite3.connect, *arguments, **options), ITER_CHUNK_SIZE)
+    # What still runs when the process ends does not keep it; SQLAlchemy does this for the connections it makes.
+    connection._thread.daemon = True  # noqa: SLF001
+    return connection

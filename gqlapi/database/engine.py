@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from gqlapi.database.driver import bounded_connection
+from gqlapi.database.driver import bounded_connection, connect_postgresql, connect_sqlite
 from gqlapi.database.statement_cache import StatementCache
 from gqlapi.database.url import normalize_url
 
@@ -74,6 +74,7 @@ def _create_postgresql_engine(url: str, options: EngineOptions) -> AsyncEngine:
 def postgresql_arguments(options: EngineOptions) -> dict[str, Any]:
     """Return asyncpg's arguments for a connection that waits for nothing without a bound."""
     return {
+        "async_creator_fn": connect_postgresql,
         "timeout": options.connect_timeout_seconds,
         "command_timeout": options.command_timeout_seconds,
         "connection_class": bounded_connection(min(options.connect_timeout_seconds, options.command_timeout_seconds)),
@@ -120,7 +121,7 @@ def _create_sqlite_engine(url: str, options: EngineOptions, *, begin: str, query
         hide_parameters=True,
         execution_options={"compiled_cache": StatementCache()},
         # The driver never begins a transaction by itself; the event below does, for reads too.
-        connect_args={"isolation_level": None},
+        connect_args={"isolation_level": None, "async_creator_fn": connect_sqlite},
     )
 
     @sa.event.listens_for(engine.sync_engine, "connect")

@@ -26,6 +26,10 @@ class PostgresFacts:
     reserved_connections: int
     synchronous_commit: str
     encoding: str
+    # A standby is read-only, and so is a database whose operator wants it to be.
+    is_read_only: bool = False
+    # Tables of ours in which the role may not insert, update or delete.
+    refused_tables: int = 0
     clock_offset_seconds: float = 0.0
 
     @property
@@ -112,6 +116,8 @@ def _postgres_facts(connection: sa.Connection) -> PostgresFacts:
             reserved + reserved_since_16,
             setting("synchronous_commit"),
             encoding,
+            setting("transaction_read_only") == "on",
+            _refused_tables(),
             sa.cast(sa.extract("epoch", sa.func.clock_timestamp()), sa.Double),
         )
         .select_from(sa.table("pg_database"))
@@ -123,6 +129,19 @@ def _postgres_facts(connection: sa.Connection) -> PostgresFacts:
     offset = abs(values.pop() - (before + after) / 2)
     values.append(max(0.0, offset - (after - before) / 2))
     return PostgresFacts(*values)
+
+
+def _refused_tables() -> sa.ScalarSelect[int]:
+    schema, name = sa.column("schemaname", sa.Text), sa.column("tablename", sa.Text)
+    table = sa.func.format("%I.%I", schema, name)
+    allowed = (sa.func.has_table_privilege(table, privilege) for privilege in ("INSERT", "UPDATE", "DELETE"))
+    return (
+        sa.select(sa.func.count())
+        .select_from(sa.table("pg_tables"))
+        # The server only reads which revision the database is at.
+        .where(schema == sa.func.current_schema(), name != "alembic_version", sa.not_(sa.and_(*allowed)))
+        .scalar_subquery()
+    )
 
 
 def _sqlite_facts(connection: sa.Connection) -> SqliteFacts:

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from gqlapi.database.driver import connect_sqlite
 from gqlapi.database.engine import EngineOptions, postgresql_arguments
 from gqlapi.database.failures import Trouble, trouble_of
 from gqlapi.database.migrations import is_missing_file, known_revisions
@@ -58,7 +59,7 @@ class Probe:
 
 def _create_engine(url: str, options: EngineOptions) -> AsyncEngine:
     url = normalize_url(url)
-    arguments: dict[str, Any] = {"isolation_level": None, "timeout": 0}
+    arguments: dict[str, Any] = {"isolation_level": None, "timeout": 0, "async_creator_fn": connect_sqlite}
     if not url.startswith("sqlite"):
         arguments = postgresql_arguments(options)
     engine = create_async_engine(url, poolclass=sa.NullPool, hide_parameters=True, connect_args=arguments)

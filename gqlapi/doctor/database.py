@@ -19,6 +19,7 @@ from gqlapi.database.migrations import head_revision, missing_revisions
 from gqlapi.database.unit import Database
 from gqlapi.database.url import mask_url, normalize_url
 from gqlapi.doctor.finding import Finding, Severity, error, ok, plural, warning
+from gqlapi.errors import ApiError
 from gqlapi.models import Base
 from gqlapi.settings import Settings
 
@@ -62,6 +63,8 @@ async def check_demo_logins(settings: Settings) -> Finding:
     database = Database(settings.database_url)
     try:
         logins = await find_demo_logins(database)
+    except ApiError as failure:
+        return warning("D108", f"Not known: {failure.message}", "Grant SELECT on all tables to the role.")
     finally:
         await database.dispose()
     if not logins:
@@ -129,6 +132,7 @@ def _check_postgresql(facts: PostgresFacts, settings: Settings) -> list[Finding]
         check_durability(facts),
         check_pool(facts, settings.pool_size, workers_of(settings)),
         check_clock(facts),
+        check_rights(facts),
     ]
 
 
@@ -178,6 +182,17 @@ def check_clock(facts: PostgresFacts) -> Finding:
         found = f"The clocks of this machine and of the database differ by {facts.clock_offset_seconds:.1f} seconds."
         return warning("D107", found, "Synchronise both with NTP.")
     return ok("D107", "The clocks of this machine and of the database agree.")
+
+
+def check_rights(facts: PostgresFacts) -> Finding:
+    """Ask for a database that takes writes, from this role."""
+    if facts.is_read_only:
+        found = "The database is read-only: a standby, or default_transaction_read_only is on."
+        return error("D113", found, "Set GQLAPI_DATABASE_URL to the primary, or turn the setting off.")
+    if facts.refused_tables:
+        found = f"The role may not write to {plural(facts.refused_tables, 'table')}."
+        return error("D113", found, "Grant SELECT, INSERT, UPDATE and DELETE on all tables to it.")
+    return ok("D113", "The role may write.")
 
 
 def _check_sqlite(facts: SqliteFacts) -> Iterator[Finding]:

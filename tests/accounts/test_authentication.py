@@ -227,6 +227,19 @@ class TestApiToken:
         for _ in range(2):
             assert (await client.data(VIEWER))["viewer"]
 
+    async def test_lets_no_client_wait_for_the_note_of_its_use(self, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+        client = await with_api_token(api, await make_ada(api), ApiScope.READ)
+        may_end = asyncio.Event()
+
+        async def wait(*_: Any, **__: Any) -> None:
+            await may_end.wait()
+
+        monkeypatch.setattr("gqlapi.accounts.authentication.AccountWriteRepository.touch_api_token", wait)
+        for _ in range(3):  # over one connection
+            assert (await client.data(VIEWER))["viewer"]
+        may_end.set()
+        assert await gets_everything_back(api.database)
+
     async def test_notes_its_use_once_in_a_while(self, api: Api) -> None:
         client = await with_api_token(api, await make_ada(api), ApiScope.READ)
         assert await last_use(client) == ""
