@@ -15,10 +15,13 @@ from gqlapi.database.failures import Trouble, is_disconnect, is_stale_plan, to_a
 from gqlapi.database.gate import ClientKeys, Place, PoolGate
 from gqlapi.database.incidents import Incidents
 from gqlapi.database.tracing import TRACE_OPTION, Trace
-from gqlapi.errors import ApiError
+from gqlapi.errors import ApiError, answer_too_large
 
 # A ROLLBACK that is not answered, and the end of a connection that does not end politely, both take less.
 CLOSE_TIMEOUT_SECONDS = 6.0
+# A body and what is made of it are up to 1.3 million characters: so many rows are in memory before they are counted.
+ROWS_WITH_BODIES = 5
+MAX_BODY_LENGTH = 10 * 1_048_576
 
 
 class UnitClosed(Exception):
@@ -42,6 +45,7 @@ class ReadUnit:
         *,
         place: Place | None = None,
         client: ClientKeys = (),
+        max_body_length: int = MAX_BODY_LENGTH,
     ) -> None:
         """Prepare the unit; it connects at its first statement, and is closed in the background."""
         self._place = place
@@ -58,19 +62,43 @@ class ReadUnit:
         self._failure: Exception | None = None
         self._closing: asyncio.Task[None] | None = None
         self._closed = False
+        self._max_body_length = max_body_length
+        self._body_length = 0
 
     async def rows(
-        self, statement: sa.Select[Any], parameters: dict[str, Any] | None = None, *, timeout_ms: int | None = None
+        self,
+        statement: sa.Select[Any],
+        parameters: dict[str, Any] | None = None,
+        *,
+        timeout_ms: int | None = None,
+        has_bodies: bool = False,
     ) -> Sequence[sa.Row[Any]]:
         """Run one statement, with a timeout of its own if given, and return all its rows.
 
+        `has_bodies`: the rows hold bodies of posts, and are read a few at a time until they exceed the unit's budget.
+
         Raises:
+            LimitExceeded: the bodies that the unit has read are longer than allowed.
             ApiError: the database timed out or is not available.
         """
         if timeout_ms is not None:
             statement = statement.execution_options(**{TIMEOUT_OPTION: timeout_ms})
-        rows: Sequence[sa.Row[Any]] = (await self._run(statement, parameters, entities=False)).all()
+        if has_bodies and not self._is_autocommit:  # PostgreSQL has cursors in transactions only
+            statement = statement.execution_options(yield_per=ROWS_WITH_BODIES)
+        rows: Sequence[sa.Row[Any]] = await self._run(statement, parameters, entities=False)
+        if has_bodies and self._is_autocommit:
+            self.count_body(_length_of(rows))
         return rows
+
+    def count_body(self, length: int) -> None:
+        """Count the characters of bodies that were read.
+
+        Raises:
+            LimitExceeded: they are more than allowed.
+        """
+        self._body_length += length
+        if self._body_length > self._max_body_length:
+            raise answer_too_large(self._max_body_length)
 
     async def entities(self, statement: sa.Select[Any], parameters: dict[str, Any] | None = None) -> Sequence[Any]:
         """Run one statement through the ORM and return its entities, with what `selectinload` adds.
@@ -174,17 +202,35 @@ class ReadUnit:
             return await self._session.execute(statement, parameters)
         # A Core execution on the session's own connection: a third cheaper for plain rows.
         connection = await self._session.connection()
-        timeout_ms = statement.get_execution_options().get(TIMEOUT_OPTION)
+        options = statement.get_execution_options()
+        if "yield_per" in options:
+            return await self._read_bodies(connection, statement, parameters)
+        timeout_ms = options.get(TIMEOUT_OPTION)
         if timeout_ms is None or connection.dialect.name != "postgresql":
-            return await connection.execute(statement, parameters)
+            return (await connection.execute(statement, parameters)).all()
         async with self._statement_timeout(connection, timeout_ms):
-            return await connection.execute(statement, parameters)
+            return (await connection.execute(statement, parameters)).all()
+
+    async def _read_bodies(
+        self, connection: AsyncConnection, statement: sa.Select[Any], parameters: dict[str, Any] | None
+    ) -> Sequence[sa.Row[Any]]:
+        """Read rows through a cursor, so that no more of them are in memory than the budget allows."""
+        rows: list[sa.Row[Any]] = []
+        async with connection.stream(statement, parameters) as result:
+            async for some in result.partitions():
+                self.count_body(_length_of(some))
+                rows += some
+        return rows
+
+    @property
+    def _is_autocommit(self) -> bool:
+        return self._engine.get_execution_options().get("isolation_level") == "AUTOCOMMIT"
 
     @asynccontextmanager
     async def _statement_timeout(self, connection: AsyncConnection, timeout_ms: int) -> AsyncIterator[None]:
         """Give statements of PostgreSQL a timeout of their own."""
         # Without a transaction, LOCAL would end with the SET itself.
-        is_autocommit = self._engine.get_execution_options().get("isolation_level") == "AUTOCOMMIT"
+        is_autocommit = self._is_autocommit
         scope = "SESSION" if is_autocommit else "LOCAL"
         await connection.exec_driver_sql(f"SET {scope} statement_timeout = {int(timeout_ms)}")
         try:
@@ -206,3 +252,7 @@ class ReadUnit:
             if not is_disconnect(error):
                 raise
             self._incidents.record(Trouble.UNREACHABLE, error)
+
+
+def _length_of(rows: Sequence[sa.Row[Any]]) -> int:
+    return sum(len(value) for row in rows for value in row if isinstance(value, str))

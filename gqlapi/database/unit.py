@@ -15,7 +15,7 @@ from gqlapi.database.engine import EngineOptions, create_engines
 from gqlapi.database.failures import Trouble, is_disconnect, is_transient, to_api_error, trouble_of
 from gqlapi.database.gate import ClientKeys, Place, PoolGate
 from gqlapi.database.incidents import Incidents
-from gqlapi.database.read_unit import ReadUnit
+from gqlapi.database.read_unit import MAX_BODY_LENGTH, ReadUnit
 from gqlapi.database.readiness import Probe
 from gqlapi.database.tracing import TRACE_OPTION, Trace, install_tracing
 from gqlapi.errors import ApiError
@@ -44,6 +44,7 @@ class Database:
         queue_size: int = 100,
         queue_timeout_seconds: float = 2.0,
         client_share: float = 1.0,
+        max_body_length: int = MAX_BODY_LENGTH,
     ) -> None:
         """Prepare the engines; nothing connects before the first statement."""
         options = options or EngineOptions()
@@ -61,6 +62,7 @@ class Database:
             on_refusal=lambda: self.incidents.record(Trouble.BUSY),
         )
         self._background = Background()
+        self._max_body_length = max_body_length
         # A transaction ends within this time, or is given up: two statements that are not answered.
         self._patience_seconds = 2 * options.command_timeout_seconds
 
@@ -79,7 +81,16 @@ class Database:
         A `place` behind the gate that the caller already has becomes the unit's own; else it takes one for `client`.
         """
         gate, background, incidents = self.gate, self._background, self.incidents
-        return ReadUnit(self.read_engine, gate, background, incidents, trace, place=place, client=client)
+        return ReadUnit(
+            self.read_engine,
+            gate,
+            background,
+            incidents,
+            trace,
+            place=place,
+            client=client,
+            max_body_length=self._max_body_length,
+        )
 
     @asynccontextmanager
     async def write(self, trace: Trace | None = None) -> AsyncIterator[AsyncSession]:
@@ -182,4 +193,5 @@ def create_database(settings: Settings) -> Database:
         queue_size=settings.pool_queue_size,
         queue_timeout_seconds=settings.pool_timeout_seconds,
         client_share=settings.client_share,
+        max_body_length=settings.max_answer_bytes,
     )

@@ -1,7 +1,7 @@
 """What all repositories share: they read through one unit, for one viewer, at one moment."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any, ClassVar, Generic, TypeVar
@@ -41,6 +41,8 @@ class Repository(Generic[R]):
     columns: ClassVar[Mapping[str, sa.ColumnElement[Any]]]
 
     readable: ClassVar[frozenset[str]]
+    # Attributes that hold long texts: rows with them are read a few at a time.
+    bodies: ClassVar[frozenset[str]] = frozenset()
 
     def __init_subclass__(cls) -> None:
         """Note which attributes the record has; the rest of a selection are relations."""
@@ -78,7 +80,7 @@ class Repository(Generic[R]):
         """Read the one visible row whose unique attribute has this value."""
         columns = self._selected_columns()
         statement = self._select(columns).where(self.visible(), self.columns[attribute] == value)
-        rows = await self.scope.unit.rows(statement)
+        rows = await self._rows(columns, statement)
         return self._records(columns, rows)[0] if rows else None
 
     async def page(self, request: PageRequest) -> RecordPage[R]:
@@ -86,7 +88,7 @@ class Repository(Generic[R]):
         columns = self._selected_columns(request.ordering)
         statement = self._select(columns).where(self._matches(request))
         statement = request.window.apply(statement, self._keys(request.ordering))
-        return self._cut(columns, await self.scope.unit.rows(statement), request)
+        return self._cut(columns, await self._rows(columns, statement), request)
 
     async def count(self, request: PageRequest) -> int:
         """Count all rows that the pages of a list go through."""
@@ -95,10 +97,16 @@ class Repository(Generic[R]):
         ((total,),) = await self.scope.unit.rows(statement)
         return int(total)
 
+    async def _rows(
+        self, columns: Collection[str], statement: AnySelect, parameters: dict[str, Any] | None = None
+    ) -> Sequence[Any]:
+        has_bodies = not self.bodies.isdisjoint(columns)
+        return await self.scope.unit.rows(statement, parameters, has_bodies=has_bodies)
+
     async def _by_ids(self, ids: Sequence[UUID], visible: sa.ColumnElement[bool]) -> list[R | None]:
         columns = self._selected_columns()
         statement = self._select(columns).where(is_one_of(self.scope.dialect_name, self.columns["id"]), visible)
-        rows = await self.scope.unit.rows(statement, bind_ids(self.scope.dialect_name, ids))
+        rows = await self._rows(columns, statement, bind_ids(self.scope.dialect_name, ids))
         by_id = {record.id: record for record in self._records(columns, rows)}
         return [by_id.get(id_) for id_ in ids]
 
@@ -115,7 +123,7 @@ class Repository(Generic[R]):
         children = children.with_only_columns(*_labelled(columns), maintain_column_froms=True)
         statement = page_per_parent(dialect_name, children, link, keys, request.window, columns)
         by_parent: dict[UUID, list[Sequence[Any]]] = defaultdict(list)
-        for row in await self.scope.unit.rows(statement, bind_ids(dialect_name, ids)):
+        for row in await self._rows(columns, statement, bind_ids(dialect_name, ids)):
             by_parent[row[0]].append(row[1:])
         return [self._cut(columns, by_parent.get(id_, ()), request) for id_ in ids]
 

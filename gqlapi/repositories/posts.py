@@ -25,6 +25,7 @@ POSTS = Post.__table__.c
 LINKS = PostTag.__table__.c
 # Excerpts are at most this long; one character more tells whether the text goes on.
 MAX_EXCERPT_LENGTH = 2_000
+BODIES = frozenset({"markdown", "html", "text"})
 # The text of a published post's state stands literally in the SQL: a bound value hides it from partial indexes.
 IS_PUBLISHED = POSTS.state == sa.literal_column(f"'{PostState.PUBLISHED}'")
 STATUS_TYPE: sa.types.TypeEngine[PostStatus] = enum_column_type(PostStatus, "status")
@@ -50,6 +51,7 @@ class PostRepository(Repository[PostRecord]):
     """Reads of posts."""
 
     record = PostRecord
+    bodies = BODIES
     columns: ClassVar = {**POSTS, "text_head": sa.func.substr(POSTS.text, 1, MAX_EXCERPT_LENGTH + 1)}
 
     def __init__(self, scope: ReadScope, users: UserRepository, tags: TagRepository) -> None:
@@ -104,8 +106,10 @@ class PostRepository(Repository[PostRecord]):
         if "tags" in selected:
             options.append(selectinload(Post.post_tags).selectinload(PostTag.tag))
         statement = sa.select(Post).where(self.visible(), self.columns[attribute] == value).options(*options)
-        entities = await self.scope.unit.entities(statement)
-        return entities[0] if entities else None
+        posts: Sequence[Post] = await self.scope.unit.entities(statement)
+        for post in posts:
+            self.scope.unit.count_body(sum(len(getattr(post, name)) for name in BODIES & selected))
+        return posts[0] if posts else None
 
     async def page_by_author_ids(self, ids: Sequence[UUID], request: PageRequest) -> list[RecordPage[PostRecord]]:
         """Read the same page of each author's posts, in the order of `ids`."""

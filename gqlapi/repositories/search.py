@@ -111,7 +111,8 @@ class SearchRepository:
         statement: AnySelect = sa.select(columns["id"], title, body).where(
             is_one_of(self._scope.dialect_name, columns["id"]), self._repositories[kind].visible()
         )
-        rows: Sequence[Any] = await self._scope.unit.rows(statement, bind_ids(self._scope.dialect_name, ids))
+        ids_parameter = bind_ids(self._scope.dialect_name, ids)
+        rows: Sequence[Any] = await self._scope.unit.rows(statement, ids_parameter, has_bodies=True)
         return {row[0]: (row[1], row[2] or "") for row in rows}
 
     def _candidates(self, kind: Kind, query: SearchQuery) -> sa.Select[Any]:

@@ -1,0 +1,73 @@
+"""Bodies of posts are read a few at a time, and no more of them than an answer may hold."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from gqlapi.database.read_unit import ReadUnit
+from tests.api import Api, serve, settings_for
+from tests.factories import make_post, make_tag, make_user, save
+
+LIMIT = 20_000
+POSTS = 60
+LENGTH = 1_000
+CONTENT = "content { markdown html text }"
+ONE_BY_ONE = " ".join(f'a{n}: post(by: {{slug: "post-{n}"}}) {{ {CONTENT} }}' for n in range(10))
+
+
+@pytest.fixture(params=["snapshot", "statement"])
+async def server(database_url: str, request: pytest.FixtureRequest) -> AsyncIterator[Api]:
+    settings = settings_for(database_url, max_answer_bytes=LIMIT, read_consistency=request.param, report_costs=False)
+    async with serve(settings) as api:
+        author, tag = make_user(username="ada"), make_tag(slug="tag")
+        texts = {"markdown": "m" * LENGTH, "html": "h" * LENGTH, "text": "word " * (LENGTH // 5)}
+        posts = [make_post(author, tag, slug=f"post-{number}", title="word", **texts) for number in range(POSTS)]
+        await save(api.database, [author, tag, *posts])
+        yield api
+
+
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The characters that each read counted."""
+    lengths: list[int] = []
+    count_body = ReadUnit.count_body
+
+    def count(unit: ReadUnit, length: int) -> None:
+        lengths.append(length)
+        count_body(unit, length)
+
+    monkeypatch.setattr(ReadUnit, "count_body", count)
+    return lengths
+
+
+class TestBodies:
+    @pytest.mark.parametrize(
+        "document",
+        [
+            pytest.param("{ posts(first: 60) { nodes { content { html } } } }", id="list"),
+            pytest.param("{ users(first: 1) { nodes { posts(first: 60) { nodes { content { html } } } } } }", id="of users"),
+            pytest.param("{ tags(first: 1) { nodes { posts(first: 60) { nodes { content { html } } } } } }", id="of tags"),
+            pytest.param('{ search(query: "word", first: 60) { edges { highlight } } }', id="highlights"),
+            pytest.param('{ search(query: "word", first: 60) { nodes { ... on Post { content { text } } } } }', id="h"),
+            pytest.param(f"{{ {ONE_BY_ONE} }}", id="one by one"),
+        ],
+    )  # fmt: skip
+    async def test_are_read_up_to_a_budget(
+        self, server: Api, counted: list[int], document: str, request: pytest.FixtureRequest
+    ) -> None:
+        """In transactions; without one, PostgreSQL has no cursor, and all rows of a statement are read."""
+        result = await server.execute(document)
+        assert {error["extensions"]["code"] for error in result["errors"]} == {"LIMIT_EXCEEDED"}
+        at_once = 3 * LENGTH * (POSTS if request.node.callspec.params["server"] == "statement" else 6)
+        assert LIMIT < sum(counted) <= LIMIT + at_once
+
+    async def test_that_fit_are_all_returned(self, server: Api, counted: list[int]) -> None:
+        data: Any = await server.data("{ posts(first: 5) { nodes { content { html text } } } }")
+        assert len(data["posts"]["nodes"]) == 5
+        assert {len(node["content"]["html"]) for node in data["posts"]["nodes"]} == {LENGTH}
+        assert sum(counted) > 10 * LENGTH
+
+    async def test_that_are_not_selected_are_not_read(self, server: Api, counted: list[int]) -> None:
+        await server.data("{ posts(first: 60) { nodes { id title excerpt(length: 10) } } }")
+        assert counted == []
