@@ -14,12 +14,12 @@ WIDE_POST_SLUG = "wide"
 _FIRST = 0x016F5E66_E800_7000_8000_000000000000
 
 
-def uuid_of(number: int) -> UUID:
+def uuid_of(typename: str, number: int) -> UUID:
     """Return the id of a row."""
-    return UUID(int=_FIRST + number)
+    return UUID(int=_FIRST + number + 1_000 * ("User", "Tag", "Post").index(typename))
 
 
-POST_IDS = [GlobalId("Post", uuid_of(number)).encode() for number in range(POSTS)]
+POST_IDS = [GlobalId("Post", uuid_of("Post", number)).encode() for number in range(POSTS)]
 OWN_POST_ID = POST_IDS[0]
 
 

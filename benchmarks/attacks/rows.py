@@ -36,7 +36,7 @@ async def write_rows(database: Database) -> None:
 def _user(number: int) -> User:
     name = f"user{number}"
     return User(
-        id=uuid_of(number),
+        id=uuid_of("User", number),
         username=name,
         username_key=name,
         email=f"{name}@example.com",
@@ -50,13 +50,13 @@ def _user(number: int) -> User:
 def _tag(number: int) -> Tag:
     name = f"tag{number}"
     description = f"{COMMON_WORD} ".ljust(TEXT_LENGTH, "d")
-    return Tag(id=uuid_of(number), name=name, name_key=name, slug=name, description=description)
+    return Tag(id=uuid_of("Tag", number), name=name, name_key=name, slug=name, description=description)
 
 
 def _post(number: int, author: User, tags: list[Tag]) -> Post:
     title, text = f"Post {number}", long_text(number)
     post = Post(
-        id=uuid_of(number),
+        id=uuid_of("Post", number),
         author_id=author.id,
         title=title,
         title_key=title.lower(),
