@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote, urlencode
 
+MAX_CPU_SECONDS = 0.1
 JSON_TYPE = "application/json"
 # Of an author in the rows that attacks are sent against; see `rows.py`.
 AUTHOR_TOKEN = "gqlapi_a-token-of-an-author-who-means-harm"  # noqa: S105 - of a user who exists in no real database
@@ -49,13 +50,17 @@ class HttpRequest:
 
 @dataclass(frozen=True, slots=True)
 class Attack:
-    """A hostile request. `make` gets a number: below `repeats`, each number makes a request of its own."""
+    """A hostile request, and what it may cost.
+
+    `make` gets a number: below `repeats`, each number makes a request of its own; `cpu_seconds` is for one of them.
+    """
 
     id: str
     purpose: str
     answers: frozenset[str]
     make: Callable[[int], HttpRequest]
     repeats: int = 1
+    cpu_seconds: float = MAX_CPU_SECONDS
 
     @property
     def kind(self) -> str:
