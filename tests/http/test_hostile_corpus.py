@@ -14,8 +14,8 @@ from tests.postgres import PostgresServer
 MAX_ANSWER_BYTES = 10 * 1024 * 1024
 MAX_BODY_BYTES = 1_048_576
 MAX_GROWTH_MB = 20
-# Fewer than the event loop makes in 100 ms: 5 a microsecond where only small functions are called.
-MAX_CALLS = 300_000
+# What 100 ms are enough for: measured 8 calls a microsecond where functions are small, 3 elsewhere.
+MAX_CALLS = 500_000
 ALL = [pytest.param(attack, id=attack.id) for attack in ATTACKS]
 
 
@@ -34,10 +34,9 @@ def _url_of(dialect: str, request: pytest.FixtureRequest) -> str | None:
     return postgres.maintenance_url
 
 
-@pytest.fixture(scope="module")
-def factor() -> float:
-    """How much slower than usual the machine is."""
-    return slowness()
+def is_over(seconds: float, budget: float) -> bool:
+    """Whether so much CPU time is over a budget, on this machine at this moment."""
+    return seconds > budget and seconds > budget * slowness()
 
 
 class TestCorpus:
@@ -54,18 +53,17 @@ class TestCorpus:
 
 class TestAttack:
     @pytest.mark.parametrize("attack", ALL)
-    async def test_is_answered_within_its_budget(self, guard: Guard, factor: float, attack: Attack) -> None:
+    async def test_is_answered_within_its_budget(self, guard: Guard, attack: Attack) -> None:
         effort = await guard.attack(attack)
 
-        budget = attack.cpu_seconds * factor
         answer = effort.answer
         found = {
             "answers": sorted(answer.names - attack.answers),
             # What is no request is answered by the HTTP server itself, or not at all.
             "not GraphQL": not answer.is_graphql and "closed" not in attack.answers,
             "large": answer.size > MAX_ANSWER_BYTES,
-            "CPU": effort.cpu_seconds > budget,
-            "held": effort.held_seconds > budget,
+            "CPU": is_over(effort.cpu_seconds, attack.cpu_seconds),
+            "held": is_over(effort.held_seconds, attack.cpu_seconds),
             "memory": effort.peak_mb > MAX_GROWTH_MB,
         }
         faults = {name: value for name, value in found.items() if value}
@@ -85,4 +83,5 @@ class TestEffort:
     @pytest.mark.parametrize("attack", ALL)
     async def test_is_bounded_in_calls(self, guard: Guard, attack: Attack) -> None:
         effort = await guard.attack(attack, counting=True)
-        assert effort.calls / attack.repeats < MAX_CALLS * attack.cpu_seconds / MAX_CPU_SECONDS
+        calls, budget = effort.calls / attack.repeats, MAX_CALLS * attack.cpu_seconds / MAX_CPU_SECONDS
+        assert calls < budget, effort.answer
