@@ -21,6 +21,7 @@ def uuid_of(typename: str, number: int) -> UUID:
 
 POST_IDS = [GlobalId("Post", uuid_of("Post", number)).encode() for number in range(POSTS)]
 OWN_POST_ID = POST_IDS[0]
+OWN_USER_ID = GlobalId("User", uuid_of("User", 0)).encode()
 
 
 def long_text(number: int) -> str:

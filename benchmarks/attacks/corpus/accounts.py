@@ -132,4 +132,10 @@ ATTACKS = (
         REFUSED,
         lambda _: sign_up(password="a" + "\u0301\u0323" * 80_000),
     ),
+    Attack(
+        "accounts-20",
+        "Ten changes of a password, of nobody.",
+        REFUSED,
+        lambda _: many(10, 'changePassword(input:{currentPassword:"wrong password",newPassword:"new password #"})'),
+    ),
 )

@@ -1,10 +1,9 @@
 """Attacks by what an author may write."""
 
-from base64 import urlsafe_b64encode
 from typing import Any
 
 from benchmarks.attacks.attack import BAD_INPUT, DATA, REJECTED, TOO_LARGE, Attack, HttpRequest, author
-from benchmarks.attacks.content import OWN_POST_ID
+from benchmarks.attacks.content import OWN_POST_ID, OWN_USER_ID
 
 REFUSED = REJECTED | TOO_LARGE | BAD_INPUT
 ANY = REFUSED | DATA
@@ -38,10 +37,9 @@ def update(markdown: str) -> HttpRequest:
 
 
 def profile(**patch: Any) -> HttpRequest:
-    """Return a request to change the profile of a user whose id is not the author's."""
-    user_id = urlsafe_b64encode(b"User" + b"\x01" * 16).rstrip(b"=").decode()
+    """Return a request to change the author's profile."""
     return author(
-        f"mutation($v:UpdateUserInput!){{updateUser(input:$v){{{ERRORS}}}}}", {"v": {"id": user_id, "patch": patch}}
+        f"mutation($v:UpdateUserInput!){{updateUser(input:$v){{{ERRORS}}}}}", {"v": {"id": OWN_USER_ID, "patch": patch}}
     )
 
 
@@ -205,6 +203,45 @@ ATTACKS = (
             + " ".join(f"a{n}:createPost(input:$v){{{ERRORS}}}" for n in range(10))
             + "}",
             {"v": {"title": "One of ten", "markdown": "[" * 20_000}},
+        ),
+    ),
+    Attack(
+        "authored-45",
+        "Ten payloads with the bodies of 100 posts each.",
+        TOO_LARGE,
+        lambda _: author(
+            "mutation($v:UpdatePostInput!){"
+            + " ".join(
+                f"a{n}:updatePost(input:$v){{{ERRORS} post{{author{{posts(first:100){{nodes{{content{{html}}}}}}}}}}}}"
+                for n in range(10)
+            )
+            + "}",
+            {"v": {"id": OWN_POST_ID, "patch": {"title": "Post 0"}}},
+        ),
+    ),
+    Attack(
+        "authored-46",
+        "A hundred posts with 20 new tags each: 2,000 rows in one transaction.",
+        ANY,
+        lambda _: author(
+            f"mutation($v:CreatePostsInput!){{createPosts(input:$v){{{ERRORS}}}}}",
+            {
+                "v": {
+                    "posts": [
+                        {"title": f"P{p}", "markdown": "", "tags": [{"name": f"New {p} {t}"} for t in range(20)]}
+                        for p in range(100)
+                    ]
+                }
+            },
+        ),
+    ),
+    Attack(
+        "authored-47",
+        "A hundred posts of one title, each of which needs a slug of its own.",
+        ANY,
+        lambda _: author(
+            f"mutation($v:CreatePostsInput!){{createPosts(input:$v){{{ERRORS}}}}}",
+            {"v": {"posts": [{"title": "Same " * 60, "markdown": ""}] * 100}},
         ),
     ),
 )

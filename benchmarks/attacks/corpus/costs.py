@@ -10,7 +10,6 @@ POST_SCALARS = (
     "viewerCanDelete deletedAt"
 )
 UNINDEXED = "orderBy:[{field:UPDATED_AT},{field:TITLE,direction:DESC},{field:CREATED_AT},{field:PUBLISHED_AT}]"
-IDS = " ".join(f'"{id_}"' for id_ in POST_IDS)
 
 ATTACKS = (
     Attack(
@@ -74,19 +73,23 @@ ATTACKS = (
         "costs-10",
         "Highlights of 100 hits in texts of 100,000 characters.",
         ANY,
-        lambda _: graphql(f'{{search(query:"{COMMON_WORD}",first:100){{edges{{highlight}}}}}}'),
+        lambda _: graphql(f'{{search(query:"{COMMON_WORD}",types:[POST],first:100){{edges{{highlight}}}}}}'),
     ),
     Attack(
         "costs-11",
         "Highlights of 100 hits under 20 aliases of the root.",
         ANY,
-        lambda _: graphql("{" + aliased(20, f'search(query:"{COMMON_WORD}",first:100){{edges{{highlight}}}}') + "}"),
+        lambda _: graphql(
+            "{" + aliased(20, f'search(query:"{COMMON_WORD}",types:[POST],first:100){{edges{{highlight}}}}') + "}"
+        ),
     ),
     Attack(
         "costs-12",
         "Highlights of 100 hits under 28 aliases of the leaf.",
         ANY,
-        lambda _: graphql(f'{{search(query:"{COMMON_WORD}",first:100){{edges{{{aliased(28, "highlight")}}}}}}}'),
+        lambda _: graphql(
+            f'{{search(query:"{COMMON_WORD}",types:[POST],first:100){{edges{{{aliased(28, "highlight")}}}}}}}'
+        ),
     ),
     Attack(
         "costs-13",
@@ -134,7 +137,7 @@ ATTACKS = (
         "costs-20",
         "One hundred ids in 20 root fields, each with its body.",
         TOO_LARGE,
-        lambda _: graphql(f"{{{aliased(20, f'nodes(ids:[{IDS}]){{...on Post{{content{{html}}}}}}')}}}"),
+        lambda _: graphql(f"{{{aliased(20, 'nodes(ids:$v){...on Post{content{html}}}')}}}", {"v": POST_IDS}),
     ),
     Attack(
         "costs-21",
@@ -166,7 +169,7 @@ ATTACKS = (
         "costs-25",
         "Tags and posts in turn, each with 20.",
         ANY,
-        lambda _: graphql("{" + nested(3, "tags(first:20){nodes{posts(first:1){nodes{", "}}}}", "id ") + "}"),
+        lambda _: graphql("{tags(first:20){nodes{posts(first:10){nodes{tags{posts(first:1){nodes{id}}}}}}}}"),
     ),
     Attack(
         "costs-26",
@@ -194,10 +197,10 @@ ATTACKS = (
     ),
     Attack(
         "costs-30",
-        "Twenty searches inside one filter, under each of 100 users.",
+        "Twenty searches inside one filter, under each of 5 users.",
         ANY,
         lambda _: graphql(
-            "query($v:PostFilter){users(first:100){nodes{postCount(filter:$v)}}}",
+            "query($v:PostFilter){users(first:5){nodes{postCount(filter:$v)}}}",
             {"v": {"or": [{"search": f"{COMMON_WORD} w{n}*"} for n in range(20)]}},
         ),
     ),
@@ -215,15 +218,17 @@ ATTACKS = (
     ),
     Attack(
         "costs-33",
-        "The tags of 100 posts under 28 aliases of the relation.",
+        "The tags of 100 posts under 4 aliases of the relation.",
         ANY,
-        lambda _: graphql(f"{{posts(first:100){{nodes{{{aliased(28, 'tags{name}')}}}}}}}"),
+        lambda _: graphql(f"{{posts(first:100){{nodes{{{aliased(4, 'tags{name}')}}}}}}}"),
     ),
     Attack(
         "costs-34",
         "Scores and cursors of 1,000 candidates without a node, under 20 aliases.",
         ANY,
-        lambda _: graphql("{" + aliased(20, f'search(query:"{COMMON_WORD}",first:100){{edges{{score cursor}}}}') + "}"),
+        lambda _: graphql(
+            "{" + aliased(20, f'search(query:"{COMMON_WORD}",types:[POST],first:100){{edges{{score cursor}}}}') + "}"
+        ),
     ),
     Attack(
         "costs-35",
@@ -243,6 +248,45 @@ ATTACKS = (
         lambda _: graphql(
             "query($v:PostFilter){" + aliased(20, "posts(filter:$v){totalCount}") + "}",
             {"v": {"not": nest(2, "not", {"author": {"username": {"contains": "e"}}, "tags": {"none": {}}})}},
+        ),
+    ),
+    Attack(
+        "costs-37",
+        "The bodies of 100 hits.",
+        ANY,
+        lambda _: graphql(
+            f'{{search(query:"{COMMON_WORD}",types:[POST],first:100){{nodes{{...on Post{{content{{html text}}}}}}}}}}'
+        ),
+    ),
+    Attack(
+        "costs-38",
+        "The bodies of 100 posts of the author of a group, in 20 root fields.",
+        TOO_LARGE,
+        lambda _: graphql(
+            "{"
+            + aliased(
+                20,
+                "postAggregates(groupBy:AUTHOR,top:1){buckets{node{"
+                "...on User{posts(first:100){nodes{content{markdown}}}}}}}",
+            )
+            + "}"
+        ),
+    ),
+    Attack(
+        "costs-39",
+        "One post by 20 root fields with 1 alias each: no alias is repeated in a list.",
+        ANY,
+        lambda _: graphql(
+            "{" + aliased(20, f'post(by:{{slug:"{WIDE_POST_SLUG}"}}){{content{{html markdown text}}}}') + "}"
+        ),
+    ),
+    Attack(
+        "costs-40",
+        "Searches of 20 beginnings of one letter under 20 aliases.",
+        ANY,
+        lambda _: graphql(
+            "query($v:String!){" + aliased(20, "search(query:$v){totalCount}") + "}",
+            {"v": " ".join(f"w{digit}*" for digit in range(10))},
         ),
     ),
 )

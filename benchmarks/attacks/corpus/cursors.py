@@ -118,7 +118,7 @@ ATTACKS = (
     Attack(
         "cursors-15",
         "A time of 700,000 characters.",
-        ANY_REFUSAL,
+        ANY_REFUSAL | DATA,
         lambda _: page(cursor(PUBLISHED, ["2026-01-01T00:00:00." + "1" * 700_000 + "+00:00", SOME_UUID])),
     ),
     Attack(
@@ -139,11 +139,16 @@ ATTACKS = (
     Attack("cursors-18", "An id of 1 MB.", REFUSED, lambda _: node("a" * 1_000_000)),
     Attack("cursors-19", "An id of 330,000 characters outside ASCII.", REFUSED, lambda _: node("\u4e2d" * 330_000)),
     Attack("cursors-20", "A hundred ids of 10 KB.", REFUSED, lambda _: nodes(["QUJD" * 2_500] * 100)),
-    Attack("cursors-21", "Ninety thousand valid ids.", REFUSED, lambda _: nodes([POST_IDS[0]] * 30_000)),
+    Attack("cursors-21", "Thirty thousand valid ids.", REFUSED, lambda _: nodes([POST_IDS[0]] * 30_000)),
     Attack(
-        "cursors-22", "An id of a type that does not exist.", REFUSED, lambda _: node(encode(b"Nope" + b"\x00" * 16))
+        "cursors-22",
+        "An id of a type that does not exist.",
+        REFUSED | DATA,
+        lambda _: node(encode(b"Nope" + b"\x00" * 16)),
     ),
-    Attack("cursors-23", "An id whose type has 600,000 letters.", REFUSED, lambda _: node(encode(b"P" * 600_000))),
+    Attack(
+        "cursors-23", "An id whose type has 600,000 letters.", REFUSED | DATA, lambda _: node(encode(b"P" * 600_000))
+    ),
     Attack(
         "cursors-24",
         "Ids with foreign characters, white space and padding inside.",

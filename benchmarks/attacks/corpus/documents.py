@@ -15,6 +15,7 @@ from benchmarks.attacks.attack import (
 
 MEGABYTE = 1_000_000
 INFO = "serverInfo{version}"
+COUNT_OF_MANY = "posts(filter:{title:{in:[" + '"a"' * 490 + "]}}){totalCount}"
 FAR_TOO_LARGE = TOO_LONG_DOCUMENT | INVALID
 
 
@@ -123,7 +124,9 @@ ATTACKS = (
         TOO_LARGE,
         lambda _: graphql(f"{{posts{{nodes{{author{{...F0}}}}}}}} {doubling(60, 'User', 'id')}"),
     ),
-    Attack("documents-17", "A circle of 200 fragments.", INVALID, lambda _: graphql(f"{{...F0}} {cycle(200)}")),
+    Attack(
+        "documents-17", "A circle of 150 fragments.", INVALID | TOO_LARGE, lambda _: graphql(f"{{...F0}} {cycle(150)}")
+    ),
     Attack(
         "documents-18",
         "Two hundred fields of one name, each compared with each other.",
@@ -132,9 +135,9 @@ ATTACKS = (
     ),
     Attack(
         "documents-19",
-        "A hundred pairs of fragments that are compared with each other.",
+        "Ninety pairs of fragments that are compared with each other.",
         TOO_LARGE | INVALID | DATA,
-        lambda _: graphql(overlapping(100)),
+        lambda _: graphql(overlapping(90)),
     ),
     Attack(
         "documents-20",
@@ -144,9 +147,9 @@ ATTACKS = (
     ),
     Attack(
         "documents-21",
-        "Four hundred directives.",
+        "Two hundred and seventy directives.",
         TOO_LARGE | INVALID,
-        lambda _: graphql(f"{{serverInfo {'@skip(if:false)' * 300}{{version}}}}"),
+        lambda _: graphql(f"{{serverInfo {'@skip(if:false)' * 270}{{version}}}}"),
     ),
     Attack("documents-22", "Unknown directives, 900 of them.", INVALID, lambda _: graphql(f"{{a {'@no' * 900}}}")),
     Attack(
@@ -206,15 +209,15 @@ ATTACKS = (
     ),
     Attack(
         "documents-33",
-        "One variable in 480 places that take another type.",
+        "One variable in 980 places that take another type.",
         INVALID | TOO_LARGE,
-        lambda _: graphql(f"query($v:Boolean){{nodes(ids:[{'$v ' * 1_900}]){{id}}}}"),
+        lambda _: graphql(f"query($v:Boolean){{nodes(ids:[{'$v ' * 980}]){{id}}}}"),
     ),
     Attack(
         "documents-34",
-        "Two hundred levels of inline fragments with a type each.",
-        TOO_LARGE | INVALID | DATA,
-        lambda _: graphql(f'{{node(id:"a"){nested(200, "{...on Node", "}", "{id}")}}}'),
+        "A hundred levels of inline fragments with a type each.",
+        TOO_LARGE | INVALID | DATA | BAD_INPUT | UNPARSED,
+        lambda _: graphql(f'{{node(id:"a"){nested(100, "{...on Node", "}", "{id}")}}}'),
     ),
     Attack(
         "documents-35",
@@ -236,23 +239,23 @@ ATTACKS = (
     ),
     Attack(
         "documents-38",
-        "Arguments of one field differ 300 times.",
+        "Arguments of one field differ 190 times.",
         INVALID | TOO_LARGE,
-        lambda _: graphql("{" + " ".join(f"posts(first:{n + 1}){{totalCount}}" for n in range(230)) + "}"),
+        lambda _: graphql("{" + " ".join(f"posts(first:{n + 1}){{totalCount}}" for n in range(190)) + "}"),
     ),
     Attack(
         "documents-39",
         "Hundreds of documents of 12 KB that limits refuse are kept in memory.",
         TOO_LARGE,
         lambda n: graphql(f"{{serverInfo{{{aliased(620, 'version', f'a{n}b')}}}}}"),
-        repeats=300,
+        repeats=100,
     ),
     Attack(
         "documents-40",
         "Hundreds of valid documents of 1,900 tokens are kept in memory.",
         DATA | TOO_LARGE,
-        lambda n: graphql(f"query Q{n}{{{'...{...{__typename}}' * 200}}}"),
-        repeats=200,
+        lambda n: graphql(f"query Q{n}{{{aliased(3, COUNT_OF_MANY)}}}"),
+        repeats=100,
     ),
     Attack(
         "documents-41",
@@ -265,5 +268,45 @@ ATTACKS = (
         "Nothing but opening quotes: each starts a block string.",
         UNPARSED | TOO_LONG_DOCUMENT,
         lambda _: graphql('"""' + '\\"""' * 100_000),
+    ),
+    Attack(
+        "documents-43",
+        "Two hundred and eighty root fields under names of their own.",
+        TOO_LARGE,
+        lambda _: graphql(f"{{{aliased(280, INFO)}}}"),
+    ),
+    Attack(
+        "documents-44",
+        "One field with a filter of 300 places that is compared with itself in 3 fragments.",
+        TOO_LARGE | INVALID | DATA | BAD_INPUT,
+        lambda _: graphql(
+            "{...A ...B ...C}" + " ".join(f"fragment {name} on Query{{{COUNT_OF_MANY}}}" for name in "ABC")
+        ),
+    ),
+    Attack(
+        "documents-45",
+        "Mistakes of ten kinds in each of 60 fields, each of which a rule describes.",
+        INVALID | TOO_LARGE,
+        lambda _: graphql(
+            "{" + " ".join(f"postz(firzt:$v{n},filter:{{titel:1}})@skipp{{titel}}" for n in range(100)) + "}"
+        ),
+    ),
+    Attack(
+        "documents-46",
+        "An argument of 480 wrong values, each of which is printed.",
+        INVALID | TOO_LARGE,
+        lambda _: graphql("{posts(filter:{status:[" + "PUBLISHD " * 1_900 + "]}){totalCount}}"),
+    ),
+    Attack(
+        "documents-47",
+        "An enum value of 900 KB is compared with the right ones.",
+        INVALID | FAR_TOO_LARGE,
+        lambda _: graphql("{posts(filter:{status:[" + "PUBLISHED" * 100_000 + "]}){totalCount}}"),
+    ),
+    Attack(
+        "documents-48",
+        "Names of 60 KB in 15 places, each in a message.",
+        INVALID | FAR_TOO_LARGE,
+        lambda _: graphql("{" + " ".join("f" * 60_000 + str(n) for n in range(15)) + "}"),
     ),
 )

@@ -144,7 +144,7 @@ ATTACKS = (
     Attack(
         "variables-20",
         "A float of 900,000 digits.",
-        BAD_BODY | REFUSED,
+        BAD_BODY | REFUSED | DATA,
         lambda _: body(numbers(1, "1." + "9" * 900_000)),
     ),
     Attack("variables-21", "A float that is infinite.", REFUSED | BAD_BODY, lambda _: body(numbers(1, "1e999999999"))),
@@ -245,7 +245,7 @@ ATTACKS = (
     ),
     Attack(
         "variables-35",
-        "Fifty lists of 20,000 ids, each under a name of its own.",
+        "Twenty lists of 12,000 ids, each under a name of its own.",
         TOO_LARGE | BAD_INPUT | INVALID,
         lambda _: graphql(
             f"query({' '.join(f'$v{n}:[ID!]!' for n in range(20))})"
