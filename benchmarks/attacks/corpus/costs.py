@@ -137,7 +137,9 @@ ATTACKS = (
         "costs-20",
         "One hundred ids in 20 root fields, each with its body.",
         TOO_LARGE,
-        lambda _: graphql(f"{{{aliased(20, 'nodes(ids:$v){...on Post{content{html}}}')}}}", {"v": POST_IDS}),
+        lambda _: graphql(
+            f"query($v:[ID!]!){{{aliased(20, 'nodes(ids:$v){...on Post{content{html}}}')}}}", {"v": POST_IDS}
+        ),
     ),
     Attack(
         "costs-21",
