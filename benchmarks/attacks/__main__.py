@@ -1,6 +1,6 @@
 """What do hostile requests cost a server, and do other clients notice?
 
-    uv run python -m benchmarks.attacks [alone|flood|fairness ...] [--only costs-0] [--quick] [--seconds 60]
+    uv run python -m benchmarks.attacks [alone|connections|flood|fairness ...] [--only costs-0] [--quick] [--seconds 60]
 
 Starts `gqlapi serve` on free ports of this machine, over temporary SQLite databases or over databases that it creates
 and drops beside the one of `--database-url`. Prints tables in Markdown; `--json FILE` writes the same as JSON. Needs
@@ -12,16 +12,16 @@ import asyncio
 import json
 import sys
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.attacks.alone import Cost, measure_all
+from benchmarks.attacks.connections import hold_all
 from benchmarks.attacks.corpus import ATTACKS
-from benchmarks.attacks.databases import Copies, prepared
-from benchmarks.attacks.flood import Endurance, fairness, flood
-from benchmarks.attacks.reports import as_json, cost_row, markdown
+from benchmarks.attacks.databases import prepared
+from benchmarks.attacks.flood import fairness, flood
+from benchmarks.attacks.reports import Results, cost_row
 
-RUNS = ("alone", "flood", "fairness")
+RUNS = ("alone", "connections", "flood", "fairness")
 QUICK_SECONDS = 10.0
 FAIRNESS_SECONDS = 20.0
 
@@ -40,33 +40,31 @@ def main() -> None:
     options = parser.parse_args()
     if unknown := set(options.runs) - set(RUNS):
         parser.error(f"unknown: {', '.join(sorted(unknown))}")
-    costs, endured = asyncio.run(_run(options))
-    sys.stdout.write(markdown(costs, endured))
+    results = asyncio.run(_run(options))
+    sys.stdout.write(results.to_markdown())
     if options.json:
-        options.json.write_text(json.dumps(as_json(costs, endured), indent=1))
+        options.json.write_text(json.dumps(results.to_json(), indent=1))
 
 
-async def _run(options: argparse.Namespace) -> tuple[Sequence[Cost], Sequence[Endurance]]:
-    runs = options.runs or RUNS
-    costs: Sequence[Cost] = ()
+async def _run(options: argparse.Namespace) -> Results:
+    runs, results = options.runs or RUNS, Results()
+    seconds = QUICK_SECONDS if options.quick else FAIRNESS_SECONDS
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         async with prepared(options.database_url, folder) as copies:
             if "alone" in runs:
                 attacks = [attack for attack in ATTACKS if attack.id.startswith(options.only)]
-                costs = await measure_all(attacks, copies, folder, reuse=options.quick, report=_report)
-            return costs, await _endure(runs, options, copies, folder)
-
-
-async def _endure(runs: Sequence[str], options: argparse.Namespace, copies: Copies, folder: Path) -> list[Endurance]:
-    endured = []
-    if "flood" in runs:
-        async with copies.copy() as url:
-            endured.append(await flood(url, folder, QUICK_SECONDS if options.quick else options.seconds))
-    if "fairness" in runs:
-        async with copies.copy() as url:
-            endured.append(await fairness(url, folder, QUICK_SECONDS if options.quick else FAIRNESS_SECONDS))
-    return endured
+                results.costs = await measure_all(attacks, copies, folder, reuse=options.quick, report=_report)
+            async with copies.copy() as url:
+                if "connections" in runs:
+                    results.held = await hold_all(url, folder, seconds)
+                if "flood" in runs:
+                    flooding = QUICK_SECONDS if options.quick else options.seconds
+                    results.endured.append(await flood(url, folder, flooding))
+            if "fairness" in runs:
+                async with copies.copy() as url:
+                    results.endured.append(await fairness(url, folder, seconds))
+    return results
 
 
 def _report(cost: Cost) -> None:

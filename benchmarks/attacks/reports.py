@@ -2,9 +2,11 @@
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from benchmarks.attacks.alone import TIMEOUT_SECONDS, Cost
+from benchmarks.attacks.connections import Held
 from benchmarks.attacks.flood import Endurance
 
 # What an attack may cost.
@@ -14,6 +16,18 @@ COST_COLUMNS = ("attack", "status", "answer", "CPU ms", "growth MB", "peak MB", 
 ENDURANCE_COLUMNS = (
     "run", "sent", "light answered", "light p50 ms", "light p99 ms", "MB start", "MB middle", "MB end", "restarted",
 )  # fmt: skip
+
+
+HELD_COLUMNS = (
+    "connections",
+    "number",
+    "still open",
+    "MB sent",
+    "peak MB",
+    "light answered",
+    "light p50 ms",
+    "light p99 ms",
+)
 
 
 def faults(cost: Cost) -> list[str]:
@@ -57,33 +71,60 @@ def endurance_row(endurance: Endurance) -> list[str]:
     ]
 
 
+def held_row(held: Held) -> list[str]:
+    """Return the cells of one kind of connections."""
+    return [
+        held.stream.name,
+        str(held.stream.connections),
+        str(held.still_open),
+        f"{held.sent_mb:.0f}",
+        f"{held.growth_mb:.0f}",
+        f"{held.light.answered} of {len(held.light.answers)}",
+        _ms(held.light.percentile(0.5)),
+        _ms(held.light.percentile(0.99)),
+    ]
+
+
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Return a table in Markdown."""
     lines = [columns, ["---"] * len(columns), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def markdown(costs: Sequence[Cost], endured: Sequence[Endurance]) -> str:
-    """Return all results as Markdown."""
-    return "\n\n".join(_parts(costs, endured)) + "\n"
+@dataclass(slots=True)
+class Results:
+    """What was measured; a run that was not asked for is empty."""
+
+    costs: Sequence[Cost] = ()
+    held: Sequence[Held] = ()
+    endured: list[Endurance] = field(default_factory=list)
+
+    def to_markdown(self) -> str:
+        """Return all results as tables."""
+        return "\n\n".join(self._parts()) + "\n"
+
+    def _parts(self) -> Iterator[str]:
+        if self.costs:
+            yield table(COST_COLUMNS, map(cost_row, self.costs))
+            yield f"{sum(bool(faults(cost)) for cost in self.costs)} of {len(self.costs)} attacks are over the bar."
+        if self.held:
+            yield table(HELD_COLUMNS, map(held_row, self.held))
+        if self.endured:
+            yield table(ENDURANCE_COLUMNS, map(endurance_row, self.endured))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all results as what JSON can hold."""
+        purposes = [{"purpose": cost.attack.purpose} for cost in self.costs]
+        attacks = _objects(COST_COLUMNS, map(cost_row, self.costs))
+        return {
+            "attacks": [attack | purpose for attack, purpose in zip(attacks, purposes, strict=True)],
+            "connections": _objects(HELD_COLUMNS, map(held_row, self.held)),
+            "runs": _objects(ENDURANCE_COLUMNS, map(endurance_row, self.endured)),
+        }
 
 
-def _parts(costs: Sequence[Cost], endured: Sequence[Endurance]) -> Iterator[str]:
-    if costs:
-        yield table(COST_COLUMNS, map(cost_row, costs))
-        yield f"{sum(bool(faults(cost)) for cost in costs)} of {len(costs)} attacks are over the bar."
-    if endured:
-        yield table(ENDURANCE_COLUMNS, map(endurance_row, endured))
-
-
-def as_json(costs: Sequence[Cost], endured: Sequence[Endurance]) -> dict[str, Any]:
-    """Return all results as what JSON can hold."""
-    return {
-        "attacks": [
-            {**dict(zip(COST_COLUMNS, cost_row(cost), strict=True)), "purpose": cost.attack.purpose} for cost in costs
-        ],
-        "runs": [dict(zip(ENDURANCE_COLUMNS, endurance_row(endurance), strict=True)) for endurance in endured],
-    }
+def _objects(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> list[dict[str, str]]:
+    return [dict(zip(columns, row, strict=True)) for row in rows]
 
 
 def _ms(value: float) -> str:
