@@ -46,7 +46,7 @@ def profile(**patch: Any) -> HttpRequest:
 def formatting(count: int) -> str:
     """Return unclosed formatting elements, which a sanitiser opens again in each block."""
     opened = "".join(f"<b a{n}>" for n in range(count)) + "".join(f"<i a{n}>" for n in range(count))
-    return f"<div>{opened}x{'</b>' * count}"
+    return f"<div>{opened}{'x</b>' * count}"
 
 
 def references(length: int, count: int) -> str:
