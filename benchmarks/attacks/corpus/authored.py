@@ -117,7 +117,7 @@ ATTACKS = (
     Attack("authored-21", "Elements nested 20,000 deep.", ANY, lambda _: create("<div>" * 20_000)),
     Attack("authored-22", "Table elements, which parsers move about.", ANY, lambda _: create("<table><b>" * 10_000)),
     Attack("authored-23", "Links inside links.", ANY, lambda _: create("[" * 30_000 + "a" + "](b)" * 17_000)),
-    Attack("authored-24", "Images inside images.", ANY, lambda _: create("![" * 20_000 + "a" + "](b)" * 15_000)),
+    Attack("authored-24", "Images inside images.", ANY, lambda _: create("![" * 19_000 + "a" + "](b)" * 15_000)),
     Attack("authored-25", "Entities.", ANY, lambda _: create("&CounterClockwiseContourIntegral;" * 3_000)),
     Attack(
         "authored-26",
@@ -243,5 +243,28 @@ ATTACKS = (
             f"mutation($v:CreatePostsInput!){{createPosts(input:$v){{{ERRORS}}}}}",
             {"v": {"posts": [{"title": "Same " * 60, "markdown": ""}] * 100}},
         ),
+    ),
+    Attack(
+        "authored-48",
+        "One body of 100,000 characters by one variable in ten fields.",
+        ANY,
+        lambda _: author(
+            "mutation($v:CreatePostInput!){"
+            + " ".join(f"a{n}:createPost(input:$v){{{ERRORS}}}" for n in range(10))
+            + "}",
+            {"v": {"title": "One of ten", "markdown": references(10_000, 3_000)}},
+        ),
+    ),
+    Attack(
+        "authored-49",
+        "Ten bodies of 9,900 brackets, below the length that is rendered in a thread.",
+        ANY,
+        lambda _: create_all("[\n" * 4_950, 10),
+    ),
+    Attack(
+        "authored-50",
+        "Letters that become several by folding, in words that are all different.",
+        ANY,
+        lambda _: create(" ".join(f"{LIGATURE}{n}" for n in range(14_000))),
     ),
 )

@@ -291,4 +291,29 @@ ATTACKS = (
             {"v": " ".join(f"w{digit}*" for digit in range(10))},
         ),
     ),
+    Attack(
+        "costs-41",
+        "Highlights of a beginning that 20,000 words of each of 100 texts have.",
+        ANY,
+        lambda _: graphql('{search(query:"w*",types:[POST],first:100){edges{highlight}}}'),
+    ),
+    Attack(
+        "costs-42",
+        "Filtered pages of 100 users in an order that no index serves, with their counts.",
+        ANY,
+        lambda _: graphql(
+            "{users(first:100){nodes{"
+            f'posts(first:90,{UNINDEXED},filter:{{title:{{contains:"o"}}}}){{totalCount nodes{{id}}}}'
+            "}}}"
+        ),
+    ),
+    Attack(
+        "costs-43",
+        "A phrase of 60 words that all texts have, in 20 root fields.",
+        ANY,
+        lambda _: graphql(
+            "query($v:String!){" + aliased(20, "search(query:$v,types:[POST]){totalCount}") + "}",
+            {"v": '"' + " ".join(f"w{n}" for n in range(100, 200)) + '"'},
+        ),
+    ),
 )
