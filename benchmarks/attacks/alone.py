@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 
-from benchmarks.attacks.attack import Attack, HttpRequest
+from benchmarks.attacks.attack import WARM_UP, Attack, HttpRequest
 from benchmarks.attacks.databases import Copies
 from benchmarks.attacks.light import PATIENCE_SECONDS, QUERY, Light, querying
 from benchmarks.attacks.processes import Service, serving
@@ -19,6 +19,7 @@ TIMEOUT_SECONDS = 20.0
 # What is computed aside for an answer that was given up.
 SETTLE_SECONDS = 0.3
 CALIBRATING = 10
+WARM_UP_ROUNDS = 3
 # A server may be attacked again if the last attack left less than this behind.
 MAX_TRACE_MB = 1.0
 WRITING = frozenset({"authored", "accounts"})
@@ -85,10 +86,10 @@ async def measure(service: Service, attack: Attack) -> Cost:
 
 
 async def _cpu_of_light(service: Service) -> float:
-    """Return the CPU milliseconds of one light query; the first ones warm the server up."""
+    """Warm the server up, and return the CPU milliseconds of one light query."""
     async with client(service.url) as http:
-        for _ in range(CALIBRATING):
-            await send(http, QUERY, PATIENCE_SECONDS)
+        for request in WARM_UP * WARM_UP_ROUNDS:
+            await send(http, request, PATIENCE_SECONDS)
         before = service.cpu_seconds
         for _ in range(CALIBRATING):
             await send(http, QUERY, PATIENCE_SECONDS)

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from benchmarks.attacks.attack import Attack, graphql
+from benchmarks.attacks.attack import WARM_UP, Attack
 from benchmarks.attacks.databases import Copies, prepared
 from benchmarks.attacks.processes import Service, serving
 from benchmarks.attacks.sending import Answer, client, send
@@ -18,8 +18,7 @@ from benchmarks.attacks.sending import Answer, client, send
 OBSERVED = Path(__file__).with_name("observed.py")
 # What takes longer has failed; its server is replaced.
 PATIENCE_SECONDS = 5.0
-WARM_UP = [graphql("{serverInfo{version}}"), graphql("{posts(first:1){nodes{id tags{id}}}}")]
-WARM_UP_ROUNDS = 20
+WARM_UP_ROUNDS = 10
 # How long `work` takes where the budgets were set.
 REFERENCE_SECONDS = 0.020
 
@@ -81,9 +80,8 @@ class Guard:
             url = await self._stack.enter_async_context(self._copies.copy())
             self._service = self._stack.enter_context(serving(url, self._folder, program=[str(OBSERVED)]))
             async with client(self._service.url) as http:
-                for _ in range(WARM_UP_ROUNDS):
-                    for request in WARM_UP:
-                        await send(http, request, PATIENCE_SECONDS)
+                for request in WARM_UP * WARM_UP_ROUNDS:
+                    await send(http, request, PATIENCE_SECONDS)
             await self._observe("trim")
             self.rss_mb = self._service.memory()
         return self._service
