@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 MAX_CPU_SECONDS = 0.1
+MAX_MEMORY_MB = 20.0
 JSON_TYPE = "application/json"
 # Of an author in the rows that attacks are sent against; see `rows.py`.
 AUTHOR_TOKEN = "gqlapi_a-token-of-an-author-who-means-harm"  # noqa: S105 - of a user who exists in no real database
@@ -52,7 +53,8 @@ class HttpRequest:
 class Attack:
     """A hostile request, and what it may cost.
 
-    `make` gets a number: below `repeats`, each number makes a request of its own; `cpu_seconds` is for one of them.
+    `make` gets a number: below `repeats`, each number makes a request of its own; `cpu_seconds` is for one of
+    them.
     """
 
     id: str
@@ -61,6 +63,7 @@ class Attack:
     make: Callable[[int], HttpRequest]
     repeats: int = 1
     cpu_seconds: float = MAX_CPU_SECONDS
+    memory_mb: float = MAX_MEMORY_MB
 
     @property
     def kind(self) -> str:

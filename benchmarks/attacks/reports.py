@@ -10,7 +10,6 @@ from benchmarks.attacks.connections import Held
 from benchmarks.attacks.flood import Endurance
 
 # What an attack may cost.
-MAX_GROWTH_MB = 20
 MAX_ANSWER_BYTES = 10 * 1024 * 1024
 COST_COLUMNS = ("attack", "status", "answer", "CPU ms", "growth MB", "peak MB", "answer bytes", "light p99 ms", "over")
 ENDURANCE_COLUMNS = (
@@ -35,7 +34,7 @@ def faults(cost: Cost) -> list[str]:
     checks = {
         "answer": not cost.is_expected,
         "cpu": cost.cpu_ms > cost.attack.cpu_seconds * 1000,
-        "memory": max(cost.growth_mb, cost.peak_mb) > MAX_GROWTH_MB,
+        "memory": max(cost.growth_mb, cost.peak_mb) > cost.attack.memory_mb,
         "bytes": cost.answer.size > MAX_ANSWER_BYTES,
     }
     return [name for name, is_over in checks.items() if is_over]
