@@ -19,7 +19,7 @@ TIMEOUT_SECONDS = 20.0
 # What is computed aside for an answer that was given up.
 SETTLE_SECONDS = 0.3
 CALIBRATING = 10
-WARM_UP_ROUNDS = 3
+WARM_UP_ROUNDS = 6
 # A server may be attacked again if the last attack left less than this behind.
 MAX_TRACE_MB = 1.0
 WRITING = frozenset({"authored", "accounts"})

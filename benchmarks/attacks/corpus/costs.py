@@ -303,17 +303,17 @@ ATTACKS = (
         ANY,
         lambda _: graphql(
             "{users(first:100){nodes{"
-            f'posts(first:90,{UNINDEXED},filter:{{title:{{contains:"o"}}}}){{totalCount nodes{{id}}}}'
+            f'posts(first:18,{UNINDEXED},filter:{{title:{{contains:"o"}}}}){{totalCount nodes{{id}}}}'
             "}}}"
         ),
     ),
     Attack(
         "costs-43",
-        "A phrase of 60 words that all texts have, in 20 root fields.",
+        "A phrase of 19 words that all texts have, in 20 root fields.",
         ANY,
         lambda _: graphql(
             "query($v:String!){" + aliased(20, "search(query:$v,types:[POST]){totalCount}") + "}",
-            {"v": '"' + " ".join(f"w{n}" for n in range(100, 200)) + '"'},
+            {"v": '"' + " ".join(f"w{n}" for n in range(100, 119)) + '"'},
         ),
     ),
 )
