@@ -1,0 +1,80 @@
+"""`gqlapi serve` with an address that answers what a request cost it; the tests run it as a process of its own.
+
+GET /observe?begin&calls  counts calls of Python functions in the thread of the event loop from now on
+GET /observe?begin        notes how long the event loop is held from now on
+GET /observe?end          ends both, and returns them
+GET /observe?trim         gives memory back that is not in use
+"""
+
+import asyncio
+import ctypes
+import gc
+import sys
+import time
+from types import FrameType
+
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+import gqlapi.app
+from gqlapi.app import create_app
+from gqlapi.cli import main
+
+PATH = "/observe"
+BEAT_SECONDS = 0.002
+
+
+class Observer:
+    """Passes requests on to an application, and observes the thread that runs its event loop."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._calls = 0
+        self._held = 0.0
+        self._beating: asyncio.Task[None] | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] != PATH:
+            await self._app(scope, receive, send)
+            return
+        gc.collect()  # else a full collection, 50 ms, may fall into any request
+        match scope["query_string"]:
+            case b"begin":
+                self._held = 0.0
+                self._beating = asyncio.create_task(self._beat())
+            case b"begin&calls":
+                self._calls = 0
+                sys.setprofile(self._count)
+            case b"end":
+                self._end()
+            case _:
+                ctypes.CDLL(None).malloc_trim(0)
+        await JSONResponse({"calls": self._calls, "held_seconds": self._held})(scope, receive, send)
+
+    async def _beat(self) -> None:
+        # The CPU time of this thread, not the time of the day: a machine with other work to do holds nothing up.
+        last = time.thread_time()
+        while True:
+            await asyncio.sleep(BEAT_SECONDS)
+            now = time.thread_time()
+            self._held, last = max(self._held, now - last), now
+
+    def _count(self, _frame: FrameType, event: str, _argument: object) -> None:
+        self._calls += event == "call"
+
+    def _end(self) -> None:
+        sys.setprofile(None)
+        if self._beating is not None:
+            self._beating.cancel()
+            self._beating = None
+
+
+def create_observed_app() -> Observer:
+    """Make the application as `gqlapi serve` does, and observe it."""
+    return Observer(create_app())
+
+
+if __name__ == "__main__":
+    # uvicorn looks the factory up by its name when it starts.
+    setattr(gqlapi.app, "create_app", create_observed_app)  # noqa: B010 - it is of another type
+    main()
