@@ -20,14 +20,20 @@ def naive_fold(text: str) -> str:
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
 
 
-def naive_words(text: str) -> list[str]:
-    separated = []
-    for character in naive_fold(text):
-        if is_ideograph(ord(character)):
-            separated.append(f" {character} ")
+class Separated(dict[int, str]):
+    """A table for `str.translate`, which remembers each character."""
+
+    def __missing__(self, code_point: int) -> str:
+        character = chr(code_point)
+        if is_ideograph(code_point):
+            self[code_point] = f" {character} "
         else:
-            separated.append(character if is_word_character(character) else " ")
-    return [word[:64] for word in "".join(separated).split()]
+            self[code_point] = character if is_word_character(character) else " "
+        return self[code_point]
+
+
+def naive_words(text: str) -> list[str]:
+    return [word[:64] for word in naive_fold(text).translate(Separated()).split()]
 
 
 class TestWords:
