@@ -141,9 +141,10 @@ def change_something(newsroom: Newsroom, chance: random.Random, tags: list[Tag],
         ("publishPost", {"id": post.global_id}),
         ("upsertTag", {"slug": tag.slug, "name": f"Renamed {chance.randrange(10**6)}"}),
         ("mergeTags", merged),
+        ("deleteTag", {"id": tag.global_id}),
         ("updateUser", {"id": newsroom.editor.global_id, "patch": {"bio": "x"}}),
     ]
-    kind = chance.choices(range(8), (6, 4, 4, 2, 4, 2, 2, 4))[0]
+    kind = chance.choices(range(9), (6, 4, 4, 2, 4, 2, 1, 2, 4))[0]
     if kind == len(changes):
         return newsroom.database.transact(lambda session: sign_in(newsroom, session))
     return newsroom.client.payload(*changes[kind])

@@ -76,7 +76,10 @@ class PostWriteRepository:
         # Written whether or not anything differs: each successful mutation is a version.
         flag_modified(post, "updated_at")
         await self._session.flush()
-        links = sa.update(PostTag).where(PostTag.post_id == post.id).values(visible_from=post.visible_from)
+        # Only those that change: PostgreSQL checks the foreign keys of a row that one transaction writes twice, and
+        # would lock its tag after the post.
+        is_stale = (PostTag.post_id == post.id) & PostTag.visible_from.is_distinct_from(post.visible_from)
+        links = sa.update(PostTag).where(is_stale).values(visible_from=post.visible_from)
         await self._session.execute(links.execution_options(synchronize_session=False))
         await self._tell([post], kind)
 
