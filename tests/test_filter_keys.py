@@ -85,7 +85,7 @@ class TestTooLongValue:
         assert [*data.values()] == [None]
         assert statements == []
 
-    def test_is_nobodys_login(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_is_no_login(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(words, "_compose", lambda text: pytest.fail(f"{len(text)} characters are folded"))
 
         assert login_key(LONG) == login_key(f"{LONG}@example.com") == ""

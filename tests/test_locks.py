@@ -1,4 +1,4 @@
-"""Row locks on PostgreSQL: who waits for whom, and that nobody waits in a circle."""
+"""Row locks on PostgreSQL: which transactions wait, and that none of them deadlock."""
 
 import asyncio
 import random
@@ -26,7 +26,7 @@ from tests.factories import make_draft, make_tag, make_user, save
 from tests.signing_in import accounts_of, sign_in_as
 
 DEADLOCK, LOCK_TIMEOUT = "40P01", "55P03"
-# Whoever waits at all for a transaction that stays open fails.
+# The other transaction stays open: each wait for it ends with an error.
 LOCK_TIMEOUT_MS = 300
 EVERYTHING = Viewer(None, UserRole.EDITOR)
 Lock = Callable[[AsyncSession], Awaitable[object]]
@@ -96,7 +96,7 @@ def locks_of(editor: User, tag: Tag, post: Post) -> dict[str, Lock]:
 
 class TestCreatePost:
     @pytest.mark.parametrize("other", locks_of(User(), Tag(), Post()))
-    async def test_waits_for_nobody_who_changes_what_it_refers_to(self, newsroom: Newsroom, other: str) -> None:
+    async def test_does_not_wait_for_changes_of_what_it_refers_to(self, newsroom: Newsroom, other: str) -> None:
         [tag], [post] = await newsroom.rows(tags=1, posts=1)
 
         async with newsroom.holding(locks_of(newsroom.editor, tag, post)[other]):
@@ -105,7 +105,7 @@ class TestCreatePost:
         assert result["data"]["createPost"]["errors"] == []
         assert newsroom.failures == []
 
-    async def test_waits_for_who_deletes_what_it_refers_to(self, newsroom: Newsroom) -> None:
+    async def test_waits_for_the_deletion_of_what_it_refers_to(self, newsroom: Newsroom) -> None:
         [tag], _ = await newsroom.rows(tags=1, posts=0)
 
         async with newsroom.holding(lambda session: TagWriteRepository(WriteScope(session)).list_for_removal([tag.id])):
@@ -117,7 +117,7 @@ class TestCreatePost:
 
 class TestManyAtOnce:
     @pytest.mark.parametrize("seed", range(3))
-    async def test_never_wait_in_a_circle(self, newsroom: Newsroom, seed: int) -> None:
+    async def test_do_not_deadlock(self, newsroom: Newsroom, seed: int) -> None:
         chance = random.Random(seed)  # noqa: S311 - a test that can be repeated
         tags, posts = await newsroom.rows(tags=24, posts=6)
 

@@ -86,7 +86,7 @@ class TestFold:
 
         assert moves[0] < 10
 
-    def test_knows_all_characters_that_stand_for_marks(self) -> None:
+    def test_knows_all_letters_that_become_marks(self) -> None:
         for character in CHARACTERS:
             decomposed = unicodedata.normalize("NFKD", character)
             if unicodedata.combining(decomposed[0]):

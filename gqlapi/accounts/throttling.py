@@ -15,9 +15,9 @@ from gqlapi.problems import RateLimitedProblem, Rejected
 
 # What one customer of a provider is given of IPv6.
 IPV6_PREFIX = 64
-# Of each window, some 12,000 keys. An attacker who has more addresses than that is not stopped by counting them.
+# Per window: about 12,000 keys. Counting does not stop an attacker with more addresses than that.
 MAX_WINDOW_BYTES = 5 * 2**20
-# Measured: of a key with its array and its place in the order.
+# Measured: a key, its array and its entry in the dictionary.
 BYTES_PER_KEY = 400
 BYTES_PER_ATTEMPT = 8
 KEY_BYTES = 16
@@ -35,7 +35,7 @@ class AttemptLimits:
 class MovingWindow:
     """Counts the attempts of each key within the time that a limit names, in at most `MAX_WINDOW_BYTES`.
 
-    When these are used up, the keys are forgotten whose last attempt was longest ago.
+    Beyond that, the keys with the oldest last attempts are evicted.
 
     Not the in-memory storage of `limits`: with each attempt it walks all keys, in a thread each (measured 90 µs for
     one), and it fails when a key is cleared meanwhile.

@@ -21,9 +21,9 @@ TITLE_WEIGHT, BODY_WEIGHT = 10.0, 1.0
 POSTGRESQL_WEIGHTS = [BODY_WEIGHT / TITLE_WEIGHT, 0.2, 0.4, 1.0]
 # ts_rank's number for "divided by 1 + the logarithm of the number of words".
 DIVIDE_BY_LOGARITHM_OF_LENGTH = 1
-# SQLite counts the hits in this many characters of a body, and halves the score of a long body: of one of medium
-# length it takes a third.
+# On SQLite, hits are counted in the first 10,000 characters of a body.
 SCORED_LENGTH = 10_000
+# On SQLite, a score is divided by 1 for an empty body, by 1.5 for one of this length, and by 2 at most.
 MEDIUM_LENGTH = 2_000.0
 # A phrase never runs from the title into the body.
 GAP = 8
@@ -171,11 +171,11 @@ def found_ids(dialect_name: str, query: SearchQuery, kind: str) -> sa.Select[tup
 
 
 def score(dialect_name: str, query: SearchQuery) -> sa.ColumnElement[float]:
-    """Rank a row of `from_documents`; a greater score is a better hit, and scores of two databases do not compare.
+    """Return the score of a row of `from_documents`; greater is better, and scores of two databases do not compare.
 
-    A hit in the title counts more than any number of them in the body, each further one less than the one before, and
-    the same hits more in a short text than in a long one. The score depends on nothing but the row and the search:
-    weights that compare a word with all documents, as FTS5's bm25 does, show what is in those that nobody may see.
+    A word in the title counts more than any number of hits in the body, each further hit counts less, and the same hits
+    count more in a short text. The score depends on the row and the search only: FTS5's bm25 compares a word with all
+    documents, so its scores reveal the words of hidden ones.
     """
     if dialect_name == "postgresql":
         weights = sa.cast(POSTGRESQL_WEIGHTS, ARRAY(sa.REAL))
@@ -197,11 +197,12 @@ def _sqlite_score(terms: Sequence[Term]) -> sa.ColumnElement[float]:
 
 
 def _spaced(text: sa.ColumnElement[str]) -> sa.ColumnElement[str]:
-    """Give each word a space of its own on either side, so that neighbours are counted separately."""
+    """Return the text with two spaces between words, so that `_count` counts equal neighbours separately."""
     return " " + sa.func.replace(text, " ", "  ") + " "
 
 
 def _count(text: sa.ColumnElement[str], term: Term) -> sa.ColumnElement[int]:
+    """Count a word or a phrase in a spaced text, by how much shorter the text is without it."""
     needle = f" {'  '.join(term.words)}{'' if term.is_prefix else ' '}"
     rest = sa.func.length(sa.func.replace(text, needle, ""))
     return (sa.func.length(text) - rest) // sa.literal(len(needle), sa.Integer)

@@ -82,7 +82,8 @@ async def update_post(scope: WriteScope, id_: UUID, expected_version: int | None
     """
     finder = None
     if patch.tags is not None:
-        await _load(scope, id_, expected_version, locked=False)  # what is not there is not the tags' fault
+        # Checked before the tags, for the right error; locked after them, for the order of locks.
+        await _load(scope, id_, expected_version, locked=False)
         finder = await _find_tags(scope, patch.tags)
     repository, post = await _load(scope, id_, expected_version)
     tag_ids = None if patch.tags is None or finder is None else _patched_tags(finder, post, patch.tags)

@@ -110,7 +110,7 @@ async def merge_tags(scope: WriteScope, source_ids: Sequence[UUID], into: UUID) 
         if id_ not in tags
     )
     target = tags.pop(into)
-    # Locked once more: `into` alone stays free for new posts, which may not be given the others any more.
+    # A stronger lock: no transaction may link a post to a source any more; `into` can still be linked.
     sources = await repository.list_for_removal(tags)
     await repository.copy_links(sources, target)
     await repository.delete(sources)

@@ -12,7 +12,7 @@ from gqlapi.database.dialect import bind_ids, is_one_of
 from gqlapi.database.read_unit import ReadUnit
 from gqlapi.models import ApiToken, RefreshToken, Session, User, UserCredential, Viewer
 from gqlapi.repositories.base import Repository
-from gqlapi.repositories.locks import for_change, of_nobody
+from gqlapi.repositories.locks import for_change, skip_locked
 from gqlapi.repositories.records import ApiTokenRecord, Record, SessionRecord
 from gqlapi.repositories.write_scope import WriteScope
 
@@ -204,7 +204,7 @@ class AccountWriteRepository:
         """
         expired = (ApiToken.user_id == user_id) & (ApiToken.expires_at < self._now)
         await self._session.execute(sa.delete(ApiToken).where(expired))
-        few = of_nobody(sa.select(Session.id).where(Session.expires_at < self._now).limit(PRUNED_WITH_EACH_SIGN_IN))
+        few = skip_locked(sa.select(Session.id).where(Session.expires_at < self._now).limit(PRUNED_WITH_EACH_SIGN_IN))
         surplus = (
             # Only what goes on: of what has expired, others may have locked a few, and wait for this transaction.
             sa.select(Session.id)

@@ -76,7 +76,7 @@ RelatedClause = Callable[[Related], sa.ColumnElement[bool]]
 
 @dataclass(frozen=True, slots=True)
 class TextKey:
-    """The folded twin of a text, and how long text and twin can be: what is longer is not there."""
+    """The folded column of a text, and the longest text and key that can be stored."""
 
     column: sa.ColumnElement[str]
     max_text_length: int
@@ -84,7 +84,7 @@ class TextKey:
 
 
 class FoldedKeys:
-    """Folded values of one operation: a value that is used many times is folded once."""
+    """Folded values of one operation, so that each is folded once."""
 
     def __init__(self) -> None:
         """Start without keys."""
@@ -140,7 +140,7 @@ class Filterable:
         return sa.and_(column.is_not(None), clause)
 
     def _compare_text(self, condition: Compare, key: TextKey) -> sa.ColumnElement[bool]:
-        """Compare a text; a value that is too long to be stored is in none, neither whole nor in part."""
+        """Compare a text; no stored text equals or contains a value that is too long to be stored."""
         column = key.column if condition.folded else self.columns[condition.attribute]
         value = condition.value
         if isinstance(value, list | tuple):

@@ -5,12 +5,12 @@
 3. posts
 4. links of posts to tags
 
-Rows of one table are locked in one statement, in the order of their ids, or one by one where there is one. What a
-foreign key locks counts as well: a new post locks its author, and each new link its post and its tag, so that tags
-that are named are locked before the post is. Whoever keeps to this order never waits in a circle.
+Rows of one table are locked in one statement, in the order of their ids. The locks that foreign keys take count as
+well: a new post locks its author, and a new link locks its post and its tag, so tags are locked before the post that
+gets them. Transactions that keep to this order do not deadlock.
 
-Two exceptions: housekeeping skips what is locked, and waits for nobody; an import locks file by file, and is run
-again when PostgreSQL chose it to end a circle.
+Two exceptions: housekeeping skips locked rows; an import locks file by file, and its transaction is run again after a
+deadlock.
 
 SQLite has one writer at a time, and no row locks. https://www.postgresql.org/docs/current/explicit-locking.html
 """
@@ -23,23 +23,23 @@ S = TypeVar("S", bound=AnySelect)
 
 
 def for_change(statement: S, *, of: Any = None) -> S:
-    """Lock rows that are going to be changed; other transactions can still refer to them.
+    """Lock rows before a change; other transactions can still insert rows that refer to them.
 
-    A unique column that changes makes the lock stronger by itself, when it is written.
+    PostgreSQL strengthens the lock when a unique column changes.
     """
     return statement.with_for_update(key_share=True, of=of)
 
 
 def for_removal(statement: S) -> S:
-    """Lock rows that are going to be deleted, or to lose their name: waits for new references, and keeps others out."""
+    """Lock rows before their deletion: waits for transactions that refer to them, and blocks new references."""
     return statement.with_for_update()
 
 
 def for_reference(statement: S) -> S:
-    """Keep rows that a new row is going to refer to from being deleted; they can still be changed."""
+    """Lock rows before a new row refers to them: they can be changed, but not deleted."""
     return statement.with_for_update(read=True, key_share=True)
 
 
-def of_nobody(statement: S) -> S:
-    """Lock rows that are going to be deleted, and pass over those that somebody has locked."""
+def skip_locked(statement: S) -> S:
+    """Lock rows before their deletion, and skip those that another transaction has locked."""
     return statement.with_for_update(skip_locked=True)

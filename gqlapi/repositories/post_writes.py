@@ -86,7 +86,7 @@ class PostWriteRepository:
     async def replace_tags(self, post: Post, tag_ids: Sequence[UUID]) -> None:
         """Link a locked post to these tags, in this order, and to no others.
 
-        Links that stay are not written anew: their tags are not locked, and may be gone at this moment.
+        Existing links are not inserted again: that would lock their tags after the post.
         """
         places = {id_: place for place, id_ in enumerate(tag_ids)}
         known = {link.tag_id: link.position for link in post.post_tags}

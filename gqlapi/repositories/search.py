@@ -115,9 +115,9 @@ class SearchRepository:
         return {row[0]: (row[1], row[2] or "") for row in rows}
 
     def _candidates(self, kind: Kind, query: SearchQuery) -> sa.Select[Any]:
-        """Rank the newest hits of one kind: ranking is linear in the number of hits, hence the cap.
+        """Rank the newest hits of one kind; the cap bounds the time, which is linear in the number of hits.
 
-        What the viewer may not see is left out before the cap, so that it takes no place of what they may.
+        Hidden rows are filtered out before the cap, so that they displace no visible ones.
         """
         dialect_name, repository = self._scope.dialect_name, self._repositories[kind]
         identity = repository.columns["id"]

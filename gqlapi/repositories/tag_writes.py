@@ -30,7 +30,7 @@ class TagWriteRepository:
         return await self._list(for_change(sa.select(Tag).where(Tag.id.in_(ids)).order_by(Tag.id)))
 
     async def list_for_removal(self, ids: Collection[UUID]) -> list[Tag]:
-        """Load tags and lock them, in the order of their ids: no post can be given one of them any more."""
+        """Load tags and lock them before their deletion, in the order of their ids."""
         return await self._list(for_removal(sa.select(Tag).where(Tag.id.in_(ids)).order_by(Tag.id)))
 
     async def get_by_slug_for_update(self, slug: str) -> Tag | None:

@@ -25,13 +25,13 @@ FRAGMENT_LENGTH = 200
 # What precedes the first hit in a fragment.
 LEAD_LENGTH = 60
 LONG_WORD_LENGTH = 40
-# A longer one cannot be a word of a search, which has up to 64 characters when it is folded.
+# A word of a search has at most 64 folded characters; a longer written word cannot be equal to one.
 LONGEST_WRITTEN_WORD = MAX_SHRINKAGE * (MAX_WORD_LENGTH + 1)
 # Texts are folded in pieces, until the first hit.
 PIECE_LENGTH = 1_000
-# Folded, a text of people hardly grows; where a character becomes 18, the rest is not looked at.
+# Folding hardly changes the length of ordinary texts, but makes 18 characters of some; then the search stops early.
 MAX_FOLDED_LENGTH = 2 * MAX_DOCUMENT_LENGTH
-# One character became several words, as in U+FDFA: the piece was read word by word for nothing.
+# Charged when a piece is read word by word without a hit: U+FDFA, for example, folds to several words.
 COST_OF_FALSE_HIT = 10 * PIECE_LENGTH
 _ASCII_SEPARATORS = {code_point: " " for code_point in range(128) if not chr(code_point).isalnum()}
 
@@ -64,14 +64,14 @@ def _terms(text: str) -> Iterator[Term]:
 
 
 class Highlighter:
-    """Shows the words of one search in texts. A call is bounded, whatever the text."""
+    """Marks the words of one search in texts. The time of a call is bounded for any text."""
 
     def __init__(self, query: SearchQuery) -> None:
-        """Take the words to show from the terms that must hold."""
+        """Read the words from the terms that are not excluded."""
         wanted = [term for term in query.terms if not term.is_excluded]
         self._whole = {word for term in wanted for word in (term.words[:-1] if term.is_prefix else term.words)}
         self._prefixes = tuple({term.words[-1] for term in wanted if term.is_prefix})
-        # What to look for in a text whose words have spaces around.
+        # Searched for in a folded text with spaces around its words.
         self._needles = (*(f" {word} " for word in self._whole), *(f" {prefix}" for prefix in self._prefixes))
 
     def highlight(self, title: str, body: str) -> str | None:
@@ -99,12 +99,12 @@ class Highlighter:
         return None
 
     def _first_place(self, spaced: str) -> int | None:
-        """Return where the first hit begins in a folded text, less its first space, with spaces around each word."""
+        """Return the start of the first hit in a folded text that has spaces around its words, one of them in front."""
         places = (spaced.find(needle) for needle in self._needles)
         return min((place for place in places if place >= 0), default=None)
 
     def _hits(self, text: str) -> Iterator[tuple[int, int]]:
-        """Yield where each hit stands; of a word that has no end, its beginning."""
+        """Yield start and end of each hit; of a very long word, only the beginning."""
         for match in word_pattern().finditer(text):
             word = fold(match[0][:LONGEST_WRITTEN_WORD])
             if (word in self._whole or word.startswith(self._prefixes)) and is_word_character(match[0][0]):
@@ -126,7 +126,7 @@ class Highlighter:
 
 
 def _pieces(text: str) -> Iterator[tuple[int, int]]:
-    """Cut a text between words."""
+    """Yield start and end of the pieces of a text, which is cut between words."""
     start = 0
     while start < len(text):
         end = start + PIECE_LENGTH
