@@ -10,12 +10,12 @@ from gqlapi.accounts.passwords import check_password
 from gqlapi.checks import check_line, invalid, required, too_long
 from gqlapi.database.failures import constraint_of
 from gqlapi.models import User, UserRole, new_id
+from gqlapi.models.user import MAX_USERNAME_KEY_LENGTH, MAX_USERNAME_LENGTH
 from gqlapi.problems import ConflictProblem, Problem, reject_if_any
 from gqlapi.repositories import WriteScope
 from gqlapi.repositories.user_writes import UserWriteRepository
-from gqlapi.words import fold, is_word_character
+from gqlapi.words import fold, fold_key, is_word_character
 
-MAX_USERNAME_LENGTH = 64
 MAX_EMAIL_LENGTH = 320
 MAX_DISPLAY_NAME_LENGTH = 100
 # NFKC makes up to 18 characters of one.
@@ -72,7 +72,7 @@ def check_username(username: str, path: tuple[str, ...]) -> Iterator[Problem]:
     """Check a user name."""
     if not username:
         yield required(path)
-    elif len(username) > MAX_USERNAME_LENGTH or len(fold(username)) > MAX_KEY_FACTOR * MAX_USERNAME_LENGTH:
+    elif len(username) > MAX_USERNAME_LENGTH or len(fold(username)) > MAX_USERNAME_KEY_LENGTH:
         yield too_long(path, MAX_USERNAME_LENGTH)
     elif not _is_name(username):
         yield invalid(path, "A user name is made of letters and digits, with `_`, `-` and `.` between.")
@@ -113,7 +113,8 @@ def login_key(login: str) -> str:
             return fold(_normalized(login))
         except EmailNotValidError:
             pass  # then it is nobody's
-    return fold(login)
+    # No key is as long; a text that is longer is not folded.
+    return fold_key(login, MAX_KEY_FACTOR * MAX_EMAIL_LENGTH) or ""
 
 
 def _normalized(email: str) -> str:

@@ -3,16 +3,24 @@
 import ipaddress
 import math
 import time
-from collections import OrderedDict, deque
+from array import array
+from bisect import bisect_right
+from collections import OrderedDict
 from dataclasses import dataclass
+from hashlib import blake2b
 
 from limits import parse
 
-from gqlapi.accounts.tokens import hash_secret
 from gqlapi.problems import RateLimitedProblem, Rejected
 
 # What one customer of a provider is given of IPv6.
 IPV6_PREFIX = 64
+# Per window: about 12,000 keys. Counting does not stop an attacker with more addresses than that.
+MAX_WINDOW_BYTES = 5 * 2**20
+# Measured: a key, its array and its entry in the dictionary.
+BYTES_PER_KEY = 400
+BYTES_PER_ATTEMPT = 8
+KEY_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +33,9 @@ class AttemptLimits:
 
 
 class MovingWindow:
-    """Counts the attempts of each key within the time that a limit names.
+    """Counts the attempts of each key within the time that a limit names, in at most `MAX_WINDOW_BYTES`.
+
+    Beyond that, the keys with the oldest last attempts are evicted.
 
     Not the in-memory storage of `limits`: with each attempt it walks all keys, in a thread each (measured 90 µs for
     one), and it fails when a key is cleared meanwhile.
@@ -39,31 +49,47 @@ class MovingWindow:
         """
         parsed = parse(limit)
         self._most, self._seconds = parsed.amount, parsed.get_expiry()
-        # When each attempt is forgotten, oldest first; the keys in the order of their last attempt.
-        self._ends: OrderedDict[str, deque[float]] = OrderedDict()
+        # When each attempt is forgotten, oldest first; the keys, hashed to one length, in the order of their last
+        # attempt.
+        self._ends: OrderedDict[bytes, array[float]] = OrderedDict()
+        self._bytes = 0
 
     def attempt(self, key: str) -> float:
         """Count an attempt and return 0, or refuse it and return after how many seconds one is possible."""
-        now = time.monotonic()
+        now, hashed = time.monotonic(), _hash(key)
         self._forget(now)
-        ends = self._ends.get(key) or deque()
-        while ends and ends[0] <= now:
-            ends.popleft()
+        ends = self._ends.get(hashed, array("d"))
+        ends = ends[bisect_right(ends, now) :]
         if len(ends) >= self._most:
             return ends[0] - now if ends else self._seconds
         ends.append(now + self._seconds)
-        self._ends[key] = ends
-        self._ends.move_to_end(key)
+        self._remove(hashed)
+        self._ends[hashed] = ends
+        self._bytes += _size(ends)
+        while self._bytes > MAX_WINDOW_BYTES and len(self._ends) > 1:
+            self._remove(next(iter(self._ends)))
         return 0
 
     def clear(self, key: str) -> None:
         """Forget the attempts of a key."""
-        self._ends.pop(key, None)
+        self._remove(_hash(key))
 
     def _forget(self, now: float) -> None:
         """Give the memory of the keys back whose attempts are all over."""
         while self._ends and next(iter(self._ends.values()))[-1] <= now:
-            self._ends.popitem(last=False)
+            self._remove(next(iter(self._ends)))
+
+    def _remove(self, hashed: bytes) -> None:
+        ends = self._ends.pop(hashed, None)
+        self._bytes -= 0 if ends is None else _size(ends)
+
+
+def _size(ends: "array[float]") -> int:
+    return BYTES_PER_KEY + BYTES_PER_ATTEMPT * len(ends)
+
+
+def _hash(key: str) -> bytes:
+    return blake2b(key.encode(errors="surrogatepass"), digest_size=KEY_BYTES).digest()
 
 
 class Throttle:
@@ -124,5 +150,5 @@ def network_of(address: str) -> str:
 
 
 def _pair(address: str, key: str) -> str:
-    # The key in one length, whatever is sent.
-    return f"{network_of(address)} {hash_secret(key)}"
+    # No address has a NUL: no two pairs are one text.
+    return f"{network_of(address)}\0{key}"

@@ -85,7 +85,7 @@ async def delete_user(scope: WriteScope, id_: UUID, expected_version: int | None
     Raises:
         Rejected: there is no such user, they have changed, or the viewer may not.
     """
-    repository, user = await _load(scope, Action.CHANGE_USER, id_, expected_version)
+    repository, user = await _load(scope, Action.CHANGE_USER, id_, expected_version, removal=True)
     user.username = user.username_key = f"{RESERVED_PREFIX}{user.id.hex}"
     user.display_name = DELETED_DISPLAY_NAME
     user.email = user.email_key = user.bio = user.avatar_url = None
@@ -95,11 +95,11 @@ async def delete_user(scope: WriteScope, id_: UUID, expected_version: int | None
 
 
 async def _load(
-    scope: WriteScope, action: Action, id_: UUID, expected_version: int | None = None
+    scope: WriteScope, action: Action, id_: UUID, expected_version: int | None = None, *, removal: bool = False
 ) -> tuple[UserWriteRepository, User]:
     require(scope.viewer, action, id_)
     repository = UserWriteRepository(scope)
-    user = await repository.get_for_update(id_)
+    user = await repository.get_for_update(id_, removal=removal)
     if user is None:
         raise not_found("User", GlobalId("User", id_).encode())
     check_version(user, expected_version)

@@ -4,6 +4,9 @@ The words are made in Python and handed over as they are: PostgreSQL's parser ta
 drops others by its dictionaries, SQLite's tokenizers know neither; this way both find the same rows.
 """
 
+import functools
+import operator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -16,6 +19,12 @@ from gqlapi.words import words
 TITLE_WEIGHT, BODY_WEIGHT = 10.0, 1.0
 # Of the labels D, C, B and A: words of a body have D, those of a title A.
 POSTGRESQL_WEIGHTS = [BODY_WEIGHT / TITLE_WEIGHT, 0.2, 0.4, 1.0]
+# ts_rank's number for "divided by 1 + the logarithm of the number of words".
+DIVIDE_BY_LOGARITHM_OF_LENGTH = 1
+# On SQLite, hits are counted in the first 10,000 characters of a body.
+SCORED_LENGTH = 10_000
+# On SQLite, a score is divided by 1 for an empty body, by 1.5 for one of this length, and by 2 at most.
+MEDIUM_LENGTH = 2_000.0
 # A phrase never runs from the title into the body.
 GAP = 8
 MAX_POSITION = 16_383
@@ -68,7 +77,7 @@ WORDS = sa.Table(
     sa.Column("rowid", sa.Integer),
     sa.Column("title", sa.Text),
     sa.Column("body", sa.Text),
-    sa.Column("search_words", sa.Text),  # FTS5's name for the whole row, which MATCH and bm25 take
+    sa.Column("search_words", sa.Text),  # FTS5's name for the whole row, which MATCH takes
 )
 
 
@@ -162,11 +171,41 @@ def found_ids(dialect_name: str, query: SearchQuery, kind: str) -> sa.Select[tup
 
 
 def score(dialect_name: str, query: SearchQuery) -> sa.ColumnElement[float]:
-    """Rank a document; a greater score is a better hit, and scores of two databases do not compare."""
+    """Return the score of a row of `from_documents`; greater is better, and scores of two databases do not compare.
+
+    A word in the title counts more than any number of hits in the body, each further hit counts less, and the same hits
+    count more in a short text. The score depends on the row and the search only: FTS5's bm25 compares a word with all
+    documents, so its scores reveal the words of hidden ones.
+    """
     if dialect_name == "postgresql":
         weights = sa.cast(POSTGRESQL_WEIGHTS, ARRAY(sa.REAL))
-        return sa.cast(sa.func.ts_rank(weights, DOCUMENTS.c.vector, _tsquery(query)), sa.Double)
-    return -sa.func.bm25(WORDS.c.search_words, TITLE_WEIGHT, BODY_WEIGHT, type_=sa.Double)
+        rank = sa.func.ts_rank(weights, DOCUMENTS.c.vector, _tsquery(query), DIVIDE_BY_LOGARITHM_OF_LENGTH)
+        return sa.cast(rank, sa.Double)
+    return _sqlite_score([term for term in query.terms if not term.is_excluded])
+
+
+def _sqlite_score(terms: Sequence[Term]) -> sa.ColumnElement[float]:
+    title, body = _spaced(WORDS.c.title), _spaced(sa.func.substr(WORDS.c.body, 1, SCORED_LENGTH))
+    weights = [
+        most * count / (count + 1.0)
+        for term in terms
+        for most, count in ((TITLE_WEIGHT, _count(title, term)), (BODY_WEIGHT, _count(body, term)))
+    ]
+    length = sa.func.length(WORDS.c.body)
+    weight = functools.reduce(operator.add, weights)
+    return sa.type_coerce(weight / (1.0 + length / (length + MEDIUM_LENGTH)), sa.Double)
+
+
+def _spaced(text: sa.ColumnElement[str]) -> sa.ColumnElement[str]:
+    """Return the text with two spaces between words, so that `_count` counts equal neighbours separately."""
+    return " " + sa.func.replace(text, " ", "  ") + " "
+
+
+def _count(text: sa.ColumnElement[str], term: Term) -> sa.ColumnElement[int]:
+    """Count a word or a phrase in a spaced text, by how much shorter the text is without it."""
+    needle = f" {'  '.join(term.words)}{'' if term.is_prefix else ' '}"
+    rest = sa.func.length(sa.func.replace(text, needle, ""))
+    return (sa.func.length(text) - rest) // sa.literal(len(needle), sa.Integer)
 
 
 def _tsquery(query: SearchQuery) -> sa.ColumnElement[str]:

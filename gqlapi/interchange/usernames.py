@@ -2,7 +2,8 @@
 
 import hashlib
 
-from gqlapi.accounts.registration import MAX_USERNAME_LENGTH, check_username
+from gqlapi.accounts.registration import check_username
+from gqlapi.models.user import MAX_USERNAME_LENGTH
 from gqlapi.words import fold, slug_of
 
 HASH_LENGTH = 12

@@ -9,6 +9,8 @@ from typing import ClassVar, NamedTuple
 from uuid import UUID
 
 UUID_BYTES = 16
+# Twice the length of the longest one.
+MAX_ID_LENGTH = 64
 
 
 class GlobalId(NamedTuple):
@@ -28,6 +30,8 @@ def decode_global_id(text: str) -> GlobalId:
     Raises:
         ValueError: the text is not one that `encode` makes.
     """
+    if len(text) > MAX_ID_LENGTH:
+        raise ValueError("not a global id")
     try:
         data = urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
         decoded = GlobalId(data[:-UUID_BYTES].decode("ascii"), UUID(bytes=data[-UUID_BYTES:]))

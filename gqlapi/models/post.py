@@ -31,6 +31,11 @@ class PostStatus(StrEnum):
     ARCHIVED = "archived"
 
 
+MAX_TITLE_LENGTH = 300
+# The key is longer than the title where NFKC expands a character; an index row of PostgreSQL holds 2,700 bytes.
+MAX_TITLE_KEY_LENGTH = 600
+MAX_POST_SLUG_LENGTH = 200
+
 LIVE = sa.text("deleted_at IS NULL")
 PUBLISHED_AND_LIVE = sa.text("state = 'published' AND deleted_at IS NULL")
 
@@ -48,10 +53,9 @@ class Post(Row):
 
     __tablename__ = "posts"
     __table_args__ = (
-        sa.CheckConstraint("length(title) BETWEEN 1 AND 300", name="title_length"),
-        # The key is longer than the title where NFKC expands a character; an index row holds 2,700 bytes.
-        sa.CheckConstraint("length(title_key) BETWEEN 1 AND 600", name="title_key_length"),
-        sa.CheckConstraint("length(slug) BETWEEN 1 AND 200", name="slug_length"),
+        sa.CheckConstraint(f"length(title) BETWEEN 1 AND {MAX_TITLE_LENGTH}", name="title_length"),
+        sa.CheckConstraint(f"length(title_key) BETWEEN 1 AND {MAX_TITLE_KEY_LENGTH}", name="title_key_length"),
+        sa.CheckConstraint(f"length(slug) BETWEEN 1 AND {MAX_POST_SLUG_LENGTH}", name="slug_length"),
         sa.CheckConstraint("state <> 'published' OR published_at IS NOT NULL", name="published_has_time"),
         _partial_index("published_at", "id", where=PUBLISHED_AND_LIVE, name="ix_posts_public"),
         _partial_index("published_at", "id", where=LIVE, name="ix_posts_published_at_id"),

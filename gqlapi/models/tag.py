@@ -10,14 +10,19 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from gqlapi.database.types import SORT_KEY, UtcDateTime
 from gqlapi.models.base import Base, Row
 
+MAX_TAG_SLUG_LENGTH = 100
+MAX_TAG_NAME_LENGTH = 100
+# NFKC makes up to 18 characters of one; an index row of PostgreSQL holds 2,700 bytes.
+MAX_TAG_NAME_KEY_LENGTH = 600
+
 
 class Tag(Row):
     """A word that posts are filed under."""
 
     __tablename__ = "tags"
     __table_args__ = (
-        sa.CheckConstraint("length(slug) BETWEEN 1 AND 100", name="slug_length"),
-        sa.CheckConstraint("length(name) BETWEEN 1 AND 100", name="name_length"),
+        sa.CheckConstraint(f"length(slug) BETWEEN 1 AND {MAX_TAG_SLUG_LENGTH}", name="slug_length"),
+        sa.CheckConstraint(f"length(name) BETWEEN 1 AND {MAX_TAG_NAME_LENGTH}", name="name_length"),
         sa.CheckConstraint("length(description) <= 2000", name="description_length"),
     )
     typename: ClassVar[str] = "Tag"

@@ -10,6 +10,10 @@ from sqlalchemy.orm import Mapped, mapped_column
 from gqlapi.database.types import SORT_KEY, UtcDateTime, enum_column_type
 from gqlapi.models.base import Row
 
+MAX_USERNAME_LENGTH = 64
+# NFKC makes up to 18 characters of one; a name that grows more than this is refused.
+MAX_USERNAME_KEY_LENGTH = 4 * MAX_USERNAME_LENGTH
+
 
 class UserRole(StrEnum):
     """What a user may do, each role more than the one before."""
@@ -29,7 +33,7 @@ class User(Row):
 
     __tablename__ = "users"
     __table_args__ = (
-        sa.CheckConstraint("length(username) BETWEEN 1 AND 64", name="username_length"),
+        sa.CheckConstraint(f"length(username) BETWEEN 1 AND {MAX_USERNAME_LENGTH}", name="username_length"),
         sa.CheckConstraint("length(display_name) BETWEEN 1 AND 100", name="display_name_length"),
         sa.CheckConstraint("length(email) BETWEEN 3 AND 320", name="email_length"),
         sa.CheckConstraint("length(bio) <= 2000", name="bio_length"),

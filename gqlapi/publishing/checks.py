@@ -3,17 +3,15 @@
 from collections.abc import Iterator
 
 from gqlapi.checks import check_line, invalid, required, too_long
+from gqlapi.models import post, tag
 from gqlapi.problems import Path, Problem
-from gqlapi.words import fold, slug_of
+from gqlapi.words import fold_key, slug_of
 
-MAX_TITLE_LENGTH = 300
-MAX_TITLE_KEY_LENGTH = 600
+MAX_TITLE_LENGTH, MAX_TITLE_KEY_LENGTH = post.MAX_TITLE_LENGTH, post.MAX_TITLE_KEY_LENGTH
 MAX_MARKDOWN_LENGTH = 100_000
-MAX_POST_SLUG_LENGTH = 200
-MAX_TAG_SLUG_LENGTH = 100
-MAX_TAG_NAME_LENGTH = 100
-# NFKC makes up to 18 characters of one; an index row of PostgreSQL holds 2,700 bytes.
-MAX_NAME_KEY_LENGTH = 600
+MAX_POST_SLUG_LENGTH = post.MAX_POST_SLUG_LENGTH
+MAX_TAG_SLUG_LENGTH = tag.MAX_TAG_SLUG_LENGTH
+MAX_TAG_NAME_LENGTH, MAX_NAME_KEY_LENGTH = tag.MAX_TAG_NAME_LENGTH, tag.MAX_TAG_NAME_KEY_LENGTH
 MAX_DESCRIPTION_LENGTH = 2_000
 MAX_TAGS_PER_POST = 20
 
@@ -42,11 +40,11 @@ def check_markdown(markdown: str, path: Path) -> Iterator[Problem]:
 
 def check_slug(slug: str, path: Path, most: int) -> Iterator[Problem]:
     """Check a slug that a client chose."""
-    folded = fold(slug)
-    if not folded:
-        yield required(path)
-    elif len(folded) > most:
+    folded = fold_key(slug, most)
+    if folded is None:
         yield too_long(path, most)
+    elif not folded:
+        yield required(path)
     elif slug_of(folded, most) != folded:
         yield invalid(
             path, f"A slug is made of letters and digits with single hyphens between, such as {_example(slug, most)!r}."

@@ -80,8 +80,13 @@ async def update_post(scope: WriteScope, id_: UUID, expected_version: int | None
     Raises:
         Rejected: there is no such post, it has changed, its slug is taken, a tag is not there, or the viewer may not.
     """
+    finder = None
+    if patch.tags is not None:
+        # Checked before the tags, for the right error; locked after them, for the order of locks.
+        await _load(scope, id_, expected_version, locked=False)
+        finder = await _find_tags(scope, patch.tags)
     repository, post = await _load(scope, id_, expected_version)
-    tag_ids = None if patch.tags is None else await _patched_tags(scope, post, patch.tags)
+    tag_ids = None if patch.tags is None or finder is None else _patched_tags(finder, post, patch.tags)
     try:
         async with repository.savepoint():
             _apply(post, patch)
@@ -120,12 +125,19 @@ def slug_taken(existing: UUID | None, path: Path) -> Problem:
     return ConflictProblem(message="Another post has this slug.", path=path, existing_id=existing_id)
 
 
-async def _patched_tags(scope: WriteScope, post: Post, patch: TagListPatch) -> list[UUID]:
+async def _find_tags(scope: WriteScope, patch: TagListPatch) -> TagFinder:
+    """Find or create the tags of a patch, before the post is locked."""
     finder = TagFinder(scope)
     given = [*(patch.set or ()), *patch.add]
-    reject_if_any(await finder.load(given))
-    await finder.load(patch.remove)  # what is not there cannot be on the post
+    await finder.load([*given, *patch.remove])
+    # What is to be removed and is not there cannot be on the post.
+    reject_if_any(finder.missing(given))
     await finder.create(given)
+    return finder
+
+
+def _patched_tags(finder: TagFinder, post: Post, patch: TagListPatch) -> list[UUID]:
+    given = [*(patch.set or ()), *patch.add]
     removed = finder.ids_of(patch.remove)
     kept = [] if patch.set is not None else [link.tag_id for link in post.post_tags]
     tag_ids = [id_ for id_ in dict.fromkeys([*kept, *finder.ids_of(given)]) if id_ not in removed]
@@ -235,12 +247,13 @@ async def _change(
 
 
 async def _load(
-    scope: WriteScope, id_: UUID, expected_version: int | None, *, deleted: bool = False
+    scope: WriteScope, id_: UUID, expected_version: int | None, *, deleted: bool = False, locked: bool = True
 ) -> tuple[PostWriteRepository, Post]:
     # Who could not even change a post of their own is told so, whatever there is.
     require(scope.viewer, Action.CHANGE_POST, scope.viewer.id)
     repository = PostWriteRepository(scope)
-    post = await repository.get_for_update(id_, deleted=deleted)
+    get = repository.get_for_update if locked else repository.get
+    post = await get(id_, deleted=deleted)
     if post is None:
         raise not_found("Post", GlobalId("Post", id_).encode())
     require(scope.viewer, Action.CHANGE_POST, post.author_id)

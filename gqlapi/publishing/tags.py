@@ -82,7 +82,7 @@ async def delete_tag(scope: WriteScope, id_: UUID, expected_version: int | None)
     """
     require(scope.viewer, Action.CHANGE_TAG)
     repository = TagWriteRepository(scope)
-    tags = await repository.list_for_update([id_])
+    tags = await repository.list_for_removal([id_])
     if not tags:
         raise not_found("Tag", GlobalId("Tag", id_).encode())
     check_version(tags[0], expected_version)
@@ -110,8 +110,10 @@ async def merge_tags(scope: WriteScope, source_ids: Sequence[UUID], into: UUID) 
         if id_ not in tags
     )
     target = tags.pop(into)
-    await repository.copy_links([*tags.values()], target)
-    await repository.delete([*tags.values()])
+    # A stronger lock: no transaction may link a post to a source any more; `into` can still be linked.
+    sources = await repository.list_for_removal(tags)
+    await repository.copy_links(sources, target)
+    await repository.delete(sources)
     await repository.update(target)
 
 

@@ -12,6 +12,7 @@ from gqlapi.database.dialect import bind_ids, is_one_of
 from gqlapi.database.read_unit import ReadUnit
 from gqlapi.models import ApiToken, RefreshToken, Session, User, UserCredential, Viewer
 from gqlapi.repositories.base import Repository
+from gqlapi.repositories.locks import for_change, skip_locked
 from gqlapi.repositories.records import ApiTokenRecord, Record, SessionRecord
 from gqlapi.repositories.write_scope import WriteScope
 
@@ -153,7 +154,7 @@ class AccountWriteRepository:
 
     async def lock_live_user(self, id_: UUID) -> User | None:
         """Load a user who is not deleted, and lock the row; always before the rows of their sessions."""
-        return (await self._session.scalars(_live_user(id_).with_for_update())).one_or_none()
+        return (await self._session.scalars(for_change(_live_user(id_)))).one_or_none()
 
     async def get_password_time(self, user_id: UUID) -> datetime | None:
         """Read when a user chose their password."""
@@ -179,8 +180,8 @@ class AccountWriteRepository:
     async def get_refresh_token(self, token_hash: str) -> tuple[RefreshToken, Session] | None:
         """Load a refresh token with its session and lock both: parallel uses of one family wait for each other."""
         family = sa.select(RefreshToken.session_id).where(RefreshToken.hash == token_hash)
-        locked = sa.select(Session).where(Session.id.in_(family), Session.expires_at > self._now).with_for_update()
-        session = (await self._session.scalars(locked)).one_or_none()
+        found = sa.select(Session).where(Session.id.in_(family), Session.expires_at > self._now)
+        session = (await self._session.scalars(for_change(found))).one_or_none()
         if session is None:
             return None
         # Read after the lock: it tells whether somebody was faster.
@@ -203,12 +204,7 @@ class AccountWriteRepository:
         """
         expired = (ApiToken.user_id == user_id) & (ApiToken.expires_at < self._now)
         await self._session.execute(sa.delete(ApiToken).where(expired))
-        few = (
-            sa.select(Session.id)
-            .where(Session.expires_at < self._now)
-            .limit(PRUNED_WITH_EACH_SIGN_IN)
-            .with_for_update(skip_locked=True)
-        )
+        few = skip_locked(sa.select(Session.id).where(Session.expires_at < self._now).limit(PRUNED_WITH_EACH_SIGN_IN))
         surplus = (
             # Only what goes on: of what has expired, others may have locked a few, and wait for this transaction.
             sa.select(Session.id)

@@ -15,7 +15,7 @@ from gqlapi.database.read_unit import ReadUnit
 from gqlapi.database.types import utc_now
 from gqlapi.errors import Forbidden
 from gqlapi.models import ANONYMOUS, Viewer
-from gqlapi.repositories.conditions import Condition, Filterable
+from gqlapi.repositories.conditions import Condition, Filterable, FoldedKeys
 from gqlapi.repositories.pages import Ordering, PageRequest, RecordPage
 from gqlapi.repositories.records import Record
 
@@ -31,6 +31,7 @@ class ReadScope:
     viewer: Viewer = ANONYMOUS
     now: datetime = field(default_factory=utc_now)
     selected: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    folded_keys: FoldedKeys = field(default_factory=FoldedKeys, compare=False)
 
 
 class Repository(Generic[R]):

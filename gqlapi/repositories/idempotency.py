@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from gqlapi.database.dialect import insert_for
 from gqlapi.models import IdempotencyKey
+from gqlapi.repositories.locks import skip_locked
 
 # What one write cleans up of what others left.
 PRUNED_WITH_EACH_WRITE = 10
@@ -45,11 +46,8 @@ class IdempotencyRepository:
         is_old = IdempotencyKey.created_at < before
         await self._session.execute(sa.delete(IdempotencyKey).where(is_key, is_old))
         # Rows that another transaction is deleting are left to it: nobody waits for housekeeping.
-        few = (
-            sa.select(IdempotencyKey.user_id, IdempotencyKey.key)
-            .where(is_old)
-            .limit(PRUNED_WITH_EACH_WRITE)
-            .with_for_update(skip_locked=True)
+        few = skip_locked(
+            sa.select(IdempotencyKey.user_id, IdempotencyKey.key).where(is_old).limit(PRUNED_WITH_EACH_WRITE)
         )
         rows = sa.tuple_(IdempotencyKey.user_id, IdempotencyKey.key).in_(few)
         await self._session.execute(sa.delete(IdempotencyKey).where(rows))

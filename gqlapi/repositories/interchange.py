@@ -10,6 +10,7 @@ from sqlalchemy.orm import selectinload, undefer
 
 from gqlapi.database.read_unit import ReadUnit
 from gqlapi.models import Post, PostTag, Tag, User, UserRole
+from gqlapi.repositories.locks import for_change
 
 PAGE_SIZE = 200
 
@@ -34,9 +35,8 @@ class ImportRepository:
             sa.select(Post)
             .where(Post.slug == slug)
             .options(selectinload(Post.post_tags), undefer(Post.markdown), undefer(Post.text))
-            .with_for_update(of=Post)
         )
-        return (await self._session.scalars(statement)).one_or_none()
+        return (await self._session.scalars(for_change(statement, of=Post))).one_or_none()
 
     async def get_user_by_key(self, username_key: str) -> User | None:
         """Load a user by the folded name."""

@@ -5,7 +5,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
@@ -20,15 +20,28 @@ R = TypeVar("R", bound=Record)
 DIGEST_LENGTH = 6
 
 
+# A cursor carries one text at most: a title's key, which takes up to 2,400 bytes.
+MAX_CURSOR_LENGTH = 4_096
+
+
 def _decode_datetime(text: str) -> datetime:
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError(text)
-    return moment
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:  # there is no such year in UTC
+        raise ValueError(text) from None
+
+
+def _decode_text(text: str) -> str:
+    if "\0" in text:  # PostgreSQL stores none
+        raise ValueError(text)
+    return text
 
 
 # How the value of an ordering attribute is read back out of a cursor's JSON.
-DECODERS: dict[type, Callable[[str], Any]] = {UUID: UUID, datetime: _decode_datetime, str: str}
+DECODERS: dict[type, Callable[[str], Any]] = {UUID: UUID, datetime: _decode_datetime, str: _decode_text}
 
 
 DAMAGED = "The cursor is not one that this server made."
@@ -46,6 +59,8 @@ def decode_cursor(cursor: str, digest: str) -> Sequence[Any]:
     Raises:
         InvalidCursor: it is damaged, or carries another digest.
     """
+    if len(cursor) > MAX_CURSOR_LENGTH:
+        raise InvalidCursor(DAMAGED)
     try:
         carried, values = orjson.loads(urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4)))
     except (Base64Error, ValueError, TypeError):

@@ -9,6 +9,7 @@ from sqlalchemy.orm import selectinload, undefer
 from sqlalchemy.orm.attributes import flag_modified
 
 from gqlapi.models import ChangeKind, Post, PostChange, PostTag
+from gqlapi.repositories.locks import for_change
 from gqlapi.repositories.posts import posts_visible_to
 from gqlapi.repositories.search import SearchIndex
 from gqlapi.repositories.slugs import free_slugs
@@ -23,16 +24,20 @@ class PostWriteRepository:
         self._scope = scope
         self._session = scope.session
 
+    async def get(self, id_: UUID, *, deleted: bool = False) -> Post | None:
+        """Load a post that the viewer may see, without a lock."""
+        return (await self._session.scalars(self._visible(id_, deleted=deleted))).one_or_none()
+
     async def get_for_update(self, id_: UUID, *, deleted: bool = False) -> Post | None:
         """Load a post that the viewer may see, with its links and its text, and lock it."""
+        statement = self._visible(id_, deleted=deleted).options(selectinload(Post.post_tags), undefer(Post.text))
+        # What was read before the lock may be out of date.
+        locked = for_change(statement, of=Post).execution_options(populate_existing=True)
+        return (await self._session.scalars(locked)).one_or_none()
+
+    def _visible(self, id_: UUID, *, deleted: bool) -> sa.Select[Post]:
         scope = self._scope
-        statement = (
-            sa.select(Post)
-            .where(Post.id == id_, posts_visible_to(scope.viewer, scope.now, deleted=deleted))
-            .options(selectinload(Post.post_tags), undefer(Post.text))
-            .with_for_update(of=Post)
-        )
-        return (await self._session.scalars(statement)).one_or_none()
+        return sa.select(Post).where(Post.id == id_, posts_visible_to(scope.viewer, scope.now, deleted=deleted))
 
     async def ids_by_slug(self, slugs: Collection[str]) -> dict[str, UUID]:
         """Return the keys of the posts with these slugs, visible or not."""
@@ -71,19 +76,32 @@ class PostWriteRepository:
         # Written whether or not anything differs: each successful mutation is a version.
         flag_modified(post, "updated_at")
         await self._session.flush()
-        links = sa.update(PostTag).where(PostTag.post_id == post.id).values(visible_from=post.visible_from)
+        # Only those that change: PostgreSQL checks the foreign keys of a row that one transaction writes twice, and
+        # would lock its tag after the post.
+        is_stale = (PostTag.post_id == post.id) & PostTag.visible_from.is_distinct_from(post.visible_from)
+        links = sa.update(PostTag).where(is_stale).values(visible_from=post.visible_from)
         await self._session.execute(links.execution_options(synchronize_session=False))
         await self._tell([post], kind)
 
     async def replace_tags(self, post: Post, tag_ids: Sequence[UUID]) -> None:
-        """Link a locked post to these tags, in this order, and to no others."""
-        await self._session.execute(sa.delete(PostTag).where(PostTag.post_id == post.id))
-        rows = [
-            {"post_id": post.id, "tag_id": id_, "position": position, "visible_from": post.visible_from}
-            for position, id_ in enumerate(tag_ids)
-        ]
-        if rows:
-            await self._session.execute(sa.insert(PostTag), rows)
+        """Link a locked post to these tags, in this order, and to no others.
+
+        Existing links are not inserted again: that would lock their tags after the post.
+        """
+        places = {id_: place for place, id_ in enumerate(tag_ids)}
+        known = {link.tag_id: link.position for link in post.post_tags}
+        links, removed = PostTag.metadata.tables[PostTag.__tablename__], known.keys() - places.keys()
+        if removed:
+            is_removed = (links.c.post_id == post.id) & links.c.tag_id.in_(removed)
+            await self._session.execute(sa.delete(links).where(is_removed))
+        moved = [{"id": id_, "place": place} for id_, place in places.items() if known.get(id_, place) != place]
+        if moved:
+            is_moved = (links.c.post_id == post.id) & (links.c.tag_id == sa.bindparam("id"))
+            await self._session.execute(sa.update(links).where(is_moved).values(position=sa.bindparam("place")), moved)
+        added = [{"tag_id": id_, "position": place} for id_, place in places.items() if id_ not in known]
+        if added:
+            shared = {"post_id": post.id, "visible_from": post.visible_from}
+            await self._session.execute(sa.insert(links), [{**shared, **row} for row in added])
 
     async def index(self, post: Post) -> None:
         """Let the search find what the post says now."""

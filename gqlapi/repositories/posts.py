@@ -14,8 +14,9 @@ from gqlapi.database.search import found_ids
 from gqlapi.database.types import enum_column_type
 from gqlapi.errors import Forbidden, Unauthenticated
 from gqlapi.models import Post, PostState, PostStatus, PostTag, Tag, User, Viewer
+from gqlapi.models.post import MAX_POST_SLUG_LENGTH, MAX_TITLE_KEY_LENGTH, MAX_TITLE_LENGTH
 from gqlapi.repositories.base import ReadScope, Repository
-from gqlapi.repositories.conditions import Compare, Filterable, Operator, Related
+from gqlapi.repositories.conditions import Compare, Filterable, Operator, Related, TextKey
 from gqlapi.repositories.pages import Ordering, PageRequest, RecordPage
 from gqlapi.repositories.records import PostRecord
 from gqlapi.repositories.tags import TagRepository
@@ -83,10 +84,14 @@ class PostRepository(Repository[PostRecord]):
         return Filterable(
             self.scope.dialect_name,
             self.columns,
-            folded={"slug": POSTS.slug, "title": POSTS.title_key},
+            texts={
+                "slug": TextKey(POSTS.slug, MAX_POST_SLUG_LENGTH, MAX_POST_SLUG_LENGTH),
+                "title": TextKey(POSTS.title_key, MAX_TITLE_LENGTH, MAX_TITLE_KEY_LENGTH),
+            },
             nullable=frozenset({"published_at"}),
             special={"status": self._has_status, "search": self._is_found},
             related=self._has_related,
+            keys=self.scope.folded_keys,
         )
 
     def column(self, attribute: str) -> sa.ColumnElement[Any]:

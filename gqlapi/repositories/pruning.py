@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gqlapi.models import ApiToken, IdempotencyKey, PostChange, RefreshToken, Session
+from gqlapi.repositories.locks import skip_locked
 
 BATCH_SIZE = 1_000
 IDEMPOTENCY_KEPT_FOR = timedelta(hours=24)
@@ -37,7 +38,7 @@ async def prune_batch(session: AsyncSession, kind: Prunable, *, now: datetime, c
     }[kind]
     columns: tuple[Any, ...] = keys
     # Rows that a server is deleting at this moment are left to it.
-    few = sa.select(*columns).where(expired).order_by(*columns).limit(BATCH_SIZE).with_for_update(skip_locked=True)
+    few = skip_locked(sa.select(*columns).where(expired).order_by(*columns).limit(BATCH_SIZE))
     target: Any = sa.tuple_(*columns) if len(columns) > 1 else columns[0]
     statement = sa.delete(columns[0].class_).where(target.in_(few)).returning(columns[0])
     return len((await session.execute(statement)).all())

@@ -76,7 +76,7 @@ class SearchRequest:
 def after_cursor(hits: Sequence[Hit], cursor: tuple[float, UUID]) -> int:
     """Return the index of the first hit after a cursor: after its row, or where that stood if it is gone.
 
-    Scores on SQLite depend on the whole corpus, so the row itself is the better mark.
+    A row that has changed has another score, so the row itself is the better mark.
     """
     score_, id_ = cursor
     for index, hit in enumerate(hits):
@@ -116,18 +116,24 @@ class SearchRepository:
         return {row[0]: (row[1], row[2] or "") for row in rows}
 
     def _candidates(self, kind: Kind, query: SearchQuery) -> sa.Select[Any]:
-        """Rank the newest hits of one kind: ranking is linear in the number of hits, hence the cap."""
+        """Rank the newest hits of one kind; the cap bounds the time, which is linear in the number of hits.
+
+        Hidden rows are filtered out before the cap, so that they displace no visible ones.
+        """
         dialect_name, repository = self._scope.dialect_name, self._repositories[kind]
         identity = repository.columns["id"]
         newest = (
-            sa.select(score(dialect_name, query).label("score"), DOCUMENTS.c.node_id, DOCUMENTS.c.kind)
+            sa.select(DOCUMENTS.c.node_id)
             .select_from(from_documents(dialect_name).join(identity.table, identity == DOCUMENTS.c.node_id))
             .where(matches(dialect_name, query), repository.visible())
             .order_by(DOCUMENTS.c.node_id.desc())
             .limit(MAX_CANDIDATES)
             .subquery()
         )
-        return sa.select(newest)
+        # Joined again, so that only the texts of the newest are read.
+        return sa.select(score(dialect_name, query).label("score"), DOCUMENTS.c.node_id, DOCUMENTS.c.kind).select_from(
+            newest.join(from_documents(dialect_name), newest.c.node_id == DOCUMENTS.c.node_id)
+        )
 
 
 TEXT_ATTRIBUTES = {

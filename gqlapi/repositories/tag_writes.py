@@ -9,6 +9,7 @@ from sqlalchemy.orm.attributes import flag_modified
 
 from gqlapi.database.dialect import insert_for
 from gqlapi.models import Post, PostTag, Tag
+from gqlapi.repositories.locks import for_change, for_reference, for_removal
 from gqlapi.repositories.search import SearchIndex
 from gqlapi.repositories.write_scope import WriteScope
 
@@ -25,14 +26,16 @@ class TagWriteRepository:
         self._insert = insert_for(scope.dialect_name)
 
     async def list_for_update(self, ids: Collection[UUID]) -> list[Tag]:
-        """Load tags and lock them, always in the order of their ids, so that two transactions never deadlock."""
-        statement = sa.select(Tag).where(Tag.id.in_(ids)).order_by(Tag.id).with_for_update()
-        return [*(await self._session.scalars(statement.execution_options(populate_existing=True)))]
+        """Load tags and lock them, in the order of their ids."""
+        return await self._list(for_change(sa.select(Tag).where(Tag.id.in_(ids)).order_by(Tag.id)))
+
+    async def list_for_removal(self, ids: Collection[UUID]) -> list[Tag]:
+        """Load tags and lock them before their deletion, in the order of their ids."""
+        return await self._list(for_removal(sa.select(Tag).where(Tag.id.in_(ids)).order_by(Tag.id)))
 
     async def get_by_slug_for_update(self, slug: str) -> Tag | None:
         """Load a tag by its slug and lock it."""
-        statement = sa.select(Tag).where(Tag.slug == slug).with_for_update()
-        return (await self._session.scalars(statement)).one_or_none()
+        return (await self._session.scalars(for_change(sa.select(Tag).where(Tag.slug == slug)))).one_or_none()
 
     async def get_by_name_key(self, name_key: str) -> Tag | None:
         """Load a tag by its folded name."""
@@ -41,9 +44,9 @@ class TagWriteRepository:
     async def list_by_any_key(
         self, *, ids: Collection[UUID], slugs: Collection[str], name_keys: Collection[str]
     ) -> list[Tag]:
-        """Load all tags that one of the keys names, in one statement."""
+        """Load all tags that one of the keys names, in one statement, and keep them from being deleted."""
         is_named = sa.or_(Tag.id.in_(ids), Tag.slug.in_(slugs), Tag.name_key.in_(name_keys))
-        return [*(await self._session.scalars(sa.select(Tag).where(is_named)))]
+        return await self._list(for_reference(sa.select(Tag).where(is_named).order_by(Tag.id)))
 
     def savepoint(self) -> AsyncSessionTransaction:
         """Open a savepoint, which a failure inside goes back to; what was changed before it is written first."""
@@ -94,7 +97,7 @@ class TagWriteRepository:
         """
         is_source = LINKS.tag_id.in_([tag.id for tag in sources])
         posts = sa.select(LINKS.post_id).where(is_source)
-        await self._session.execute(sa.select(Post.id).where(Post.id.in_(posts)).order_by(Post.id).with_for_update())
+        await self._session.execute(for_change(sa.select(Post.id).where(Post.id.in_(posts)).order_by(Post.id)))
         copies = (
             sa.select(
                 LINKS.post_id,
@@ -107,3 +110,7 @@ class TagWriteRepository:
         )
         names = ["post_id", "tag_id", "position", "visible_from"]
         await self._session.execute(self._insert(PostTag).from_select(names, copies).on_conflict_do_nothing())
+
+    async def _list(self, statement: sa.Select[Tag]) -> list[Tag]:
+        # What was read before the lock may be out of date.
+        return [*(await self._session.scalars(statement.execution_options(populate_existing=True)))]

@@ -9,8 +9,9 @@ import sqlalchemy as sa
 
 from gqlapi.database.dialect import bind_ids, is_one_of
 from gqlapi.models import PostTag, Tag
+from gqlapi.models.tag import MAX_TAG_NAME_KEY_LENGTH, MAX_TAG_NAME_LENGTH, MAX_TAG_SLUG_LENGTH
 from gqlapi.repositories.base import Repository
-from gqlapi.repositories.conditions import Filterable
+from gqlapi.repositories.conditions import Filterable, TextKey
 from gqlapi.repositories.records import TagRecord
 
 TAGS = Tag.__table__.c
@@ -29,7 +30,11 @@ class TagRepository(Repository[TagRecord]):
 
     def filterable(self) -> Filterable:
         """Say what can be filtered; slugs are folded when they are written."""
-        return Filterable(self.scope.dialect_name, self.columns, folded={"slug": TAGS.slug, "name": TAGS.name_key})
+        texts = {
+            "slug": TextKey(TAGS.slug, MAX_TAG_SLUG_LENGTH, MAX_TAG_SLUG_LENGTH),
+            "name": TextKey(TAGS.name_key, MAX_TAG_NAME_LENGTH, MAX_TAG_NAME_KEY_LENGTH),
+        }
+        return Filterable(self.scope.dialect_name, self.columns, texts=texts, keys=self.scope.folded_keys)
 
     async def list_by_post_ids(self, ids: Sequence[UUID]) -> list[list[TagRecord]]:
         """Read the tags of each post, in the author's order, in the order of `ids`."""

@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm.attributes import flag_modified
 
 from gqlapi.models import ApiToken, IdempotencyKey, Session, User, UserCredential
+from gqlapi.repositories.locks import for_change, for_removal
 from gqlapi.repositories.search import SearchIndex
 from gqlapi.repositories.write_scope import WriteScope
 
@@ -18,15 +19,16 @@ class UserWriteRepository:
         self._session = scope.session
         self._now = scope.now
 
-    async def get_for_update(self, id_: UUID) -> User | None:
-        """Load a user who is not deleted, and lock the row."""
-        statement = sa.select(User).where(User.id == id_, User.deleted_at.is_(None)).with_for_update()
-        return (await self._session.scalars(statement)).one_or_none()
+    async def get_for_update(self, id_: UUID, *, removal: bool = False) -> User | None:
+        """Load a user who is not deleted, and lock the row; `removal`: because the user is going to be deleted."""
+        statement = sa.select(User).where(User.id == id_, User.deleted_at.is_(None))
+        locked = for_removal(statement) if removal else for_change(statement)
+        return (await self._session.scalars(locked)).one_or_none()
 
     async def get_by_username_key(self, username_key: str) -> User | None:
         """Load a user who is not deleted by their folded name, and lock the row."""
         statement = sa.select(User).where(User.username_key == username_key, User.deleted_at.is_(None))
-        return (await self._session.scalars(statement.with_for_update())).one_or_none()
+        return (await self._session.scalars(for_change(statement))).one_or_none()
 
     async def list_by_keys(self, username_key: str, email_key: str | None) -> list[User]:
         """Load the users who have the folded name or the folded address."""

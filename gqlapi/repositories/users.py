@@ -7,8 +7,9 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from gqlapi.models import User
+from gqlapi.models.user import MAX_USERNAME_KEY_LENGTH, MAX_USERNAME_LENGTH
 from gqlapi.repositories.base import Repository
-from gqlapi.repositories.conditions import Filterable
+from gqlapi.repositories.conditions import Filterable, TextKey
 from gqlapi.repositories.records import UserRecord
 
 USERS = User.__table__.c
@@ -26,7 +27,8 @@ class UserRepository(Repository[UserRecord]):
 
     def filterable(self) -> Filterable:
         """Say what can be filtered."""
-        return Filterable(self.scope.dialect_name, self.columns, folded={"username": USERS.username_key})
+        texts = {"username": TextKey(USERS.username_key, MAX_USERNAME_LENGTH, MAX_USERNAME_KEY_LENGTH)}
+        return Filterable(self.scope.dialect_name, self.columns, texts=texts, keys=self.scope.folded_keys)
 
     async def list_authors_by_ids(self, ids: Sequence[UUID]) -> list[UserRecord | None]:
         """Read the authors of visible posts, in the order of `ids`: a deleted one is its blanked row."""

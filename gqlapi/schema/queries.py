@@ -7,6 +7,9 @@ import strawberry
 
 from gqlapi import __version__
 from gqlapi.errors import ApiError, BadUserInput
+from gqlapi.models.post import MAX_POST_SLUG_LENGTH
+from gqlapi.models.tag import MAX_TAG_SLUG_LENGTH
+from gqlapi.models.user import MAX_USERNAME_KEY_LENGTH
 from gqlapi.schema.aggregates import PostAggregates, aggregates_field
 from gqlapi.schema.fields import FieldRules, Info, argument, rules_metadata
 from gqlapi.schema.ids import decode_id
@@ -15,9 +18,11 @@ from gqlapi.schema.lists import MAX_PAGE_SIZE, root_list
 from gqlapi.schema.pagination import Connection
 from gqlapi.schema.search import SearchConnection, search_field
 from gqlapi.schema.types import POSTS, TAGS, USERS, Node, Post, Tag, User
-from gqlapi.words import fold
+from gqlapi.words import fold_key
 
 MAX_NODES = 100
+# Of user names and slugs.
+MAX_KEY_LENGTHS = {"User": MAX_USERNAME_KEY_LENGTH, "Post": MAX_POST_SLUG_LENGTH, "Tag": MAX_TAG_SLUG_LENGTH}
 INCLUDE_DELETED = "Also list deleted posts: all for editors and admins, their own for authors, refused for others."
 
 BY = "By exactly one of its unique keys."
@@ -64,12 +69,13 @@ def _check_nodes(*, ids: list[strawberry.ID]) -> int:
 
 
 def _to_key(by: UserKey | PostKey | TagKey, typename: str, attribute: str) -> tuple[str, Any] | None:
-    """Return the column and the value to look for, or None for the id of another type."""
+    """Return the column and the value to look for; None for the id of another type, and a name that is too long."""
     if isinstance(by.id, str):
         global_id = decode_id(by.id)
         return ("id", global_id.id) if global_id.typename == typename else None
     name = by.username if isinstance(by, UserKey) else by.slug
-    return attribute, fold(name or "")
+    key = fold_key(name or "", MAX_KEY_LENGTHS[typename])
+    return None if key is None else (attribute, key)
 
 
 @strawberry.type(description="What there is to know of the server.")

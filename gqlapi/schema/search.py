@@ -16,7 +16,7 @@ from gqlapi.schema.lists import DEFAULT_PAGE_SIZE, check_size
 from gqlapi.schema.pagination import PageInfo
 from gqlapi.schema.pricing import HIGHLIGHT_COST, ROOT, reads_rows
 from gqlapi.schema.scalars import Cursor
-from gqlapi.schema.search_query import highlight, parse_query
+from gqlapi.schema.search_query import Highlighter, parse_query
 from gqlapi.schema.types import Post, Tag, User
 
 ALL_KINDS = [Kind.POST, Kind.USER, Kind.TAG]
@@ -46,9 +46,17 @@ def _highlight(root: Any, info: Info) -> Awaitable[str | None]:
         for kind in {hit.kind for hit in hits}:
             ids = [hit.id for hit in hits if hit.kind is kind]
             texts.update(await context.repositories.search.texts(kind, ids))
-        return [highlight(request.query, *texts.get(hit.id, ("", ""))) for hit in hits]
+        return await _highlight_each(Highlighter(request.query), [texts.get(hit.id, ("", "")) for hit in hits])
 
     return context.loaders.with_arguments(("highlight", request), load).load(edge.hit)
+
+
+async def _highlight_each(highlighter: Highlighter, texts: Sequence[tuple[str, str]]) -> list[str | None]:
+    highlights = []
+    for title, body in texts:
+        highlights.append(highlighter.highlight(title, body))
+        await asyncio.sleep(0)  # a long text takes some milliseconds: other requests run between two of them
+    return highlights
 
 
 @strawberry.type(description="A hit, with its place among the hits.")

@@ -4,9 +4,18 @@ import re
 from collections.abc import Iterator
 from html import escape
 
-from gqlapi.database.search import SearchQuery, Term
+from gqlapi.database.search import MAX_DOCUMENT_LENGTH, SearchQuery, Term
 from gqlapi.errors import BadUserInput
-from gqlapi.words import fold, is_ideograph, is_word_character, words
+from gqlapi.words import (
+    MAX_SHRINKAGE,
+    MAX_WORD_LENGTH,
+    blank_astral_separators,
+    fold,
+    is_word_character,
+    word_end_pattern,
+    word_pattern,
+    words,
+)
 
 MAX_QUERY_LENGTH = 500
 MAX_TERMS = 20
@@ -14,6 +23,15 @@ FRAGMENT_LENGTH = 200
 # What precedes the first hit in a fragment.
 LEAD_LENGTH = 60
 LONG_WORD_LENGTH = 40
+# A word of a search has at most 64 folded characters; a longer written word cannot be equal to one.
+LONGEST_WRITTEN_WORD = MAX_SHRINKAGE * (MAX_WORD_LENGTH + 1)
+# Texts are folded in pieces, until the first hit.
+PIECE_LENGTH = 1_000
+# Folding hardly changes the length of ordinary texts, but makes 18 characters of some; then the search stops early.
+MAX_FOLDED_LENGTH = 2 * MAX_DOCUMENT_LENGTH
+# Charged when a piece is read word by word without a hit: U+FDFA, for example, folds to several words.
+COST_OF_FALSE_HIT = 10 * PIECE_LENGTH
+_ASCII_SEPARATORS = {code_point: " " for code_point in range(128) if not chr(code_point).isalnum()}
 
 # An optional minus, then a phrase in quotes (the closing one may be missing), or whatever stands up to the next space.
 PIECE = re.compile(r'(?P<minus>-?)(?:"(?P<phrase>[^"]*)"?|(?P<bare>[^\s"]+))')
@@ -43,53 +61,87 @@ def _terms(text: str) -> Iterator[Term]:
             yield Term(listed, is_prefix=written.endswith("*"), is_excluded=bool(piece["minus"]))
 
 
-def highlight(query: SearchQuery, title: str, body: str) -> str | None:
-    """Return HTML of the part of the body, else of the title, around the first hit; None where there is none."""
-    wanted = [term for term in query.terms if not term.is_excluded]
-    whole = {word for term in wanted for word in (term.words[:-1] if term.is_prefix else term.words)}
-    prefixes = tuple(term.words[-1] for term in wanted if term.is_prefix)
-    for text in (body, title):
-        hits = [
-            (start, end)
-            for start, end, word in _written_words(text)
-            if word in whole or (prefixes and word.startswith(prefixes))
-        ]
-        if hits:
-            return _mark(text, hits)
-    return None
+class Highlighter:
+    """Marks the words of one search in texts. The time of a call is bounded for any text."""
+
+    def __init__(self, query: SearchQuery) -> None:
+        """Read the words from the terms that are not excluded."""
+        wanted = [term for term in query.terms if not term.is_excluded]
+        self._whole = {word for term in wanted for word in (term.words[:-1] if term.is_prefix else term.words)}
+        self._prefixes = tuple({term.words[-1] for term in wanted if term.is_prefix})
+        # Searched for in a folded text with spaces around its words.
+        self._needles = (*(f" {word} " for word in self._whole), *(f" {prefix}" for prefix in self._prefixes))
+
+    def highlight(self, title: str, body: str) -> str | None:
+        """Return HTML of the part of the body, else of the title, around the first hit; None where there is none."""
+        for text in (body[:MAX_DOCUMENT_LENGTH], title):
+            start = self._first_hit(text)
+            if start is not None:
+                return self._mark(text, start)
+        return None
+
+    def _first_hit(self, text: str) -> int | None:
+        if text.isascii():
+            return self._first_place(f" {text.lower().translate(_ASCII_SEPARATORS)} ")
+        text, budget = blank_astral_separators(text), MAX_FOLDED_LENGTH
+        for start, end in _pieces(text):
+            piece = text[start:end]
+            folded = f" {fold(' '.join(word_pattern().findall(piece)))} "
+            if self._first_place(folded) is not None:
+                for place, _ in self._hits(piece):
+                    return start + place
+                budget -= COST_OF_FALSE_HIT
+            budget -= len(folded)
+            if budget < 0:
+                break
+        return None
+
+    def _first_place(self, spaced: str) -> int | None:
+        """Return the start of the first hit in a folded text that has spaces around its words, one of them in front."""
+        places = (spaced.find(needle) for needle in self._needles)
+        return min((place for place in places if place >= 0), default=None)
+
+    def _hits(self, text: str) -> Iterator[tuple[int, int]]:
+        """Yield start and end of each hit; of a very long word, only the beginning."""
+        for match in word_pattern().finditer(text):
+            word = fold(match[0][:LONGEST_WRITTEN_WORD])
+            if (word in self._whole or word.startswith(self._prefixes)) and is_word_character(match[0][0]):
+                yield match.start(), min(match.end(), match.start() + FRAGMENT_LENGTH)
+
+    def _mark(self, text: str, first: int) -> str:
+        start = _word_boundary(text, max(0, first - LEAD_LENGTH))
+        end = _word_boundary(text, min(len(text), start + FRAGMENT_LENGTH))
+        shown = blank_astral_separators(text[first : max(first, end) + LONGEST_WRITTEN_WORD])
+        hits = [(first + hit_start, first + hit_end) for hit_start, hit_end in self._hits(shown)]
+        end = max(end, hits[0][1])
+        parts, position = ["…" if start else ""], start
+        for hit_start, hit_end in hits:
+            if hit_end <= end:
+                parts += [_line(text[position:hit_start]), "<mark>", _line(text[hit_start:hit_end]), "</mark>"]
+                position = hit_end
+        parts += [_line(text[position:end].rstrip()), "…" if end < len(text) else ""]
+        return "".join(parts)
 
 
-def _written_words(text: str) -> Iterator[tuple[int, int, str]]:
-    """Yield where each word of a text stands, and its folded form."""
+def _pieces(text: str) -> Iterator[tuple[int, int]]:
+    """Yield start and end of the pieces of a text, which is cut between words."""
     start = 0
-    for index, character in enumerate(f"{text} "):
-        inside = index < len(text) and is_word_character(character)
-        alone = inside and is_ideograph(ord(character))
-        if start < index and (alone or not inside):
-            yield start, index, fold(text[start:index])
-        if alone:
-            yield index, index + 1, fold(character)
-        if alone or not inside:
-            start = index + 1
+    while start < len(text):
+        end = start + PIECE_LENGTH
+        following = word_end_pattern().search(text, end)
+        next_start = following.start() if following else len(text)
+        yield start, min(next_start, end + LONGEST_WRITTEN_WORD)
+        start = next_start
 
 
-def _mark(text: str, hits: list[tuple[int, int]]) -> str:
-    text = text.replace("\n", " ")
-    start = _word_boundary(text, max(0, hits[0][0] - LEAD_LENGTH))
-    end = _word_boundary(text, min(len(text), start + FRAGMENT_LENGTH))
-    end = max(end, hits[0][1])
-    parts, position = ["…" if start else ""], start
-    for hit_start, hit_end in hits:
-        if hit_end <= end:
-            parts += [escape(text[position:hit_start]), "<mark>", escape(text[hit_start:hit_end]), "</mark>"]
-            position = hit_end
-    parts += [escape(text[position:end].rstrip()), "…" if end < len(text) else ""]
-    return "".join(parts)
+def _line(text: str) -> str:
+    return escape(text.replace("\n", " "))
 
 
 def _word_boundary(text: str, position: int) -> int:
     """Move back to where a word begins, unless the text has no space for long."""
     if position in {0, len(text)}:
         return position
-    space = text.rfind(" ", max(0, position - LONG_WORD_LENGTH), position)
+    reach = max(0, position - LONG_WORD_LENGTH)
+    space = max(text.rfind(" ", reach, position), text.rfind("\n", reach, position))
     return space + 1 if space >= 0 else position

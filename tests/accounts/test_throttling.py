@@ -1,8 +1,11 @@
 """How attempts are counted: for how long, and what counts as one address."""
 
+import tracemalloc
+
 import pytest
 from pydantic import ValidationError
 
+from gqlapi.accounts import throttling
 from gqlapi.accounts.throttling import AttemptLimits, MovingWindow, Throttle
 from gqlapi.problems import RateLimitedProblem, Rejected
 from gqlapi.settings import Settings
@@ -70,12 +73,55 @@ class TestMovingWindow:
         window.attempt("0")
         clock.now += 30
         window.attempt("x")
-        assert [*window._ends] == ["0", "x"]
+        assert [*window._ends] == [throttling._hash(key) for key in ("0", "x")]
 
     def test_of_zero_lets_nothing_pass(self, clock: Clock) -> None:
         window = MovingWindow("0/hour")
         assert window.attempt("a") == 3600
         assert not window._ends
+
+    def test_takes_a_bounded_memory_for_any_number_of_keys(self) -> None:
+        """Each sign-up counts for an hour, and a client of IPv6 has thousands of networks."""
+        window = MovingWindow("20/hour")
+        tracemalloc.start()
+        try:
+            for number in range(40_000):
+                window.attempt(f"2001:db8:{number:x}::/64")
+            kept, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert kept < 1.1 * throttling.MAX_WINDOW_BYTES
+
+    def test_takes_a_bounded_memory_for_many_attempts_of_long_keys(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(throttling, "MAX_WINDOW_BYTES", 100_000)
+        window = MovingWindow("1000/hour")
+        tracemalloc.start()
+        try:
+            for number in range(30_000):
+                window.attempt(f"{'x' * 10_000}{number % 300}")
+            kept, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert kept < 120_000
+
+    def test_that_is_full_forgets_what_was_attempted_longest_ago(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(throttling, "MAX_WINDOW_BYTES", 10 * (throttling.BYTES_PER_KEY + 8))
+        window = MovingWindow("1/hour")
+        for number in range(25):
+            assert window.attempt(str(number)) == 0
+        assert all(window.attempt(str(number)) > 0 for number in range(15, 25))
+        assert window.attempt("14") == 0
+
+    def test_counts_its_memory_right(self, clock: Clock) -> None:
+        window = MovingWindow("3/minute")
+        for number in range(200):
+            window.attempt(str(number % 7))
+            window.clear(str(number % 5))
+            clock.now += number % 3
+        assert window._bytes == sum(map(throttling._size, window._ends.values()))
+        clock.now += 60
+        window._forget(clock.now)
+        assert (window._bytes, len(window._ends)) == (0, 0)
 
 
 class TestAddress:

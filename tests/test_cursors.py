@@ -1,0 +1,144 @@
+"""Cursors that a client made up: their digest is no secret."""
+
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from gqlapi.models import GlobalId
+from gqlapi.models import global_id as global_ids
+from gqlapi.repositories import pages
+from tests.api import Api
+from tests.factories import make_post, make_tag, make_user, save
+
+ID = "01932c07-209c-7000-8000-000000000000"
+LISTS = (
+    "posts(AFTER, orderBy: [{field: PUBLISHED_AT}])",
+    "posts(AFTER, orderBy: [{field: TITLE, direction: DESC}])",
+    "posts(AFTER, orderBy: [{field: UPDATED_AT}, {field: TITLE}])",
+    "users(AFTER, orderBy: [{field: USERNAME}])",
+    "tags(AFTER, orderBy: [{field: NAME}])",
+    "tags(AFTER, orderBy: [{field: CREATED_AT}])",
+    'search(AFTER, query: "quince")',
+)
+TIMES = (
+    "0001-01-01T00:00:00+23:59",
+    "0001-01-01T00:00:00+00:00",
+    "0001-01-01T00:00:00-00:01",
+    "9999-12-31T23:59:59.999999-14:00",
+    "9999-12-31T23:59:59.999999+00:00",
+    "2026-W01-1T00:00:00Z",
+    "20260101T000000,123456789Z",
+)
+TEXTS = ("", "\0", "a\0b", "\ud800", "x\udfff", "\U0010ffff", "a" * 500, "'", "1", ID, ID.upper(), f"urn:uuid:{ID}")
+numbers = st.integers() | st.floats() | st.sampled_from([2**63, -(2**64), 10**300, 1e-320, float("nan"), float("inf")])
+leaves = st.none() | st.booleans() | numbers | st.text(max_size=20) | st.datetimes().map(datetime.isoformat)
+likely = st.sampled_from([ID, 1.5, None, *TIMES, *TEXTS])
+values = st.lists(likely | leaves | st.recursive(leaves, st.lists, max_leaves=5), max_size=4)
+
+
+def forge(digest: str, text: str) -> str:
+    return urlsafe_b64encode(f'["{digest}",{text}]'.encode()).rstrip(b"=").decode()
+
+
+class Forger:
+    """Sends cursors with the digest of the server's own ones."""
+
+    def __init__(self, api: Api, digests: dict[str, str]) -> None:
+        self.api = api
+        self.digests = digests
+
+    async def codes(self, list_: str, cursor: str, argument: str = "after") -> list[str]:
+        query = f"query($c: Cursor) {{ {list_.replace('AFTER', f'{argument}: $c')} {{ edges {{ cursor }} }} }}"
+        result = await self.api.execute(query, {"c": cursor})
+        return [error["extensions"]["code"] for error in result.get("errors", [])]
+
+
+@pytest.fixture
+async def forger(api: Api) -> Forger:
+    author = make_user()
+    await save(api.database, [author, make_tag(), *(make_post(author, title=f"Quince {n}") for n in range(3))])
+    digests = {}
+    for list_ in LISTS:
+        query = list_.replace("AFTER, ", "")
+        data = await api.data(f"{{ {query} {{ edges {{ cursor }} }} }}")
+        [connection] = data.values()
+        cursor = connection["edges"][0]["cursor"]
+        digests[list_] = json.loads(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))[0]
+    return Forger(api, digests)
+
+
+class TestForgedCursor:
+    @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(list_=st.sampled_from(LISTS), values=values, backward=st.booleans())
+    @example(list_=LISTS[0], values=["0001-01-01T00:00:00+23:59", ID], backward=False)
+    @example(list_=LISTS[0], values=["9999-12-31T23:59:59.999-14:00", ID], backward=True)
+    @example(list_=LISTS[0], values=["0001-01-01T00:00:00+00:00", ID], backward=False)
+    @example(list_=LISTS[1], values=["\0", ID], backward=False)
+    @example(list_=LISTS[1], values=["a\ud800", ID], backward=False)
+    @example(list_=LISTS[3], values=["\0"], backward=True)
+    @example(list_=LISTS[6], values=[float("nan"), ID], backward=False)
+    @example(list_=LISTS[6], values=[float("inf"), ID], backward=False)
+    @example(list_=LISTS[6], values=[10**400, ID], backward=False)
+    async def test_pages_or_is_refused(self, forger: Forger, list_: str, values: list[Any], *, backward: bool) -> None:
+        argument = "before" if backward and not list_.startswith("search") else "after"
+        cursor = forge(forger.digests[list_], json.dumps(values))
+
+        assert await forger.codes(list_, cursor, argument) in ([], ["INVALID_CURSOR"])
+
+    @pytest.mark.parametrize(
+        ("list_", "text"),
+        [
+            (LISTS[0], f'["0001-01-01T00:00:00+23:59","{ID}"]'),
+            (LISTS[0], f'["9999-12-31T23:59:59-00:01","{ID}"]'),
+            (LISTS[1], f'["a\\u0000","{ID}"]'),
+            (LISTS[1], f'["\\ud800","{ID}"]'),
+            (LISTS[1], f'["{"a" * 4_000}","{ID}"]'),
+            (LISTS[3], '["\\u0000"]'),
+            (LISTS[6], f'[NaN,"{ID}"]'),
+            (LISTS[6], f'[1e999,"{ID}"]'),
+            (LISTS[6], f'[{"9" * 1_000},"{ID}"]'),
+            (LISTS[6], f'[1,"{ID}"]'),
+            (LISTS[0], "[" * 1_000 + "]" * 1_000),
+        ],
+    )
+    async def test_is_refused_where_no_row_can_be(self, forger: Forger, list_: str, text: str) -> None:
+        cursor = forge(forger.digests[list_], text)
+
+        assert await forger.codes(list_, cursor) == ["INVALID_CURSOR"]
+
+    async def test_that_is_too_long_is_not_decoded(self, forger: Forger, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(pages, "urlsafe_b64decode", lambda data: pytest.fail(f"{len(data)} bytes are decoded"))
+
+        assert await forger.codes(LISTS[0], "A" * 100_000) == ["INVALID_CURSOR"]
+
+
+class TestCursor:
+    async def test_of_the_longest_title_is_taken(self, api: Api) -> None:
+        # A note that becomes two characters of four bytes each.
+        author = make_user()
+        await save(api.database, [author, *(make_post(author, title="\U0001d15e" * 300) for _ in range(2))])
+        query = "query($c: Cursor) { posts(first: 1, after: $c, orderBy: [{field: TITLE}]) { pageInfo { endCursor } } }"
+        first = (await api.data(query))["posts"]["pageInfo"]["endCursor"]
+        second = (await api.data(query, {"c": first}))["posts"]["pageInfo"]["endCursor"]
+
+        assert len(first) > 3_000
+        assert second not in {first, None}
+
+
+class TestId:
+    def test_that_is_too_long_is_not_decoded(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(global_ids, "urlsafe_b64decode", lambda data: pytest.fail(f"{len(data)} bytes are decoded"))
+
+        with pytest.raises(ValueError, match="not a global id"):
+            global_ids.decode_global_id("A" * 100_000)
+
+    def test_of_the_longest_type_is_taken(self) -> None:
+        id_ = GlobalId("ApiToken", UUID(ID))
+
+        assert global_ids.decode_global_id(id_.encode()) == id_
