@@ -21,8 +21,9 @@ TITLE_WEIGHT, BODY_WEIGHT = 10.0, 1.0
 POSTGRESQL_WEIGHTS = [BODY_WEIGHT / TITLE_WEIGHT, 0.2, 0.4, 1.0]
 # ts_rank's number for "divided by 1 + the logarithm of the number of words".
 DIVIDE_BY_LOGARITHM_OF_LENGTH = 1
-# On SQLite, hits are counted in the first 10,000 characters of a body.
-SCORED_LENGTH = 10_000
+# On SQLite, hits are counted in the first 10,000 characters of a body, and in a part of these if there are several
+# terms: measured for 1,000 bodies of 100,000 characters, 0.2 seconds for one term, 0.8 for twenty (bm25: 3).
+SCORED_LENGTH, MIN_SCORED_LENGTH = 10_000, 1_000
 # On SQLite, a score is divided by 1 for an empty body, by 1.5 for one of this length, and by 2 at most.
 MEDIUM_LENGTH = 2_000.0
 # A phrase never runs from the title into the body.
@@ -185,7 +186,8 @@ def score(dialect_name: str, query: SearchQuery) -> sa.ColumnElement[float]:
 
 
 def _sqlite_score(terms: Sequence[Term]) -> sa.ColumnElement[float]:
-    title, body = _spaced(WORDS.c.title), _spaced(sa.func.substr(WORDS.c.body, 1, SCORED_LENGTH))
+    scored_length = max(MIN_SCORED_LENGTH, SCORED_LENGTH // len(terms))
+    title, body = _spaced(WORDS.c.title), _spaced(sa.func.substr(WORDS.c.body, 1, scored_length))
     weights = [
         most * count / (count + 1.0)
         for term in terms

@@ -1,5 +1,6 @@
 """Highlights: the same as a naive reading of the whole text finds, for a bounded price."""
 
+import asyncio
 import random
 from collections.abc import Iterator
 from html import escape
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from gqlapi.database.search import SearchQuery
 from gqlapi.errors import BadUserInput
 from gqlapi.schema import search_query
+from gqlapi.schema.search import _highlight_each
 from gqlapi.schema.search_query import Highlighter, parse_query
 from gqlapi.words import fold, is_ideograph, is_word_character, words
 
@@ -149,6 +151,24 @@ def count_folded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     monkeypatch.setattr(search_query, "fold", count)
     return folded
+
+
+class TestPage:
+    async def test_lets_other_requests_run_between_two_texts(self) -> None:
+        turns = 0
+
+        async def take_turns() -> None:
+            nonlocal turns
+            while True:
+                turns += 1
+                await asyncio.sleep(0)
+
+        other = asyncio.create_task(take_turns())
+        shown = await _highlight_each(Highlighter(parse_query("zebra")), [("zebra", "")] * 50)
+        other.cancel()
+
+        assert shown == ["<mark>zebra</mark>"] * 50
+        assert turns >= 50
 
 
 class TestParseQuery:
