@@ -105,7 +105,6 @@ class PacedExecutor(StrawberryGraphQLCoreExecutionContext):
         pending: list[int] = []
         shared = item_type, field_details_list, info
         try:
-            await self._pace.turn()
             for index, item in enumerate(items):
                 item_path = path.add_key(index, None)
                 if self.is_awaitable(item):
@@ -123,3 +122,37 @@ class PacedExecutor(StrawberryGraphQLCoreExecutionContext):
         for index, value in zip(pending, await gather_with_cancel(*(completed[i] for i in pending)), strict=True):
             completed[index] = value
         return completed
+
+    async def complete_awaitable_value(
+        self,
+        return_type: GraphQLOutputType,
+        field_details_list: Any,
+        info: GraphQLResolveInfo[Any],
+        path: Path,
+        result: Any,
+        position_context: Any,
+    ) -> Any:
+        """Complete what a resolver awaits, in its turn: one loader may wake hundreds of objects at once."""
+        return await super().complete_awaitable_value(
+            return_type, field_details_list, info, path, self._in_turn(result), position_context
+        )
+
+    async def complete_awaitable_list_item_value(
+        self,
+        item: Any,
+        item_type: GraphQLOutputType,
+        field_details_list: Any,
+        info: GraphQLResolveInfo[Any],
+        item_path: Path,
+        position_context: Any,
+    ) -> Any:
+        """Complete an item that is awaited, in its turn."""
+        return await super().complete_awaitable_list_item_value(
+            self._in_turn(item), item_type, field_details_list, info, item_path, position_context
+        )
+
+    async def _in_turn(self, awaitable: Any) -> Any:
+        value = await awaitable
+        if self._pace.is_over:
+            await self._pace.turn()
+        return value

@@ -1,14 +1,20 @@
 """Bodies of requests: bounded while they arrive, and read as JSON without surprises."""
 
 import json
+import re
 from typing import Any, NoReturn
 
 from starlette.requests import Request
 
+from gqlapi.errors import Code
 from gqlapi.http.failures import HttpFailure, busy
 
 HTTP_BAD_REQUEST = 400
 HTTP_CONTENT_TOO_LARGE = 413
+# `variables` are counted again, by the limit that a setting has.
+MAX_CONTAINERS = 20_000
+# It matches from every quote, up to the end of the data if need be: a match that fails would be tried from each quote.
+JSON_STRING = re.compile(rb'"(?:[^"\\]++|\\.?)*+(?:"|\Z)', re.DOTALL)
 # 64 bodies of the largest size; ordinary ones are a thousandth of it.
 MAX_BYTES_TOGETHER = 64 * 1_048_576
 
@@ -63,14 +69,30 @@ def parse_json(data: str | bytes) -> Any:
     """Read JSON as RFC 8259 defines it.
 
     Raises:
-        HttpFailure: it is not JSON, not UTF-8, nested too deeply, or holds a number too long to read.
+        HttpFailure: it is not JSON, not UTF-8, nested too deeply, has too many objects and lists, or holds a number too
+            long to read.
     """
+    if isinstance(data, bytes) and has_many_containers(data):
+        message = f"The body has over {MAX_CONTAINERS} objects and lists."
+        raise HttpFailure(HTTP_BAD_REQUEST, message, code=Code.LIMIT_EXCEEDED)
     try:
         return json.loads(data, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
         # The body is bytes; the parameters of a URL are text.
         name = "The body" if isinstance(data, bytes) else "`variables` or `extensions`"
         raise HttpFailure(HTTP_BAD_REQUEST, f"{name} is not valid JSON.") from None
+
+
+def has_many_containers(data: bytes) -> bool:
+    """Whether JSON has more objects and lists than a request needs, which take fifty times their length in memory.
+
+    Counted in the text, before anything is made of it; brackets within strings do not count.
+    """
+    return _count_containers(data) > MAX_CONTAINERS and _count_containers(JSON_STRING.sub(b"", data)) > MAX_CONTAINERS
+
+
+def _count_containers(data: bytes) -> int:
+    return data.count(b"[") + data.count(b"{")
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -1,6 +1,6 @@
 """The `variables` of a request, counted as they arrive: before anything is made of them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from graphql import (
@@ -9,6 +9,7 @@ from graphql import (
     GraphQLList,
     GraphQLSchema,
     VariableDefinitionNode,
+    get_named_type,
     get_nullable_type,
     is_input_type,
     type_from_ast,
@@ -19,6 +20,9 @@ from gqlapi.errors import LimitExceeded
 # The deepest filter has 5 levels, the longest list of a filter 500 values.
 MAX_NESTING = 64
 MAX_LIST_LENGTH = 1_000
+# Keys, enum values, times and numbers are shorter.
+MAX_NAME_LENGTH = 400
+TEXTS = frozenset({"String", "ID", "Cursor"})
 
 InputType = GraphQLInputType | None
 Typed = tuple[Any, InputType]
@@ -30,7 +34,7 @@ def check_variables(variables: Mapping[str, Any], types: Mapping[str, InputType]
     Stops at the first limit that is exceeded, so the work is bounded by the limits.
 
     Raises:
-        LimitExceeded: there are too many values, a list is too long, or the values are nested too deeply.
+        LimitExceeded: there are too many values, a list or a name is too long, or the values are nested too deeply.
     """
     level: list[Typed] = [(value, types.get(name)) for name, value in variables.items()]
     count, depth = len(level), 0
@@ -40,6 +44,7 @@ def check_variables(variables: Mapping[str, Any], types: Mapping[str, InputType]
             raise LimitExceeded(f"`variables` is nested deeper than {MAX_NESTING} levels.", limit=MAX_NESTING)
         following: list[Typed] = []
         for value, type_ in level:
+            _check_names(value, type_)
             if not isinstance(value, dict | list):
                 continue
             count += weight(value, type_)
@@ -47,6 +52,16 @@ def check_variables(variables: Mapping[str, Any], types: Mapping[str, InputType]
                 raise LimitExceeded(f"`variables` has over {max_values} values.", limit=max_values)
             following.extend(inner_values(value, type_))
         level = following
+
+
+def _check_names(value: object, type_: InputType) -> None:
+    """Bound what is compared with names and repeated in messages: keys, and texts where no text is expected."""
+    names: Iterable[str] = value if isinstance(value, dict) else ()
+    if isinstance(value, str) and type_ is not None and get_named_type(type_).name not in TEXTS:
+        names = (value,)
+    if any(len(name) > MAX_NAME_LENGTH for name in names):
+        message = f"A name in `variables` has over {MAX_NAME_LENGTH} characters."
+        raise LimitExceeded(message, limit=MAX_NAME_LENGTH)
 
 
 def weight(value: dict[str, Any] | list[Any], type_: InputType) -> int:

@@ -7,9 +7,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from starlette.requests import Request
 
 from gqlapi.database.read_unit import ReadUnit
+from gqlapi.http import body
 from gqlapi.http.body import Bodies
 from gqlapi.http.failures import HttpFailure
 from tests.api import Api, only_error, serve, settings_for
@@ -123,3 +126,40 @@ class TestBody:
             status = await asyncio.wait_for(reader.readline(), 5)
             writer.close()
         assert status.split()[1] == b"413"
+
+
+class TestContainers:
+    @given(
+        data=st.recursive(
+            st.text(max_size=6), lambda inner: st.lists(inner) | st.dictionaries(st.text(max_size=6), inner)
+        )
+    )
+    def test_are_counted_outside_of_strings(self, data: Any) -> None:
+        text = json.dumps(data).encode()
+        outside = body.JSON_STRING.sub(b"", text)
+        assert outside.count(b"[") + outside.count(b"{") == count_containers(data)
+
+    @pytest.mark.parametrize("content", [b'{"a":[' + b"[]," * 30_000 + b"1]}", b"[" * 30_000, b'{"a":' * 30_000])
+    async def test_are_too_many_before_anything_is_parsed(
+        self, sqlite_url: str, content: bytes, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("gqlapi.http.body.json", None)
+        async with serve_sqlite(sqlite_url) as api:
+            response = await api.http.post("/graphql", content=content, headers={"Content-Type": "application/json"})
+        assert (response.status_code, only_error(response)["extensions"]["code"]) == (400, "LIMIT_EXCEEDED")
+
+    async def test_within_texts_are_none(self, sqlite_url: str) -> None:
+        async with serve_sqlite(sqlite_url) as api:
+            query = "query ($t: String!) { search(query: $t) { totalCount } }"
+            error = only_error(await api.post(query, {"t": '[{"\\' * 30_000}))
+        assert error["extensions"]["code"] == "BAD_USER_INPUT"
+
+    def test_of_a_string_without_an_end_are_counted_in_linear_time(self) -> None:
+        for text in (b'\\"' * 400_000, b"\\" * 800_001, b'"' * 800_001):
+            assert not body.has_many_containers(b'"' + text + b"[")
+
+
+def count_containers(data: Any) -> int:
+    if isinstance(data, str):
+        return 0
+    return 1 + sum(map(count_containers, data.values() if isinstance(data, dict) else data))

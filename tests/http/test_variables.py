@@ -145,3 +145,18 @@ class TestEffort:
         query = in_fields(20, "posts(filter: {title: {eq: $v}}) { nodes { id } }", "$v: String")
         await server.data(query, {"v": "some text"})
         assert searched == ["some text"]
+
+
+class TestNames:
+    @pytest.mark.parametrize(
+        ("query", "value"),
+        [
+            (POSTS, {"x" * 401: 1}),
+            (POSTS, {"status": ["DRAFT" * 100]}),
+            (POSTS, {"createdAt": {"eq": "2" * 401}}),
+            ("query ($v: Int) { posts(first: $v) { totalCount } }", "1" * 401),
+        ],
+    )
+    async def test_are_bounded_before_they_are_compared(self, server: Api, query: str, value: Any) -> None:
+        [error] = (await server.execute(query, {"v": value}))["errors"]
+        assert error["extensions"] == {"code": "LIMIT_EXCEEDED", "limit": 400}
