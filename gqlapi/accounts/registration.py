@@ -106,9 +106,14 @@ def check_email(email: str, path: tuple[str, ...]) -> Iterator[Problem]:
 
 
 def login_key(login: str) -> str:
-    """Return the folded name or address that a person signs in with, as signing up made it of the same text."""
+    """Return the folded name or address that a person signs in with, as signing up made it of the same text.
+
+    The key of a login that is too long for anybody is empty, which is nobody's.
+    """
     login = login.strip()
-    if "@" in login and len(login) <= MAX_EMAIL_LENGTH:
+    if len(login) > MAX_EMAIL_LENGTH:
+        return ""
+    if "@" in login:
         try:
             return fold(_normalized(login))
         except EmailNotValidError:

@@ -3,18 +3,20 @@
 from collections.abc import Iterator
 
 from gqlapi.checks import check_line, invalid, required, too_long
-from gqlapi.problems import Path, Problem
+from gqlapi.content import MAX_MARKDOWN_LENGTH, HtmlTooLong, Unrenderable
+from gqlapi.problems import Path, Problem, ProblemCode, ValidationProblem
 from gqlapi.words import fold, slug_of
 
 MAX_TITLE_LENGTH = 300
 MAX_TITLE_KEY_LENGTH = 600
-MAX_MARKDOWN_LENGTH = 100_000
 MAX_POST_SLUG_LENGTH = 200
 MAX_TAG_SLUG_LENGTH = 100
 MAX_TAG_NAME_LENGTH = 100
 # NFKC makes up to 18 characters of one; an index row of PostgreSQL holds 2,700 bytes.
 MAX_NAME_KEY_LENGTH = 600
 MAX_DESCRIPTION_LENGTH = 2_000
+# Folding composes up to four characters into one: what is longer than this cannot become short enough.
+MAX_SPELLING_FACTOR = 4
 MAX_TAGS_PER_POST = 20
 
 
@@ -40,12 +42,18 @@ def check_markdown(markdown: str, path: Path) -> Iterator[Problem]:
         yield too_long(path, MAX_MARKDOWN_LENGTH)
 
 
+def unrenderable(path: Path, reason: Unrenderable) -> Problem:
+    """Return the problem of Markdown that cannot be rendered."""
+    code = ProblemCode.TOO_LONG if isinstance(reason, HtmlTooLong) else ProblemCode.INVALID
+    return ValidationProblem(code=code, message=str(reason), path=path)
+
+
 def check_slug(slug: str, path: Path, most: int) -> Iterator[Problem]:
     """Check a slug that a client chose."""
-    folded = fold(slug)
+    folded = fold(slug[: MAX_SPELLING_FACTOR * most])
     if not folded:
         yield required(path)
-    elif len(folded) > most:
+    elif len(slug) > MAX_SPELLING_FACTOR * most or len(folded) > most:
         yield too_long(path, most)
     elif slug_of(folded, most) != folded:
         yield invalid(
