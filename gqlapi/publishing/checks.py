@@ -50,10 +50,13 @@ def unrenderable(path: Path, reason: Unrenderable) -> Problem:
 
 def check_slug(slug: str, path: Path, most: int) -> Iterator[Problem]:
     """Check a slug that a client chose."""
-    folded = fold(slug[: MAX_SPELLING_FACTOR * most])
+    if len(slug) > MAX_SPELLING_FACTOR * most:
+        yield too_long(path, most)
+        return
+    folded = fold(slug)
     if not folded:
         yield required(path)
-    elif len(slug) > MAX_SPELLING_FACTOR * most or len(folded) > most:
+    elif len(folded) > most:
         yield too_long(path, most)
     elif slug_of(folded, most) != folded:
         yield invalid(
