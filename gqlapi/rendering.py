@@ -7,7 +7,7 @@ from uuid import UUID
 from gqlapi.content import RENDERER_VERSION, Unrenderable
 from gqlapi.database.unit import Database
 from gqlapi.repositories.post_content import PostContent, PostContentRepository, StalePost
-from gqlapi.work_pool import POOL
+from gqlapi.work_pool import COMMAND_POOL
 
 # Of posts that are in memory at once; a batch has at least one.
 BATCH_SIZE, BATCH_LENGTH = 200, 4_000_000
@@ -69,7 +69,7 @@ class _Run:
 
     async def _render(self, post: StalePost) -> PostContent | None:
         try:
-            return await POOL.run(lambda checkpoint: PostContent.of(post.markdown, checkpoint))
+            return await COMMAND_POOL.run(lambda checkpoint: PostContent.of(post.markdown, checkpoint))
         except Unrenderable as reason:
             self.result.kept[post.slug] = str(reason)
             return None

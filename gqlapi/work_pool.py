@@ -13,8 +13,8 @@ from gqlapi.errors import Unavailable
 THREADS = 2
 # Each may keep a megabyte of text; what would wait longer than its request may take is refused at once.
 QUEUE_SIZE = 50
-# Long enough for a waiting event loop to run: without it, each of its turns waits for the switch interval of 5 ms.
-YIELD_SECONDS = 0.000_05
+# The event loop may run so often, for so long at least; else each of its turns waits for the switch interval of 5 ms.
+YIELD_EVERY_SECONDS, YIELD_SECONDS = 0.002, 0.000_05
 T = TypeVar("T")
 
 
@@ -29,8 +29,9 @@ class WorkPool:
     its caller has been cancelled. What still waits then is dropped.
     """
 
-    def __init__(self, threads: int = THREADS, queue_size: int = QUEUE_SIZE) -> None:
-        """Prepare the threads; they start with the first work."""
+    def __init__(self, threads: int = THREADS, queue_size: int = QUEUE_SIZE, *, yields: bool = True) -> None:
+        """Prepare the threads; they start with the first work. `yields`: beside it, requests need the event loop."""
+        self._yields = yields
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="work")
         self._max_pending = threads + queue_size
         self._pending = 0
@@ -43,11 +44,15 @@ class WorkPool:
             Unavailable: too much work is waiting.
         """
         is_cancelled = threading.Event()
+        last_yield = time.monotonic()
 
         def checkpoint() -> None:
+            nonlocal last_yield
             if is_cancelled.is_set():
                 raise Ended
-            time.sleep(YIELD_SECONDS)
+            if self._yields and time.monotonic() - last_yield > YIELD_EVERY_SECONDS:
+                time.sleep(YIELD_SECONDS)
+                last_yield = time.monotonic()
 
         running = self._submit(lambda: work(checkpoint))
         try:
@@ -71,3 +76,5 @@ class WorkPool:
 
 
 POOL = WorkPool()
+# Of a command, in which nobody else waits for the event loop.
+COMMAND_POOL = WorkPool(threads=1, yields=False)

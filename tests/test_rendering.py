@@ -111,7 +111,7 @@ class TestBatches:
                 checked_out.append(pool.checkedout())
                 return await super().run(work)
 
-        monkeypatch.setattr(rendering, "POOL", Recorder())
+        monkeypatch.setattr(rendering, "COMMAND_POOL", Recorder())
 
         await render_again(api.database)
 
@@ -148,7 +148,7 @@ class TestChangesInBetween:
 
         test = self
         monkeypatch.setattr(PostContentRepository, "list_stale", read_and_change)
-        monkeypatch.setattr(rendering, "POOL", Changing())
+        monkeypatch.setattr(rendering, "COMMAND_POOL", Changing())
         return changed
 
     async def test_are_kept(self, api: Api, posts: list[Post], monkeypatch: pytest.MonkeyPatch) -> None:

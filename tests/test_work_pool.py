@@ -69,25 +69,35 @@ class TestRun:
         assert await asyncio.gather(*tasks) == [0, 1, 2]
         assert await pool.run(gate.work(4)) == 4
 
-    async def test_leaves_the_event_loop_its_turns(self) -> None:
-        turns = [0]
-        pauses = 500
+    @pytest.mark.parametrize(("yields", "turns"), [(True, 3), (False, 0)])
+    async def test_leaves_the_event_loop_its_turns(
+        self, monkeypatch: pytest.MonkeyPatch, *, yields: bool, turns: int
+    ) -> None:
+        """Where requests wait, once each two milliseconds."""
+        clock = Clock()
+        monkeypatch.setattr("gqlapi.work_pool.time", clock)
 
-        def compute(checkpoint: Checkpoint) -> int:
-            before = turns[0]
-            for _ in range(pauses):
-                sum(range(5_000))
+        def compute(checkpoint: Checkpoint) -> None:
+            for milliseconds in (1, 1.5, 1, 1.5, 0.1, 5, 0):
+                clock.now += milliseconds / 1_000
                 checkpoint()
-            return turns[0] - before
 
-        async def turn() -> None:
-            while True:
-                turns[0] += 1
-                await asyncio.sleep(0)
+        await WorkPool(yields=yields).run(compute)
+        assert len(clock.pauses) == turns
 
-        turning = asyncio.create_task(turn())
-        assert await WorkPool(threads=1).run(compute) > pauses / 2
-        turning.cancel()
+
+class Clock:
+    """Stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = 1_000.0
+        self.pauses: list[float] = []
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.pauses.append(seconds)
 
 
 class TestCancellation:

@@ -16,7 +16,7 @@ from gqlapi.interchange.writing import BlogWriter, FileOutcome, RenderedArticle,
 from gqlapi.progress import Report
 from gqlapi.publishing.checks import MAX_POST_SLUG_LENGTH
 from gqlapi.repositories.post_content import PostContent
-from gqlapi.work_pool import POOL
+from gqlapi.work_pool import COMMAND_POOL
 
 # Of files that are in memory at once; a batch has at least one.
 FILES_PER_TRANSACTION, TEXT_PER_TRANSACTION = 50, 1_000_000
@@ -94,7 +94,7 @@ class _Reader:
         batch: list[RenderedArticle | FileOutcome] = []
         length = 0
         for path in paths:
-            item = await POOL.run(partial(self._read, path))
+            item = await COMMAND_POOL.run(partial(self._read, path))
             batch.append(item)
             length += len(item.article.markdown) if isinstance(item, RenderedArticle) else 0
             if length >= TEXT_PER_TRANSACTION:
