@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
+from gqlapi import content
 from gqlapi.content import MAX_MARKDOWN_LENGTH, HtmlTooLong, TooComplex, Unrenderable, max_html_length, render
 from gqlapi.content.effort import FREE_STEPS, STEPS_PER_CHARACTER, STEPS_PER_PAUSE, Effort
 from gqlapi.content.nesting import MAX_COPIES, check_nesting
@@ -95,6 +96,22 @@ class TestBounds:
     @given(markdown=st.text())
     def test_holds_for_any_text(self, markdown: str) -> None:
         assert_bounded(markdown)
+
+
+class TestLength:
+    def test_is_checked_before_the_html_is_sanitised(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(content, "MAX_HTML_FACTOR", 5)
+        monkeypatch.setattr(content, "FREE_HTML", 0)
+        monkeypatch.setattr(content, "nh3", None)
+        with pytest.raises(HtmlTooLong):
+            render(">\n\n" * 1_000)
+
+    def test_is_checked_after_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        markdown = "[]()" * 1_000
+        assert len(MarkdownIt("commonmark").render(markdown)) < 10 * len(markdown) < len(render(markdown).html)
+        monkeypatch.setattr(content, "FREE_HTML", 0)
+        with pytest.raises(HtmlTooLong):
+            render(markdown)
 
 
 def assert_bounded(markdown: str) -> None:

@@ -1,5 +1,7 @@
 """Long texts: what is indexed of them, what is folded of them, and what is refused."""
 
+import asyncio
+import time
 import unicodedata
 from typing import Any
 
@@ -8,11 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gqlapi import words as words_module
-from gqlapi.content import MAX_MARKDOWN_LENGTH
+from gqlapi.content import MAX_MARKDOWN_LENGTH, Checkpoint, RenderedContent
 from gqlapi.database.search import MAX_INDEX_BYTES, SLICE_LENGTH, WORD_OVERHEAD, Indexed, PreparedText
 from gqlapi.models import User
+from gqlapi.repositories import post_content
 from gqlapi.words import MAX_WORD_LENGTH, words
-from tests.api import Api
+from gqlapi.work_pool import POOL, Ended
+from tests.api import Api, serve, settings_for
 from tests.factories import make_user, save
 from tests.publishing.test_posts import codes
 from tests.signing_in import sign_in_as
@@ -123,6 +127,38 @@ class TestLongPosts:
         assert codes(payload) == [("TOO_LONG", "patch/markdown")]
         payload = await client.payload("updatePost", {"id": post["id"], "patch": {}}, selection)
         assert payload["post"] == {**post, "version": 2}
+
+
+class TestOperationsThatTakeTooLong:
+    async def test_end_their_work_and_write_nothing(self, database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        ended: list[type[BaseException]] = []
+
+        def render_forever(_: str, checkpoint: Checkpoint) -> RenderedContent:
+            try:
+                while True:
+                    time.sleep(0.001)
+                    checkpoint()
+            except BaseException as reason:
+                ended.append(type(reason))
+                raise
+
+        monkeypatch.setattr(post_content, "render", render_forever)
+        async with serve(settings_for(database_url, operation_timeout_seconds=0.2)) as api:
+            ada = make_user()
+            await save(api.database, [ada])
+            client = await sign_in_as(api, ada)
+            mutation = "mutation($input: CreatePostInput!) { createPost(input: $input) { post { id } } }"
+            # Two run, the others wait.
+            inputs = [{"input": {"title": "A", "markdown": "x" * 2_000}}] * 6
+            results = await asyncio.gather(*(client.execute(mutation, variables) for variables in inputs))
+            assert {result["errors"][0]["extensions"]["code"] for result in results} == {"TIMEOUT"}
+            async with asyncio.timeout(10):
+                while POOL._pending:
+                    await asyncio.sleep(0.01)
+            assert {*ended} == {Ended}
+            assert (await client.data("{ posts(filter: {status: [DRAFT]}) { totalCount } }"))["posts"][
+                "totalCount"
+            ] == 0
 
 
 class TestKeys:
