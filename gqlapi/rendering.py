@@ -9,9 +9,9 @@ from gqlapi.database.unit import Database
 from gqlapi.repositories.post_content import PostContent, PostContentRepository, StalePost
 from gqlapi.work_pool import COMMAND_POOL
 
-# Of posts that are in memory at once; a batch has at least one.
+# Bounds of what is in memory at once; a batch has at least one post.
 BATCH_SIZE, BATCH_LENGTH = 200, 4_000_000
-# Posts that somebody changes while they are rendered are left for the next pass.
+# Posts that change while they are rendered are left for the next pass.
 MAX_PASSES = 3
 
 Report = Callable[[str, int, int], None]
@@ -29,7 +29,7 @@ async def render_again(database: Database, *, all_posts: bool = False, report: R
     """Render the posts that an older renderer made, or all, in the order of their ids.
 
     A batch is read in one transaction, rendered outside of any, and written in another one, which leaves out what has
-    changed meanwhile. So it runs beside a serving server, and can be stopped and started again.
+    changed since. So it runs beside a serving server, and can be stopped and started again.
     """
     run = _Run(database, report)
     await run.render(None if all_posts else RENDERER_VERSION)

@@ -11,7 +11,7 @@ from gqlapi.errors import Unavailable
 
 # Threads of Python share one processor: more of them finish nothing earlier, and each delays the event loop.
 THREADS = 2
-# Each may keep a megabyte of text; what would wait longer than its request may take is refused at once.
+# Each may hold a megabyte of text. A longer queue could not be worked off before its requests time out.
 QUEUE_SIZE = 50
 # The event loop may run so often, for so long at least; else each of its turns waits for the switch interval of 5 ms.
 YIELD_EVERY_SECONDS, YIELD_SECONDS = 0.002, 0.000_05
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 class Ended(BaseException):
-    """Nobody waits for the work any more; like a cancellation, it is not to be caught on its way."""
+    """The caller was cancelled. Like a cancellation, it must not be caught by the work."""
 
 
 class WorkPool:
@@ -76,5 +76,5 @@ class WorkPool:
 
 
 POOL = WorkPool()
-# Of a command, in which nobody else waits for the event loop.
+# For commands, in which nothing else needs the event loop.
 COMMAND_POOL = WorkPool(threads=1, yields=False)

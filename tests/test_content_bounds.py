@@ -10,6 +10,7 @@ from markdown_it import MarkdownIt
 
 from gqlapi import content
 from gqlapi.content import MAX_MARKDOWN_LENGTH, HtmlTooLong, TooComplex, Unrenderable, max_html_length, render
+from gqlapi.content.commonmark import MIN_EXPANSION
 from gqlapi.content.effort import FREE_STEPS, STEPS_PER_CHARACTER, STEPS_PER_PAUSE, Effort
 from gqlapi.content.nesting import MAX_COPIES, check_nesting
 
@@ -105,6 +106,20 @@ class TestLength:
         monkeypatch.setattr(content, "nh3", None)
         with pytest.raises(HtmlTooLong):
             render(">\n\n" * 1_000)
+
+    def test_of_references_is_checked_before_they_are_written_out(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(content, "to_html", None)
+        with pytest.raises(HtmlTooLong, match="references"):
+            render(EXPLOSIONS["links to a long reference"](MAX_MARKDOWN_LENGTH))
+
+    @pytest.mark.parametrize("uses", [99, 101])
+    def test_of_references_is_that_of_the_document_or_100_kb(self, uses: int) -> None:
+        markdown = f"[x]: {'u' * 1_000}\n\n{'[x] ' * uses}{'filler ' * 5_000}"
+        if uses * 1_000 > MIN_EXPANSION:
+            with pytest.raises(HtmlTooLong, match="references"):
+                render(markdown)
+        else:
+            assert render(markdown).html.count("</a>") == uses
 
     def test_is_checked_after_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
         markdown = "[]()" * 1_000

@@ -108,7 +108,7 @@ def check_email(email: str, path: tuple[str, ...]) -> Iterator[Problem]:
 def login_key(login: str) -> str:
     """Return the folded name or address that a person signs in with, as signing up made it of the same text.
 
-    The key of a login that is too long for anybody is empty, which is nobody's.
+    A login that is too long to be stored has an empty key, which matches no user.
     """
     login = login.strip()
     if len(login) > MAX_EMAIL_LENGTH:

@@ -34,7 +34,7 @@ __all__ = [
 
 # Stored with each post: raise it when the output changes, and re-render.
 RENDERER_VERSION = 1
-# Of a post, whoever writes it.
+# Of a post, by the API and by imports.
 MAX_MARKDOWN_LENGTH = 100_000
 # Markdown is a few times shorter than its HTML; below this many bytes that is no matter.
 MAX_HTML_FACTOR, FREE_HTML = 10, 65_536
@@ -57,7 +57,7 @@ def max_html_length(markdown: str) -> int:
 
 
 def render(markdown: str, checkpoint: Checkpoint = no_checkpoint) -> RenderedContent:
-    """Render CommonMark; whatever could run a script is removed from the HTML.
+    """Render CommonMark; everything that could run a script is removed from the HTML.
 
     The time and the memory that it takes are bounded by the length. The checkpoint is called each millisecond, but
     for the sanitiser, which runs without the interpreter's lock.

@@ -27,7 +27,7 @@ EFFORT = "effort"
 
 
 class _CountedState(StateBlock):
-    """Counts how often the indentation is read: every loop over lines does, whatever its rule."""
+    """Counts how often the indentation is read: all loops over lines do."""
 
     def __init__(self, src: str, md: MarkdownIt, env: EnvType, tokens: list[Token]) -> None:
         self._effort: Effort = env[EFFORT]
@@ -73,7 +73,7 @@ def _count_markers(state: StateInline, silent: bool) -> bool:  # noqa: FBT001 - 
 
 
 def _make_parser() -> MarkdownIt:
-    # With `store_labels`, links that were made from a reference can be told from others.
+    # `store_labels` marks the links that were made from a reference.
     parser = MarkdownIt("commonmark", {"store_labels": True})
     parser.block, parser.inline = _CountedBlock(), _CountedInline()
     parser.inline.ruler.at("text", _count_positions)

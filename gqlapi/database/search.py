@@ -146,7 +146,7 @@ class PreparedText:
         return prepared
 
     def _take(self, found: list[str]) -> bool:
-        """Keep words, and tell whether there is room for more."""
+        """Add words, and return whether there is room for more."""
         size = _size(found)
         if size > self._left:
             found = [*_fitting(found, self._left)]
@@ -186,7 +186,7 @@ def _fitting(found: Iterable[str], room: int) -> Iterator[str]:
         yield word
 
 
-# What stands behind a word, by its position.
+# The end of a lexeme, by its position.
 _PLACES = {weight: [f"':{position}{weight}" for position in range(MAX_POSITION + 1)] for weight in ("A", "")}
 
 

@@ -18,7 +18,7 @@ from gqlapi.publishing.checks import MAX_POST_SLUG_LENGTH
 from gqlapi.repositories.post_content import PostContent
 from gqlapi.work_pool import COMMAND_POOL
 
-# Of files that are in memory at once; a batch has at least one.
+# Bounds of what is in memory at once; a batch has at least one file.
 FILES_PER_TRANSACTION, TEXT_PER_TRANSACTION = 50, 1_000_000
 
 

@@ -21,7 +21,7 @@ from gqlapi.publishing.checks import MAX_POST_SLUG_LENGTH, MAX_TAGS_PER_POST, ch
 from gqlapi.words import slug_of
 
 SUFFIXES = frozenset({".md", ".markdown", ".mdown", ".mkd"})
-# More than the longest post and its front matter, whatever their script.
+# More than the longest post and front matter in any script.
 MAX_FILE_BYTES = 1_000_000
 # What makes a slug lies at the beginning of a text.
 MAX_SLUG_SOURCE_LENGTH = 1_000

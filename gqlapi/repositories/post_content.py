@@ -28,7 +28,7 @@ class PostContent:
 
     @classmethod
     def of(cls, markdown: str, checkpoint: Checkpoint = no_checkpoint) -> "PostContent":
-        """Render Markdown and prepare its words, which takes up to a second; the checkpoint is called meanwhile.
+        """Render Markdown and prepare its words, which takes up to a second for 100,000 characters.
 
         Raises:
             Unrenderable: it would take too long, or become too long.
