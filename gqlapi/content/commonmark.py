@@ -5,7 +5,7 @@ read the rest of the document again (100,000 characters take five minutes). So i
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from markdown_it import MarkdownIt
 from markdown_it.parser_block import ParserBlock
@@ -19,6 +19,8 @@ from gqlapi.content.effort import Effort, HtmlTooLong
 
 # As in cmark: https://github.com/commonmark/cmark/pull/357
 MIN_EXPANSION = 100_000
+# A token takes a third of a kilobyte.
+STEPS_PER_TOKEN = 5
 # All rules are tried at a position.
 STEPS_PER_POSITION = 4
 # A marker of emphasis becomes a token and a delimiter, half a kilobyte.
@@ -27,11 +29,15 @@ EFFORT = "effort"
 
 
 class _CountedState(StateBlock):
-    """Counts how often the indentation is read: all loops over lines do."""
+    """Counts the tokens, and how often the indentation is read: all loops over lines read it."""
 
     def __init__(self, src: str, md: MarkdownIt, env: EnvType, tokens: list[Token]) -> None:
         self._effort: Effort = env[EFFORT]
         super().__init__(src, md, env, tokens)
+
+    def push(self, ttype: str, tag: str, nesting: Literal[-1, 0, 1]) -> Token:
+        self._effort.spend(STEPS_PER_TOKEN)
+        return super().push(ttype, tag, nesting)
 
     @property
     def blkIndent(self) -> int:  # noqa: N802 - the name is the library's
