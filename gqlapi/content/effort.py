@@ -7,8 +7,8 @@ Unrenderable
 
 from collections.abc import Callable
 
-# A step is half a microsecond. Of 7,000 files of other projects none takes 5 a character, a list of single words takes 10;
-# hostile texts of 100,000 characters take up to 10,000.
+# A step is half a microsecond. None of 7,000 files of other projects takes 5 a character, and a list of single words
+# takes 10; hostile texts of 100,000 characters take up to 10,000.
 STEPS_PER_CHARACTER = 12
 FREE_STEPS = 50_000
 STEPS_PER_PAUSE = 1_000
