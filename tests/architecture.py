@@ -39,14 +39,15 @@ APART: dict[str, set[str]] = {
     "progress": set(),
     "settings": set(),
     "words": set(),
+    "work_pool": {"errors"},
 }
 # Parts of a line that may import less than the line allows.
 NARROWED = {
     "doctor": {"accounts", "models", "database", "errors", "settings"},
     "interchange": {"publishing", "accounts", "content", "repositories", "models", "database", "words"}
-    | {"checks", "errors", "problems", "progress"},
+    | {"checks", "errors", "problems", "progress", "work_pool"},
     "pruning": {"repositories", "database"},
-    "rendering": {"content", "repositories", "models", "database"},
+    "rendering": {"content", "repositories", "models", "database", "work_pool"},
     "seeding": {"content", "repositories", "models", "database", "words"},
 }
 

@@ -4,7 +4,9 @@ import json
 import resource
 import signal
 import socket
+import sqlite3
 import sys
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -150,6 +152,20 @@ class TestSeed:
         result = folder.run("seed")
         assert (result.returncode, "Traceback" in result.stderr) == (1, False)
         assert result.stderr.startswith("error The database cannot be used: ")
+
+
+class TestRender:
+    def test_lists_what_cannot_be_rendered(self, folder: Folder) -> None:
+        assert folder.run("migrate").returncode == 0
+        assert folder.run("seed", "--users", "1", "--posts", "2", "--tags", "0").returncode == 0
+        with closing(sqlite3.connect(folder.path / "gqlapi.db")) as database:
+            database.execute("UPDATE posts SET renderer = 0")
+            bad = "UPDATE posts SET markdown = ?, slug = 'nested' WHERE id = (SELECT max(id) FROM posts)"
+            database.execute(bad, ["<div>" * 3_000])
+            database.commit()
+        result = folder.run("render")
+        assert (result.returncode, result.stdout) == (1, "kept  nested: The Markdown or its HTML nests too deeply.\n")
+        assert result.stderr.splitlines()[-1] == "Rendered 1 posts, 1 keep their HTML."
 
 
 class TestSchema:

@@ -106,9 +106,14 @@ def check_email(email: str, path: tuple[str, ...]) -> Iterator[Problem]:
 
 
 def login_key(login: str) -> str:
-    """Return the folded name or address that a person signs in with, as signing up made it of the same text."""
+    """Return the folded name or address that a person signs in with, as signing up made it of the same text.
+
+    A login that is too long to be stored has an empty key, which matches no user.
+    """
     login = login.strip()
-    if "@" in login and len(login) <= MAX_EMAIL_LENGTH:
+    if len(login) > MAX_EMAIL_LENGTH:
+        return ""
+    if "@" in login:
         try:
             return fold(_normalized(login))
         except EmailNotValidError:

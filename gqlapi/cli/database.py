@@ -42,8 +42,15 @@ def render(
     *,
     all_posts: Annotated[bool, typer.Option("--all", help="Render every post, and rebuild its search entry.")] = False,
 ) -> None:
-    """Render the posts again that an older version of the renderer made; run it after an upgrade."""
+    """Render the posts again that an older version of the renderer made; run it after an upgrade.
+
+    Prints a line for each post that cannot be rendered and keeps its HTML, and fails when there is one.
+    """
     settings = load_settings()
     with progress(console) as report:
-        count = run(render_database(settings, report, all_posts=all_posts))
-    console.print(f"Rendered {count} posts.")
+        result = run(render_database(settings, report, all_posts=all_posts))
+    for slug, reason in result.kept.items():
+        typer.echo(f"kept  {slug}: {reason}")
+    kept = f", {len(result.kept)} keep their HTML" if result.kept else ""
+    console.print(f"Rendered {result.count} posts{kept}.")
+    raise typer.Exit(1 if result.kept else 0)

@@ -7,7 +7,7 @@ from gqlapi.database import migrations
 from gqlapi.database.unit import create_database
 from gqlapi.errors import ApiError
 from gqlapi.progress import Report
-from gqlapi.rendering import render_again
+from gqlapi.rendering import Rerendered, render_again
 from gqlapi.seeding import SeedSize, seed
 from gqlapi.settings import Settings
 
@@ -44,8 +44,8 @@ async def seed_database(settings: Settings, size: SeedSize, key: int, report: Re
         await database.dispose()
 
 
-async def render_database(settings: Settings, report: Report, *, all_posts: bool) -> int:
-    """Render posts again, and return how many."""
+async def render_database(settings: Settings, report: Report, *, all_posts: bool) -> Rerendered:
+    """Render posts again, and return the result."""
     database = create_database(settings)
     try:
         return await render_again(database, all_posts=all_posts, report=report)

@@ -4,16 +4,19 @@ The words are made in Python and handed over as they are: PostgreSQL's parser ta
 drops others by its dictionaries, SQLite's tokenizers know neither; this way both find the same rows.
 """
 
+import asyncio
 import functools
 import operator
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice, repeat
+from operator import add
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, TSQUERY, TSVECTOR
 
-from gqlapi.words import words
+from gqlapi.words import is_word_character, words
 
 # Words of a title weigh more than those of a body.
 TITLE_WEIGHT, BODY_WEIGHT = 10.0, 1.0
@@ -30,6 +33,10 @@ MEDIUM_LENGTH = 2_000.0
 GAP = 8
 MAX_POSITION = 16_383
 MAX_DOCUMENT_LENGTH = 200_000
+# A tsvector of PostgreSQL has at most 1,048,575 bytes: those of the words, and up to six for each to find it by.
+MAX_INDEX_BYTES, WORD_OVERHEAD = 1_000_000, 6
+# Folding makes up to 18 characters of one; so many at once take a few milliseconds.
+SLICE_LENGTH = 2_000
 
 DDL = {
     "postgresql": (
@@ -117,20 +124,79 @@ def _fts5_term(term: Term) -> str:
 
 
 class PreparedText:
-    """The words of a text, ready for the index; may be shared by all documents that have the same text."""
+    """The words of a text, ready for the index; may be shared by all documents that have the same text.
 
-    def __init__(self, text: str) -> None:
-        """Prepare a text; what lies beyond its first 200,000 characters cannot be found."""
-        self.words = words(text[:MAX_DOCUMENT_LENGTH])
-        self._lexemes: dict[tuple[int, str], str] = {}
+    What lies beyond its first 200,000 characters cannot be found, nor what lies beyond a megabyte of folded words.
+    """
+
+    def __init__(self, text: str, checkpoint: Callable[[], None] = lambda: None) -> None:
+        """Prepare a text; the checkpoint is called each few milliseconds."""
+        # Joined, because each word by itself would take a hundred bytes.
+        self._parts: list[str] = []
+        self._left = MAX_INDEX_BYTES
+        for part in _slices(text):
+            checkpoint()
+            if not self._take(words(part)):
+                break
+
+    @property
+    def words(self) -> list[str]:
+        """The folded words, in their order."""
+        return " ".join(self._parts).split()
+
+    @classmethod
+    async def in_turns(cls, text: str) -> "PreparedText":
+        """Prepare a text in the event loop, with other tasks between any few milliseconds of it."""
+        prepared = cls("")
+        for part in _slices(text):
+            if not prepared._take(words(part)):
+                break
+            await asyncio.sleep(0)
+        return prepared
+
+    def _take(self, found: list[str]) -> bool:
+        """Add words, and return whether there is room for more."""
+        size = _size(found)
+        if size > self._left:
+            found = [*_fitting(found, self._left)]
+        self._parts.append(" ".join(found))
+        self._left -= size
+        return self._left > 0
 
     def lexemes(self, start: int, weight: str) -> str:
         """Write the words for PostgreSQL, each at its position from `start`, with its weight."""
-        if (start, weight) not in self._lexemes:
-            self._lexemes[start, weight] = " ".join(
-                f"'{word}':{min(position, MAX_POSITION)}{weight}" for position, word in enumerate(self.words, start)
-            )
-        return self._lexemes[start, weight]
+        if not (found := self.words):
+            return ""
+        places = _PLACES[weight]
+        ends = chain(islice(places, min(start, MAX_POSITION), None), repeat(places[-1]))
+        return "'" + " '".join(map(add, found, ends))
+
+
+def _slices(text: str) -> Iterator[str]:
+    """Cut the part of a text that is indexed between two words; a longer word is cut as well."""
+    start, length = 0, min(len(text), MAX_DOCUMENT_LENGTH)
+    while start < length:
+        end = min(start + SLICE_LENGTH, length)
+        if end < length:
+            end = next((i for i in range(end, start, -1) if not is_word_character(text[i])), end)
+        yield text[start:end]
+        start = end
+
+
+def _size(found: Iterable[str]) -> int:
+    return sum(len(word.encode()) + WORD_OVERHEAD for word in found)
+
+
+def _fitting(found: Iterable[str], room: int) -> Iterator[str]:
+    for word in found:
+        room -= _size([word])
+        if room < 0:
+            return
+        yield word
+
+
+# The end of a lexeme, by its position.
+_PLACES = {weight: [f"':{position}{weight}" for position in range(MAX_POSITION + 1)] for weight in ("A", "")}
 
 
 @dataclass(frozen=True, slots=True)

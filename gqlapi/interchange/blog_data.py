@@ -9,17 +9,23 @@ from gqlapi.accounts.registration import RESERVED_PREFIX, check_username
 from gqlapi.accounts.users import UserPatch
 from gqlapi.checks import invalid, too_long
 from gqlapi.interchange.fields import is_true, text_of
-from gqlapi.interchange.reading import can_be_stored, read_text
+from gqlapi.interchange.reading import MAX_SLUG_SOURCE_LENGTH, can_be_stored, read_text
 from gqlapi.interchange.unreadable import Unreadable
 from gqlapi.interchange.usernames import username_for
 from gqlapi.interchange.yaml_texts import dump_yaml, load_yaml
 from gqlapi.models import Tag, User, UserRole
 from gqlapi.problems import Rejected, reject_if_any
-from gqlapi.publishing.checks import MAX_DESCRIPTION_LENGTH, MAX_TAG_SLUG_LENGTH, check_tag_name
+from gqlapi.publishing.checks import (
+    MAX_DESCRIPTION_LENGTH,
+    MAX_TAG_NAME_LENGTH,
+    MAX_TAG_SLUG_LENGTH,
+    check_tag_name,
+)
 from gqlapi.words import fold, slug_of
 
 AUTHORS, TAGS = "_data/authors.yml", "_data/tags.yml"
 MAX_QUOTED_LENGTH = 40
+MAX_DATA_BYTES = 5_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +88,7 @@ def dump_tags(tags: Iterable[Tag]) -> str:
 def _load(folder: Path, name: str, data: BlogData) -> Any:
     path = folder / name
     try:
-        return load_yaml(read_text(path)) if path.is_file() and not path.is_symlink() else None
+        return load_yaml(read_text(path, MAX_DATA_BYTES)) if path.is_file() and not path.is_symlink() else None
     except Unreadable as unreadable:
         data.problems.append((name, str(unreadable)))
         return None
@@ -95,6 +101,8 @@ def _take(data: BlogData, file: str, name: str, told: Told, keep: Callable[[Blog
     """Keep an entry, or the reason why it cannot be kept."""
     try:
         _check_characters(name, "name")
+        # Before it is folded; user names are shorter.
+        reject_if_any([too_long(("name",), MAX_TAG_NAME_LENGTH)] if len(name) > MAX_TAG_NAME_LENGTH else ())
         keep(data, name, told)
     except Rejected as rejected:
         data.problems.append((file, f"{name[:MAX_QUOTED_LENGTH]!r} cannot be taken: {rejected}"))
@@ -119,7 +127,8 @@ def _keep_author(data: BlogData, name: str, told: Told) -> None:
 
 
 def _keep_tag(data: BlogData, name: str, told: Told) -> None:
-    slug, description = slug_of(text_of(told, "slug") or name, MAX_TAG_SLUG_LENGTH), _text(told, "description")
+    source = (text_of(told, "slug") or name)[:MAX_SLUG_SOURCE_LENGTH]
+    slug, description = slug_of(source, MAX_TAG_SLUG_LENGTH), _text(told, "description")
     reject_if_any(check_tag_name(name, ("name",)))
     if len(description or "") > MAX_DESCRIPTION_LENGTH:
         raise Rejected(too_long(("description",), MAX_DESCRIPTION_LENGTH))

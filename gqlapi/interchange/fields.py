@@ -15,6 +15,7 @@ TRUE, FALSE = frozenset({"true", "yes", "on"}), frozenset({"false", "no", "off"}
 PERMALINK_STYLES = frozenset({"date", "pretty", "ordinal", "weekdate", "none"})
 INDEX_PAGES = frozenset({"index.html", "index.htm", "index.php"})
 PAGE_SUFFIXES = (".html", ".htm", ".md")
+MAX_FOLDED_LENGTH = 1_000
 
 
 def text_of(front: Mapping[str, Any], name: str) -> str:
@@ -97,5 +98,6 @@ def _tags(table: Mapping[str, Any], key: str) -> Iterator[str]:
 def _distinct(texts: Iterator[str]) -> tuple[str, ...]:
     by_key: dict[str, str] = {}
     for text in texts:
-        by_key.setdefault(fold(text), text)
+        # What is longer is refused later, and need not be folded.
+        by_key.setdefault(fold(text) if len(text) <= MAX_FOLDED_LENGTH else text, text)
     return tuple(by_key.values())

@@ -1,13 +1,13 @@
 """Importing a folder of Markdown files."""
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from gqlapi.content import render
+from gqlapi.content import Checkpoint, Unrenderable
 from gqlapi.database.unit import Database
 from gqlapi.interchange.blog_data import BlogData, read_blog_data
 from gqlapi.interchange.reading import Article, find_files, name_of, read_article
@@ -15,8 +15,11 @@ from gqlapi.interchange.unreadable import Unreadable
 from gqlapi.interchange.writing import BlogWriter, FileOutcome, RenderedArticle, Status
 from gqlapi.progress import Report
 from gqlapi.publishing.checks import MAX_POST_SLUG_LENGTH
+from gqlapi.repositories.post_content import PostContent
+from gqlapi.work_pool import COMMAND_POOL
 
-FILES_PER_TRANSACTION = 50
+# Bounds of what is in memory at once; a batch has at least one file.
+FILES_PER_TRANSACTION, TEXT_PER_TRANSACTION = 50, 1_000_000
 
 
 async def import_blog(
@@ -24,8 +27,8 @@ async def import_blog(
 ) -> AsyncIterator[FileOutcome]:
     """Import all Markdown files below a folder, in the order of their names; yield what became of each.
 
-    A transaction for each 50 files, with a savepoint for each file; what was yielded is committed. A post is known by
-    its slug: what a file tells replaces what the database has, and a second run changes nothing. `dry_run` rolls
+    A transaction for at most 50 files, with a savepoint for each file; what was yielded is committed. A post is known
+    by its slug: what a file tells replaces what the database has, and a second run changes nothing. `dry_run` rolls
     everything back.
 
     Raises:
@@ -35,14 +38,16 @@ async def import_blog(
     for name, reason in data.problems:
         yield FileOutcome(name, Status.SKIPPED, reason, is_bad=True)
     files, reader = find_files(folder), _Reader(folder)
+    done, is_first = 0, True
     # An empty folder may still tell of authors and tags.
-    for start in range(0, max(len(files), 1), FILES_PER_TRANSACTION):
+    while is_first or done < len(files):
         # Before the transaction, in which others wait for it, and which may have to be run again.
-        batch = [await asyncio.to_thread(reader.read, path) for path in files[start : start + FILES_PER_TRANSACTION]]
-        for outcome in await _write(database, batch, data, default_author, is_first=not start, dry_run=dry_run):
+        batch = await reader.read_batch(files[done : done + FILES_PER_TRANSACTION])
+        for outcome in await _write(database, batch, data, default_author, is_first=is_first, dry_run=dry_run):
             yield outcome
+        done, is_first = done + len(batch), False
         if report is not None:
-            report("files", min(start + FILES_PER_TRANSACTION, len(files)), len(files))
+            report("files", done, len(files))
 
 
 class _DryRun(Exception):
@@ -84,14 +89,29 @@ class _Reader:
         self._folder = folder
         self._path_by_slug: dict[str, str] = {}
 
-    def read(self, path: Path) -> RenderedArticle | FileOutcome:
+    async def read_batch(self, paths: Sequence[Path]) -> list[RenderedArticle | FileOutcome]:
+        """Read and render the first of some files: as many as fit into one transaction, at least one."""
+        batch: list[RenderedArticle | FileOutcome] = []
+        length = 0
+        for path in paths:
+            item = await COMMAND_POOL.run(partial(self._read, path))
+            batch.append(item)
+            length += len(item.article.markdown) if isinstance(item, RenderedArticle) else 0
+            if length >= TEXT_PER_TRANSACTION:
+                break
+        return batch
+
+    def _read(self, path: Path, checkpoint: Checkpoint) -> RenderedArticle | FileOutcome:
         """Read and render a file; return why not, if it cannot be imported."""
         try:
             article = self._with_own_slug(read_article(path, self._folder))
+            rendered = RenderedArticle(article, PostContent.of(article.markdown, checkpoint))
         except Unreadable as reason:
             return FileOutcome(name_of(path, self._folder), Status.SKIPPED, str(reason), is_bad=reason.is_bad)
+        except Unrenderable as reason:
+            return FileOutcome(name_of(path, self._folder), Status.SKIPPED, str(reason), is_bad=True)
         self._path_by_slug[article.slug] = article.path
-        return RenderedArticle(article, render(article.markdown))
+        return rendered
 
     def _with_own_slug(self, article: Article) -> Article:
         """Return the article; where an earlier file has its slug, with its day behind."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gqlapi.accounts.registration import check_display_name
+from gqlapi.content import MAX_MARKDOWN_LENGTH
 from gqlapi.interchange.dates import read_date
 from gqlapi.interchange.fields import authors_of, is_true, slug_of_address, tags_of, text_of
 from gqlapi.interchange.front_matter import split
@@ -20,9 +21,10 @@ from gqlapi.publishing.checks import MAX_POST_SLUG_LENGTH, MAX_TAGS_PER_POST, ch
 from gqlapi.words import slug_of
 
 SUFFIXES = frozenset({".md", ".markdown", ".mdown", ".mkd"})
-MAX_FILE_BYTES = 5_000_000
-# Ten times what the API takes; a million characters render in five seconds.
-MAX_MARKDOWN_LENGTH = 1_000_000
+# More than the longest post and front matter in any script.
+MAX_FILE_BYTES = 1_000_000
+# What makes a slug lies at the beginning of a text.
+MAX_SLUG_SOURCE_LENGTH = 1_000
 # The pages of lists, and what tells developers about the folder.
 NOT_POSTS = frozenset({"_index", "readme"})
 DRAFTS = "_drafts"
@@ -79,15 +81,15 @@ def read_article(path: Path, folder: Path) -> Article:
     return _Reading(path, folder, *split(read_text(path))).article()
 
 
-def read_text(path: Path) -> str:
+def read_text(path: Path, max_bytes: int = MAX_FILE_BYTES) -> str:
     """Read a file as it is, its line ends included.
 
     Raises:
         Unreadable: it is too large, cannot be opened, or is no UTF-8 text.
     """
     try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise Unreadable(f"it is larger than {MAX_FILE_BYTES} bytes")
+        if path.stat().st_size > max_bytes:
+            raise Unreadable(f"it is larger than {max_bytes} bytes")
         text = path.read_bytes().decode("utf-8-sig")
     except OSError as error:
         raise Unreadable(f"it cannot be opened: {error.strerror}") from None
@@ -197,7 +199,7 @@ class _Reading:
     def _slug(self) -> str:
         addresses = (slug_of_address(text_of(self._front, name)) for name in ("permalink", "path", "url"))
         candidates = (text_of(self._front, "slug"), *addresses, self._plain_name())
-        for candidate in candidates:
+        for candidate in (candidate[:MAX_SLUG_SOURCE_LENGTH] for candidate in candidates):
             slug = slug_of(candidate, MAX_POST_SLUG_LENGTH)
             if slug:
                 if len(slug_of(candidate, len(candidate) + MAX_POST_SLUG_LENGTH)) > len(slug):

@@ -9,7 +9,6 @@ from uuid import UUID
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from gqlapi.content import RenderedContent
 from gqlapi.database.failures import is_transient, sqlstate_of, to_api_error
 from gqlapi.errors import OperationTimeout
 from gqlapi.interchange.authors import AuthorFinder
@@ -22,6 +21,7 @@ from gqlapi.publishing.posts import set_content
 from gqlapi.publishing.tag_finder import TagFinder
 from gqlapi.repositories import WriteScope
 from gqlapi.repositories.interchange import ImportRepository
+from gqlapi.repositories.post_content import PostContent
 from gqlapi.repositories.post_writes import PostWriteRepository
 from gqlapi.repositories.tag_writes import TagWriteRepository
 from gqlapi.words import fold
@@ -55,7 +55,7 @@ class RenderedArticle:
     """An article, and what was made of its Markdown: that takes a second for a long one, too long for a transaction."""
 
     article: Article
-    content: RenderedContent
+    content: PostContent
 
 
 class BlogWriter:
@@ -133,14 +133,14 @@ class BlogWriter:
             PostTag(tag_id=id_, position=position, visible_from=post.visible_from)
             for position, id_ in enumerate(tag_ids)
         ]
-        await self._posts.create([post])
+        await self._posts.create([post], [rendered.content.body])
 
     async def _update(self, post: Post, rendered: RenderedArticle, author_id: UUID, tag_ids: Sequence[UUID]) -> None:
         kind = _kind_of_change(post, rendered.article, self._scope.now)
         _apply(post, rendered, author_id)
         await self._posts.update(post, kind)
         await self._posts.replace_tags(post, tag_ids)
-        await self._posts.index(post)
+        await self._posts.index(post, rendered.content.body)
 
     async def _tag_ids(self, article: Article, author_id: UUID) -> list[UUID]:
         references = [TagRef(("tags", str(index)), name=name) for index, name in enumerate(article.tags)]
@@ -184,4 +184,4 @@ def _apply(post: Post, rendered: RenderedArticle, author_id: UUID) -> None:
     post.author_id = author_id
     post.state, post.published_at = article.state, article.published_at
     post.markdown = article.markdown
-    set_content(post, rendered.content)
+    set_content(post, rendered.content.rendered)

@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 
 from gqlapi.checks import check_line, invalid, required, too_long
+from gqlapi.content import MAX_MARKDOWN_LENGTH, HtmlTooLong, Unrenderable
 from gqlapi.models import post, tag
-from gqlapi.problems import Path, Problem
+from gqlapi.problems import Path, Problem, ProblemCode, ValidationProblem
 from gqlapi.words import fold_key, slug_of
 
 MAX_TITLE_LENGTH, MAX_TITLE_KEY_LENGTH = post.MAX_TITLE_LENGTH, post.MAX_TITLE_KEY_LENGTH
-MAX_MARKDOWN_LENGTH = 100_000
 MAX_POST_SLUG_LENGTH = post.MAX_POST_SLUG_LENGTH
 MAX_TAG_SLUG_LENGTH = tag.MAX_TAG_SLUG_LENGTH
 MAX_TAG_NAME_LENGTH, MAX_NAME_KEY_LENGTH = tag.MAX_TAG_NAME_LENGTH, tag.MAX_TAG_NAME_KEY_LENGTH
@@ -36,6 +36,12 @@ def check_markdown(markdown: str, path: Path) -> Iterator[Problem]:
     """Check the body of a post, which may be empty while it is a draft."""
     if len(markdown) > MAX_MARKDOWN_LENGTH:
         yield too_long(path, MAX_MARKDOWN_LENGTH)
+
+
+def unrenderable(path: Path, reason: Unrenderable) -> Problem:
+    """Return the problem of Markdown that cannot be rendered."""
+    code = ProblemCode.TOO_LONG if isinstance(reason, HtmlTooLong) else ProblemCode.INVALID
+    return ValidationProblem(code=code, message=str(reason), path=path)
 
 
 def check_slug(slug: str, path: Path, most: int) -> Iterator[Problem]:

@@ -95,7 +95,7 @@ class _Creation:
     async def _write(self, drafts: Sequence[tuple[Draft, str]]) -> list[Result]:
         posts = [self._make(draft, slug) for draft, slug in drafts]
         try:
-            await self._posts.create(posts)
+            await self._posts.create(posts, [draft.content.body for draft, _ in drafts])
         except IntegrityError:
             # Somebody else took a slug at this moment: each row by itself.
             return [await self._write_one(draft, slug) for draft, slug in drafts]
@@ -105,7 +105,7 @@ class _Creation:
         while True:
             post = self._make(draft, slug)
             try:
-                await self._posts.create([post])
+                await self._posts.create([post], [draft.content.body])
             except IntegrityError as error:
                 if constraint_of(error) != SLUG_TAKEN:
                     raise
@@ -130,7 +130,7 @@ class _Creation:
             state=PostState.PUBLISHED if given.publish else PostState.DRAFT,
             published_at=now if given.publish else None,
         )
-        set_content(post, draft.content)
+        set_content(post, draft.content.rendered)
         post.post_tags = [
             PostTag(tag_id=id_, position=position, visible_from=post.visible_from)
             for position, id_ in enumerate(self._tags.ids_of(given.tags))

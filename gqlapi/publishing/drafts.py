@@ -1,11 +1,10 @@
 """Posts as they are given, checked and rendered before a transaction begins."""
 
-import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from gqlapi.content import RenderedContent, render
+from gqlapi.content import Unrenderable
 from gqlapi.models import new_id
 from gqlapi.problems import Path, Problem, ProblemCode, Rejected, ValidationProblem
 from gqlapi.publishing.checks import (
@@ -16,10 +15,13 @@ from gqlapi.publishing.checks import (
     check_slug,
     check_tag_name,
     check_title,
+    unrenderable,
 )
+from gqlapi.repositories.post_content import PostContent
+from gqlapi.work_pool import POOL
 
-# Rendering takes a second for a megabyte, and some ten for a hostile one; what is longer is rendered in a thread.
-LONG_MARKDOWN = 10_000
+# What is longer in all is prepared beside the event loop, which hostile Markdown would hold for 30 ms already.
+LONG_MARKDOWN = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,7 @@ class Draft:
     """A post that can be written."""
 
     post: NewPost
-    content: RenderedContent
+    content: PostContent
     # Known before the transaction, so that two rows with one slug can be told apart.
     id: UUID = field(default_factory=new_id)
 
@@ -73,17 +75,27 @@ async def prepare(post: NewPost, problems: Sequence[Problem] = ()) -> Draft:
 async def prepare_all(given: Sequence[tuple[NewPost, Sequence[Problem]]]) -> list[Row]:
     """Check and render posts, of which some problems may be known already."""
     checked = [(post, (*problems, *_check(post))) for post, problems in given]
-    contents = iter(await render_aside([post.markdown for post, problems in checked if not problems]))
-    return [problems or Draft(post, next(contents)) for post, problems in checked]
+    is_long = sum(len(post.markdown) for post, problems in checked if not problems) > LONG_MARKDOWN
+    return [problems or await _prepare(post, is_long=is_long) for post, problems in checked]
 
 
-async def render_aside(texts: Sequence[str]) -> list[RenderedContent]:
-    """Render Markdown without keeping other requests waiting."""
+async def _prepare(post: NewPost, *, is_long: bool) -> Row:
+    try:
+        return Draft(post, await make_content(post.markdown, is_long=is_long))
+    except Unrenderable as reason:
+        return (unrenderable((*post.path, "markdown"), reason),)
 
-    def render_all() -> list[RenderedContent]:
-        return [render(text) for text in texts]
 
-    return await asyncio.to_thread(render_all) if sum(map(len, texts)) > LONG_MARKDOWN else render_all()
+async def make_content(markdown: str, *, is_long: bool) -> PostContent:
+    """Render Markdown and prepare its words; what is long does not keep other requests waiting.
+
+    Raises:
+        Unrenderable: it would take too long, or become too long.
+        Unavailable: too much work is waiting.
+    """
+    if not is_long:
+        return PostContent.of(markdown)
+    return await POOL.run(lambda checkpoint: PostContent.of(markdown, checkpoint))
 
 
 def _check(post: NewPost) -> Iterator[Problem]:

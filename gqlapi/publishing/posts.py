@@ -9,15 +9,24 @@ from sqlalchemy.exc import IntegrityError
 
 from gqlapi.accounts.policy import Action, require
 from gqlapi.checks import check_version, invalid, not_found
-from gqlapi.content import RENDERER_VERSION, RenderedContent
+from gqlapi.content import RENDERER_VERSION, RenderedContent, Unrenderable
 from gqlapi.database.failures import constraint_of
+from gqlapi.database.search import PreparedText
 from gqlapi.models import ChangeKind, GlobalId, Post, PostState
 from gqlapi.models.base import EPOCH
 from gqlapi.problems import ConflictProblem, Path, Problem, ProblemCode, Rejected, ValidationProblem, reject_if_any
-from gqlapi.publishing.checks import MAX_POST_SLUG_LENGTH, MAX_TAGS_PER_POST, check_markdown, check_slug, check_title
-from gqlapi.publishing.drafts import TagRef, check_tags, render_aside
+from gqlapi.publishing.checks import (
+    MAX_POST_SLUG_LENGTH,
+    MAX_TAGS_PER_POST,
+    check_markdown,
+    check_slug,
+    check_title,
+    unrenderable,
+)
+from gqlapi.publishing.drafts import LONG_MARKDOWN, TagRef, check_tags, make_content
 from gqlapi.publishing.tag_finder import TagFinder
 from gqlapi.repositories import WriteScope
+from gqlapi.repositories.post_content import PostContent
 from gqlapi.repositories.post_writes import PostWriteRepository
 from gqlapi.words import fold
 
@@ -41,7 +50,7 @@ class PostPatch:
     markdown: str | None = None
     slug: str | None = None
     tags: TagListPatch | None = None
-    content: RenderedContent | None = None
+    content: PostContent | None = None
 
 
 async def prepare_patch(patch: PostPatch, problems: Sequence[Problem] = ()) -> PostPatch:
@@ -62,7 +71,10 @@ async def prepare_patch(patch: PostPatch, problems: Sequence[Problem] = ()) -> P
     reject_if_any(problems)
     if patch.markdown is None:
         return patch
-    [content] = await render_aside([patch.markdown])
+    try:
+        content = await make_content(patch.markdown, is_long=len(patch.markdown) > LONG_MARKDOWN)
+    except Unrenderable as reason:
+        raise Rejected(unrenderable(("patch", "markdown"), reason)) from None
     return replace(patch, content=content)
 
 
@@ -99,8 +111,10 @@ async def update_post(scope: WriteScope, id_: UUID, expected_version: int | None
         raise Rejected(slug_taken(existing.get(slug), ("patch", "slug"))) from None
     if tag_ids is not None:
         await repository.replace_tags(post, tag_ids)
-    if patch.title is not None or patch.markdown is not None:
-        await repository.index(post)
+    if patch.content is not None:
+        await repository.index(post, patch.content.body)
+    elif patch.title is not None:
+        await repository.index(post, await PreparedText.in_turns(post.text))
 
 
 def _apply(post: Post, patch: PostPatch) -> None:
@@ -110,7 +124,7 @@ def _apply(post: Post, patch: PostPatch) -> None:
         post.slug = fold(patch.slug)
     if patch.markdown is not None and patch.content is not None:
         post.markdown = patch.markdown
-        set_content(post, patch.content)
+        set_content(post, patch.content.rendered)
 
 
 def set_content(post: Post, content: RenderedContent) -> None:

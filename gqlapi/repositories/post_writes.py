@@ -1,6 +1,6 @@
 """Writes of posts."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -8,10 +8,11 @@ from sqlalchemy.ext.asyncio import AsyncSessionTransaction
 from sqlalchemy.orm import selectinload, undefer
 from sqlalchemy.orm.attributes import flag_modified
 
+from gqlapi.database.search import Indexed, PreparedText
 from gqlapi.models import ChangeKind, Post, PostChange, PostTag
 from gqlapi.repositories.locks import for_change
 from gqlapi.repositories.posts import posts_visible_to
-from gqlapi.repositories.search import SearchIndex
+from gqlapi.repositories.search import Kind, SearchIndex
 from gqlapi.repositories.slugs import free_slugs
 from gqlapi.repositories.write_scope import WriteScope
 
@@ -54,16 +55,17 @@ class PostWriteRepository:
         """Open a savepoint, which a failure inside goes back to; what was changed before it is written first."""
         return self._session.begin_nested()
 
-    async def create(self, posts: Iterable[Post]) -> None:
+    async def create(self, posts: Sequence[Post], bodies: Sequence[PreparedText]) -> None:
         """Insert posts with their links in one savepoint, so that the transaction survives when one is refused.
+
+        `bodies` are the words of the posts' texts, in the same order: preparing them takes too long for a transaction.
 
         Raises:
             IntegrityError: a slug is taken, or a tag is gone.
         """
-        posts = [*posts]
         async with self._session.begin_nested():
             self._session.add_all(posts)
-        await SearchIndex(self._session).put(posts)
+        await self._index(posts, bodies)
         await self._tell(posts, ChangeKind.CREATED)
 
     async def update(self, post: Post, kind: ChangeKind) -> None:
@@ -103,9 +105,17 @@ class PostWriteRepository:
             shared = {"post_id": post.id, "visible_from": post.visible_from}
             await self._session.execute(sa.insert(links), [{**shared, **row} for row in added])
 
-    async def index(self, post: Post) -> None:
-        """Let the search find what the post says now."""
-        await SearchIndex(self._session).put([post])
+    async def index(self, post: Post, body: PreparedText) -> None:
+        """Index the title of a post again, and the words of its text."""
+        await self._index([post], [body])
+
+    async def _index(self, posts: Sequence[Post], bodies: Sequence[PreparedText]) -> None:
+        documents = (
+            (post.id, Kind.POST, Indexed(PreparedText(post.title), body))
+            for post, body in zip(posts, bodies, strict=True)
+        )
+        async for _ in SearchIndex(self._session).put_all(documents):
+            pass
 
     async def _tell(self, posts: Sequence[Post], kind: ChangeKind) -> None:
         """Write the change feed, in one statement: nobody here needs to know the positions."""

@@ -1,6 +1,7 @@
 """Every limit, just below and just above, over HTTP; and the analysis behind them."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any

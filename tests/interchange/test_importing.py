@@ -396,3 +396,44 @@ class TestClear:
         await clear(database)
         assert not any((await rows_of(database)).values())
         assert await entities(database, Post) == []
+
+
+class TestBounds:
+    async def test_refuse_a_text_that_cannot_be_rendered_and_nothing_else(
+        self, database: Database, tmp_path: Path
+    ) -> None:
+        files = {
+            "a.md": article("A"),
+            "b.md": article("B", text="[x]: /" + "u" * 10_000 + "\n\n" + "[x]" * 1_000),
+            "c.md": article("C", text="<div>" * 3_000),
+            "d.md": article("D", text="x" * 100_001),
+            "e.md": article("E", text="\ufdfa" * 35_156),
+            "f.md": article("F"),
+        }
+        outcomes = await run_import(database, write(tmp_path, files))
+        assert [(o.path, o.status, o.is_bad) for o in outcomes] == [
+            ("a.md", "created", False),
+            ("b.md", "skipped", True),
+            ("c.md", "skipped", True),
+            ("d.md", "skipped", True),
+            ("e.md", "created", False),
+            ("f.md", "created", False),
+        ]
+        assert outcomes[1].reason.startswith("The references of the Markdown expand to more than")
+        assert {*await posts_of(database)} == {"a", "e", "f"}
+
+    async def test_leave_the_slug_of_a_refused_file_to_the_next(self, database: Database, tmp_path: Path) -> None:
+        files = {"a/x.md": article("A", text="<div>" * 3_000), "b/x.md": article("B")}
+        await run_import(database, write(tmp_path, files))
+        assert {*await posts_of(database)} == {"x"}
+
+    async def test_hold_for_the_text_in_memory(
+        self, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("gqlapi.interchange.importing.TEXT_PER_TRANSACTION", 1_000)
+        lengths = (600, 600, 10, 10, 2_000, 10)
+        files = {f"{number}.md": article(text="x" * length) for number, length in enumerate(lengths)}
+        reports: list[tuple[str, int, int]] = []
+        outcomes = await run_import(database, write(tmp_path, files), report=lambda *report: reports.append(report))
+        assert reports == [("files", 2, 6), ("files", 5, 6), ("files", 6, 6)]
+        assert {outcome.status for outcome in outcomes} == {"created"}

@@ -1,13 +1,16 @@
 """Many posts at once, and what writing costs."""
 
 import threading
+from collections import Counter
 from typing import Any
 
 import pytest
 
-from gqlapi.content import RenderedContent, render
+from gqlapi.content import Checkpoint, RenderedContent, render
+from gqlapi.database import search
 from gqlapi.models import User
-from gqlapi.publishing import drafts
+from gqlapi.repositories import post_content
+from gqlapi.words import words
 from tests.api import Api
 from tests.factories import make_user, save
 from tests.publishing.test_posts import codes
@@ -105,16 +108,29 @@ class TestCreatePosts:
 
     async def test_renders_long_texts_aside(self, client: Api, monkeypatch: pytest.MonkeyPatch) -> None:
         """One text is short; a hundred of them would keep everybody waiting."""
-        threads: list[threading.Thread] = []
+        threads: list[tuple[str, threading.Thread]] = []
 
-        def render_somewhere(markdown: str) -> RenderedContent:
-            threads.append(threading.current_thread())
-            return render(markdown)
+        def render_somewhere(markdown: str, checkpoint: Checkpoint) -> RenderedContent:
+            threads.append(("render", threading.current_thread()))
+            return render(markdown, checkpoint)
 
-        monkeypatch.setattr(drafts, "render", render_somewhere)
-        await create_posts(client, [{"title": "A", "markdown": "x" * 5_000}] * 3)
-        assert len(threads) == 3
-        assert threading.main_thread() not in threads
+        def find_somewhere(text: str) -> list[str]:
+            threads.append((text, threading.current_thread()))
+            return words(text)
+
+        monkeypatch.setattr(post_content, "render", render_somewhere)
+        monkeypatch.setattr(search, "words", find_somewhere)
+        await create_posts(client, [{"title": "A", "markdown": "x" * 400}] * 3)
+        aside = [work for work, thread in threads if thread is not threading.main_thread()]
+        assert Counter(aside) == {"render": 3, "x" * 400: 3}
+        assert {work for work, thread in threads if thread is threading.main_thread()} == {"A"}
+
+    async def test_reports_each_text_that_cannot_be_rendered(self, api: Api, client: Api) -> None:
+        explosion = "[x]: /" + "u" * 10_000 + "\n\n" + "[x]" * 1_000
+        posts = [*rows(1), *rows(1, markdown=explosion), *rows(1, markdown="<div>" * 3_000)]
+        payload = await create_posts(client, posts, onError="REJECT_FAILED")
+        assert codes(payload) == [("TOO_LONG", "posts/1/markdown"), ("INVALID", "posts/2/markdown")]
+        assert (payload["createdCount"], await count(api)) == (1, 1)
 
     async def test_gives_equal_titles_slugs_of_their_own(self, client: Api) -> None:
         payload = await create_posts(client, [{"title": "Same", "markdown": ""}] * 30)

@@ -239,7 +239,7 @@ class TestUpdatePost:
         self, api: Api, client: Api, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         post = (await create(client))["post"]
-        monkeypatch.setattr(drafts, "render", None)
+        monkeypatch.setattr(drafts, "make_content", None)
         for id_ in (post["id"], "x"):
             payload = await update(api, {"id": id_}, {"title": "", "markdown": "x"})
             assert codes(payload) == [("UNAUTHENTICATED", "")]
