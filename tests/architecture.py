@@ -36,6 +36,7 @@ APART: dict[str, set[str]] = {
     "logs": {"settings"},
     "problems": set(),
     "progress": set(),
+    "serving": {"errors"},
     "settings": set(),
     "words": set(),
 }

@@ -3,7 +3,7 @@
 import json
 from typing import Any, NoReturn
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from gqlapi.http.failures import HttpFailure
 
@@ -15,17 +15,20 @@ async def read_body(request: Request, max_bytes: int) -> bytes:
     """Read the body, counting while it arrives: Content-Length may lie.
 
     Raises:
-        HttpFailure: it is larger than `max_bytes`.
+        HttpFailure: it is larger than `max_bytes`, or the client went away.
     """
     declared = request.headers.get("content-length", "")
     size, chunks = int(declared) if declared.isdigit() else 0, []
     if size <= max_bytes:
         size = 0
-        async for chunk in request.stream():
-            size += len(chunk)
-            if size > max_bytes:
-                break
-            chunks.append(chunk)
+        try:
+            async for chunk in request.stream():
+                size += len(chunk)
+                if size > max_bytes:
+                    break
+                chunks.append(chunk)
+        except ClientDisconnect:
+            raise HttpFailure(HTTP_BAD_REQUEST, "The body is not complete.") from None
     if size > max_bytes:
         raise HttpFailure(HTTP_CONTENT_TOO_LARGE, f"The body is larger than {max_bytes} bytes.")
     return b"".join(chunks)
