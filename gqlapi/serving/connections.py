@@ -26,8 +26,8 @@ class Connection(Protocol):
     def expire(self, now: float) -> None:
         """Act on a deadline that has passed."""
 
-    def close_idle(self) -> None:
-        """Close a connection that waits for a request."""
+    def evict(self) -> None:
+        """Close at once a connection that waits for a request, or for the rest of one."""
 
     def drop_slow_reader(self) -> None:
         """Close at once, and forget the answers that were not sent."""
@@ -67,7 +67,7 @@ class Connections:
                 return False
             oldest, _ = self._waiting.popitem(last=False)
             self._open.discard(oldest)
-            oldest.close_idle()
+            oldest.evict()
         self._waiting[connection] = None
         return True
 
@@ -78,11 +78,11 @@ class Connections:
         self._stalled.pop(connection, None)
 
     def wait(self, connection: Connection) -> None:
-        """Note that a connection has nothing to do until its client sends a request."""
+        """Note that a connection has nothing to do until its client sends something."""
         self._waiting[connection] = None
 
     def stop_waiting(self, connection: Connection) -> None:
-        """Note that a connection must not be closed for the sake of another."""
+        """Note that the client has sent a whole request."""
         self._waiting.pop(connection, None)
 
     def stall(self, connection: Connection) -> None:

@@ -11,7 +11,7 @@ MAX_HEADER_BYTES = 32_768  # names and values of a request; the framing of a chu
 MAX_HEADERS = 100
 MAX_PIPELINED = 32  # requests that may wait for the answers to earlier ones
 UNMETERED_BYTES = 16_384  # of each request, not taken from the shared budget, so that small requests always fit
-MAX_UNSENT_BYTES = 64 * 1024 * 1024  # answers of a process that clients have not taken yet
+MAX_UNSENT_BYTES = 32 * 1024 * 1024  # answers of a process that clients have not taken yet
 # A client may be this slow, on top of its timeout: 32 kbit/s.
 MIN_BYTES_PER_SECOND = 4_096
 # A refused client may still be sending; closing at once would destroy the answer before the client reads it (RFC 9112,

@@ -44,6 +44,10 @@ class Phase(Enum):
     REFUSED = 5  # nothing any more
 
 
+# As globals: they are compared several times for each request, and looking up an attribute of the class is slow.
+IDLE, HEAD, BODY, DONE, REFUSED = Phase
+
+
 class BoundedProtocol(HttpToolsProtocol):
     """Receives requests and sends answers within the limits of `Connections`."""
 
@@ -57,13 +61,14 @@ class BoundedProtocol(HttpToolsProtocol):
         guard: Connections,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
+        self.url = b""
         self.deadline = inf
         self._guard = guard
         self._limits = guard.limits
-        self._phase = Phase.IDLE
+        self._phase = IDLE
         self._answering: RequestResponseCycle | None = None
         self._upgrading = False
-        self._hosts = self._head_bytes = self._header_bytes = 0
+        self._head_bytes = 0
         self._body_since, self._body_bytes, self._framing_bytes = 0.0, 0, 0
         self._metered_bytes = self._discarded_bytes = 0
         self._send_deadline, self._unsent_goal = inf, 0
@@ -74,7 +79,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         self.deadline = time.monotonic() + self._limits.receive_timeout_seconds
         if not self._guard.admit(self):
-            self._phase = Phase.REFUSED
+            self._phase = REFUSED
             # Without lingering: a file is what there is none of.
             self.transport.write(refusals.TOO_MANY_CONNECTIONS.encode(self.server_state.default_headers))
             self.transport.close()
@@ -87,15 +92,16 @@ class BoundedProtocol(HttpToolsProtocol):
         self._answering = None
 
     def data_received(self, data: bytes) -> None:
-        if self._phase is Phase.REFUSED or (self._phase is Phase.BODY and self.cycle.response_complete):
+        if self._phase is REFUSED or (self._phase is BODY and self.cycle.response_complete):
             self._discarded_bytes += len(data)
             if self._discarded_bytes > LINGER_BYTES:
                 self.transport.abort()
                 return
+        if len(data) <= SLICE_BYTES:
+            self._parse(data)
+            return
         for start in range(0, len(data), SLICE_BYTES):
-            if self._phase is Phase.REFUSED or self.parser is None:
-                return
-            self._parse(data if len(data) <= SLICE_BYTES else data[start : start + SLICE_BYTES])
+            self._parse(data[start : start + SLICE_BYTES])
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -117,8 +123,13 @@ class BoundedProtocol(HttpToolsProtocol):
     # The parser's side.
 
     def _parse(self, data: bytes) -> None:
+        if self._phase is REFUSED:
+            return
+        was_body = self._phase is BODY
         try:
-            self._feed(data)
+            self.parser.feed_data(data)
+            if self._phase is not DONE:
+                self._count(len(data), was_body=was_body)
         except httptools.HttpParserUpgrade as upgrade:
             self._ignore_upgrade(data[upgrade.args[0] :])
         except Refused as refused:
@@ -127,21 +138,18 @@ class BoundedProtocol(HttpToolsProtocol):
             cause = error.__context__
             self.refuse(cause.refusal if isinstance(cause, Refused) else refusals.MALFORMED)
 
-    def _feed(self, data: bytes) -> None:
-        """Parse, and count what the parser has taken without calling back: it buffers without limit."""
-        was_body = self._phase is Phase.BODY
-        if was_body:
-            self._framing_bytes += len(data)
-        self.parser.feed_data(data)
-        if self._phase is Phase.HEAD:
-            self._head_bytes += len(data)
-            if self._head_bytes - len(self.url) > MAX_HEADER_BYTES:
+    def _count(self, size: int, *, was_body: bool) -> None:
+        """Count what the parser has taken, with or without calling back: it buffers without limit."""
+        if self._phase is not BODY:  # a request may begin with any number of CRLF
+            self._head_bytes += size
+            if self._head_bytes - len(self.url) > MAX_HEADER_BYTES or len(self.headers) > MAX_HEADERS:
                 raise Refused(refusals.HEADERS_TOO_LARGE)
-            self._meter(self._head_bytes, len(data))
-        elif self._phase is Phase.BODY:
-            if not was_body:  # the slice began with the head
-                self._framing_bytes = 0
-            elif self._framing_bytes > MAX_HEADER_BYTES + self._body_bytes // FRAMING_SHARE:
+            self._meter(self._head_bytes, size)
+        elif not was_body:
+            self._framing_bytes = 0  # the data began with the head
+        else:
+            self._framing_bytes += size
+            if self._framing_bytes > MAX_HEADER_BYTES + self._body_bytes // FRAMING_SHARE:
                 raise Refused(refusals.FRAMING_TOO_LARGE)
 
     def _ignore_upgrade(self, rest: bytes) -> None:
@@ -153,9 +161,9 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._phase = Phase.HEAD
+        self._phase = HEAD
         self._upgrading = False
-        self._hosts = self._head_bytes = self._header_bytes = 0
+        self._head_bytes = 0
         self.deadline = time.monotonic() + self._limits.receive_timeout_seconds
 
     def on_url(self, url: bytes) -> None:
@@ -163,32 +171,32 @@ class BoundedProtocol(HttpToolsProtocol):
         if len(self.url) > MAX_URL_BYTES:
             raise Refused(refusals.URL_TOO_LONG)
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if self._phase is Phase.BODY:
-            return  # A trailer must not pass for a header that a proxy has checked (RFC 9110, section 6.5.1).
-        self._header_bytes += len(name) + len(value)
-        if self._header_bytes > MAX_HEADER_BYTES or len(self.headers) >= MAX_HEADERS:
-            raise Refused(refusals.HEADERS_TOO_LARGE)
-        super().on_header(name, value)
-        if self.headers[-1][0] == b"host":
-            self._hosts += 1
-
     def on_headers_complete(self) -> None:
+        self._check_headers()
         if self.parser.should_upgrade():
             if self.parser.get_method() == b"CONNECT":
                 raise Refused(refusals.CONNECT_NOT_SUPPORTED)
             self._upgrading = True
             return
-        if self._hosts != 1 and (self._hosts or self.parser.get_http_version() != "1.0"):
-            raise Refused(refusals.HOST_REQUIRED)  # RFC 9112, section 3.2
         if len(self.pipeline) >= MAX_PIPELINED:
             raise Refused(refusals.TOO_MANY_PIPELINED)
         super().on_headers_complete()
-        self._phase = Phase.BODY
+        # A trailer must not pass for a header that a proxy has checked (RFC 9110, section 6.5.1).
+        self.headers = []
+        self._phase = BODY
         self._body_bytes = self._discarded_bytes = 0
         self._body_since = time.monotonic()
         self.deadline = self._body_since + self._limits.receive_timeout_seconds
-        self._guard.stop_waiting(self)
+
+    def _check_headers(self) -> None:
+        headers = self.headers
+        # What arrived in one slice is smaller than the limit.
+        size = sum(len(name) + len(value) for name, value in headers) if self._head_bytes else 0
+        if size > MAX_HEADER_BYTES or len(headers) > MAX_HEADERS:
+            raise Refused(refusals.HEADERS_TOO_LARGE)
+        hosts = [name for name, _ in headers if name == b"host"]
+        if len(hosts) != 1 and (hosts or self.parser.get_http_version() != "1.0"):
+            raise Refused(refusals.HOST_REQUIRED)  # RFC 9112, section 3.2
 
     def on_body(self, body: bytes) -> None:
         size = len(body)
@@ -202,8 +210,9 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._upgrading:
             return
         super().on_message_complete()
-        self._phase = Phase.DONE
+        self._phase = DONE
         self.deadline = inf
+        self._guard.stop_waiting(self)
         if self.cycle.response_complete:  # it was answered without waiting for its body
             self._become_idle()
 
@@ -241,15 +250,15 @@ class BoundedProtocol(HttpToolsProtocol):
             return
         self._release()
         self.flow.resume_reading()
-        if self._phase is Phase.BODY:
+        if self._phase is BODY:
             self.deadline = time.monotonic() + LINGER_SECONDS
         else:
             self._become_idle()
 
     def _become_idle(self) -> None:
         now = time.monotonic()
-        if self._phase is Phase.DONE:
-            self._phase = Phase.IDLE
+        if self._phase is DONE:
+            self._phase = IDLE
             self.deadline = now + self._limits.keep_alive_seconds
         else:  # the next request has begun to arrive
             self.deadline = now + self._limits.receive_timeout_seconds
@@ -260,7 +269,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def unsent_bytes(self) -> int:
         return self.transport.get_write_buffer_size()
 
-    def close_idle(self) -> None:
+    def evict(self) -> None:
         self.transport.abort()
 
     def drop_slow_reader(self) -> None:
@@ -280,11 +289,11 @@ class BoundedProtocol(HttpToolsProtocol):
     def expire(self, now: float) -> None:
         if self.flow.read_paused or (self._answering is not None and not self._answering.more_body):
             self.deadline = now + self._limits.receive_timeout_seconds  # the client waits for us
-        elif self._phase is Phase.REFUSED:
+        elif self._phase is REFUSED:
             self.transport.abort()
-        elif self._phase is Phase.IDLE or (self._phase is Phase.BODY and self.cycle.response_complete):
+        elif self._phase is IDLE or (self._phase is BODY and self.cycle.response_complete):
             self.transport.close()
-        elif self._phase is Phase.BODY and self._body_deadline() > now:
+        elif self._phase is BODY and self._body_deadline() > now:
             self.deadline = self._body_deadline()
         else:
             self.refuse(refusals.TOO_SLOW)
@@ -294,9 +303,11 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def refuse(self, refusal: Refusal) -> None:
         """Answer the request that is arriving, after those before it, and close."""
-        logger.info("request refused", client=self._client_address(), status=refusal.status, reason=refusal.message)
-        refused = self.cycle if self._phase is Phase.BODY else None
-        self._phase = Phase.REFUSED
+        logger.info(
+            "request refused", client=self._client_address(), status=int(refusal.status), reason=refusal.message
+        )
+        refused = self.cycle if self._phase is BODY else None
+        self._phase = REFUSED
         self._guard.stop_waiting(self)
         if self.pipeline and self.pipeline[0][0] is refused:
             self.pipeline.popleft()
