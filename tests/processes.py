@@ -134,7 +134,7 @@ class Folder:
     ) -> Server:
         """Start a program that takes its port as an option, if need be with a limit of open files."""
         port, log = free_port(), self.path / f"server{len(self.servers)}.log"
-        prefix = () if open_files is None else ("sh", "-c", f'ulimit -n {open_files}; exec "$@"', "sh")
+        prefix = () if open_files is None else ("/bin/sh", "-c", f'ulimit -n {open_files}; exec "$@"', "sh")
         with log.open("wb") as output:
             process = subprocess.Popen(
                 [*prefix, *command, "--port", str(port)],

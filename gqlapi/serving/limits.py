@@ -6,7 +6,7 @@ from dataclasses import dataclass
 if sys.platform != "win32":
     import resource
 
-MAX_URL_BYTES = 65_536  # GET requests carry whole documents
+MAX_URL_BYTES = 65_535  # GET requests carry whole documents; httptools parses no longer ones
 MAX_HEADER_BYTES = 32_768  # names and values of a request; the framing of a chunked body gets the same
 MAX_HEADERS = 100
 MAX_PIPELINED = 32  # requests that may wait for the answers to earlier ones

@@ -60,7 +60,12 @@ class ServerConfig(uvicorn.Config):
         )
 
     def load(self) -> None:
-        super().load()
+        try:
+            super().load()
+        except Exception:
+            logger.exception("the application cannot be loaded")
+            # With any other status a supervisor would start the worker again and again.
+            sys.exit(STARTUP_FAILURE)
         self.lifespan_class = BoundedLifespan
 
 

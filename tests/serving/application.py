@@ -36,6 +36,11 @@ async def describe(request: Request) -> Response:
     return JSONResponse({"url": len(str(request.url.query)), "headers": dict(request.headers), "body": len(body)})
 
 
+async def say_ready(_request: Request) -> Response:
+    """Answer at once."""
+    return PlainTextResponse(b"ready")
+
+
 async def ignore(_request: Request) -> Response:
     """Answer without reading the body."""
     return PlainTextResponse(b"ignored")
@@ -47,6 +52,7 @@ def create_app() -> Starlette:
     return Starlette(
         routes=[
             Route("/", describe, methods=methods),
+            Route("/readyz", say_ready),
             Route("/ignore", ignore, methods=methods),
             Route("/bytes/{size:int}", answer_bytes),
             Route("/late/{seconds:float}", answer_late),
@@ -54,16 +60,23 @@ def create_app() -> Starlette:
     )
 
 
+def create_broken_app() -> Starlette:
+    """Fail to create an application."""
+    raise RuntimeError("broken on purpose")
+
+
 def main() -> None:
     """Serve until a signal arrives."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--factory", default="create_app")
     parser.add_argument("--limits", type=json.loads, default={})
     options: Any = parser.parse_args()
     sys.path.insert(0, str(Path(__file__).parent))  # workers import this module by its name
     limits = ConnectionLimits(**options.limits)
-    serve(ServerConfig("application:create_app", limits, host="127.0.0.1", port=options.port, workers=options.workers))
+    factory = f"application:{options.factory}"
+    serve(ServerConfig(factory, limits, host="127.0.0.1", port=options.port, workers=options.workers))
 
 
 if __name__ == "__main__":
