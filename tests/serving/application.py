@@ -4,6 +4,8 @@ import argparse
 import asyncio
 import json
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +60,17 @@ def create_app() -> Starlette:
             Route("/late/{seconds:float}", answer_late),
         ]
     )
+
+
+def create_stuck_app() -> Starlette:
+    """Create an application that never ends."""
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        yield
+        await asyncio.sleep(3_600)
+
+    return Starlette(routes=[Route("/readyz", say_ready)], lifespan=lifespan)
 
 
 def create_broken_app() -> Starlette:

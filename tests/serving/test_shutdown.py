@@ -73,6 +73,12 @@ class TestSigterm:
             assert Answer(half.receive_all()).status == 408
         assert (status, seconds < 15) == (0, True)
 
+    def test_does_not_wait_for_an_application_that_is_stuck(self, folder: Folder, workers: str) -> None:
+        server = start_application(folder, "--factory", "create_stuck_app", "--workers", workers)
+        server.wait_until_ready()
+        assert server.stop()[0] == 0
+        assert "shutdown took too long" in server.log.read_text()
+
     def test_lets_a_mutation_of_the_api_commit(self, folder: Folder, workers: str) -> None:
         assert folder.run("migrate").returncode == 0
         server = folder.start("serve", "--workers", workers, secret_key=SECRET)
