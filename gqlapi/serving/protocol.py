@@ -287,7 +287,9 @@ class BoundedProtocol(HttpToolsProtocol):
             self.drop_slow_reader()
 
     def expire(self, now: float) -> None:
-        if self.flow.read_paused or (self._answering is not None and not self._answering.more_body):
+        if self.transport.is_closing():
+            self.deadline = inf  # it closes when the rest is sent, or when the client is too slow to read it
+        elif self.flow.read_paused or (self._answering is not None and not self._answering.more_body):
             self.deadline = now + self._limits.receive_timeout_seconds  # the client waits for us
         elif self._phase is REFUSED:
             self.transport.abort()
