@@ -61,7 +61,7 @@ class BoundedProtocol(HttpToolsProtocol):
         guard: Connections,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
-        self.url = b""
+        self.url, self.headers = b"", []
         self.deadline = inf
         self._guard = guard
         self._limits = guard.limits

@@ -23,3 +23,4 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         )
         server.wait_until_ready()
         yield server
+        assert "Traceback" not in server.log.read_text()

@@ -10,10 +10,12 @@ from uvicorn.server import ServerState
 
 from gqlapi.serving import limits
 from gqlapi.serving.connections import Connections
-from gqlapi.serving.limits import MIN_BYTES_PER_SECOND, ConnectionLimits
+from gqlapi.serving.limits import MAX_HEADER_BYTES, MAX_URL_BYTES, MIN_BYTES_PER_SECOND, ConnectionLimits
 from gqlapi.serving.protocol import BoundedProtocol
 from gqlapi.serving.server import ServerConfig
 
+GET = b"GET / HTTP/1.1\r\nHost: a\r\n"
+CHUNKED = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
 BODY = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n"
 
 
@@ -168,7 +170,56 @@ class TestStall:
         assert client.fake.ended == ""
 
 
+class TestCounting:
+    @pytest.mark.parametrize(
+        ("start", "data", "status"),
+        [
+            pytest.param(GET, b"X-A: aaaaaaaaaa\r\n", 431, id="headers"),
+            pytest.param(GET + b"X-A: ", b"a", 431, id="header value"),
+            pytest.param(GET + b"X-A:", b" ", 431, id="spaces"),
+            pytest.param(GET, b"a", 431, id="header name"),
+            pytest.param(b"GET /", b"a", 414, id="URL"),
+            pytest.param(b"", b"\r\n", 431, id="empty lines"),
+            pytest.param(CHUNKED + b"0\r\nX: ", b"a", 400, id="trailer"),
+            pytest.param(CHUNKED + b"0\r\n", b"X-A: aaaaaaaaaa\r\n", 400, id="trailers"),
+            pytest.param(CHUNKED + b"1;", b"a", 400, id="chunk extension"),
+            pytest.param(CHUNKED, b"1\r\na\r\n", 400, id="tiny chunks"),
+        ],
+    )
+    @pytest.mark.parametrize("size", [1_000, 250_000])
+    async def test_refuses_what_has_no_end(
+        self, config: ServerConfig, guard: Connections, start: bytes, data: bytes, status: int, size: int
+    ) -> None:
+        client = Connected(config, guard)
+        client.data_received(start)
+        taken, piece = 0, data * (size // len(data))
+        while not client.fake.written:
+            client.data_received(piece)
+            taken += len(piece)
+        assert client.fake.written.startswith(b"HTTP/1.1 %d " % status)
+        assert taken <= MAX_URL_BYTES + MAX_HEADER_BYTES + size
+
+
+class TestPipeline:
+    async def test_waits_until_the_client_has_taken_the_previous_answer(
+        self, config: ServerConfig, guard: Connections
+    ) -> None:
+        client = Connected(config, guard)
+        client.pause_writing()
+        client.data_received(GET + b"\r\n")
+        assert (len(client.tasks), len(client.pipeline)) == (0, 1)
+        client.resume_writing()
+        assert (len(client.tasks), len(client.pipeline)) == (1, 0)
+
+
 class TestBudget:
+    async def test_is_not_needed_by_small_requests(self, config: ServerConfig, guard: Connections) -> None:
+        guard.receiving_bytes = guard.limits.max_receiving_bytes
+        small, large = Connected(config, guard), Connected(config, guard)
+        small.data_received(BODY + b"a" * 10_000)
+        large.data_received(BODY + b"a" * 20_000)
+        assert (small.fake.written, large.fake.written[:13]) == (b"", b"HTTP/1.1 503 ")
+
     async def test_is_given_back(self, config: ServerConfig, guard: Connections) -> None:
         client = Connected(config, guard)
         client.data_received(BODY + b"a" * 50_000)
