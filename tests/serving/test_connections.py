@@ -117,8 +117,10 @@ class TestExpire:
         began = client._body_since
         client.expire(began + 10)
         assert (client.fake.ended, client.deadline) == ("", began + 20)
+        client.cycle.message_event.clear()
         client.expire(began + 20)
         assert client.fake.written.startswith(b"HTTP/1.1 408 ")
+        assert client.cycle.message_event.is_set()  # the application does not wait for the rest
 
     async def test_waits_while_the_server_does_not_read(self, config: ServerConfig, guard: Connections) -> None:
         client = Connected(config, guard)
