@@ -82,6 +82,20 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65_535, description="Port to listen on.")
+    max_connections: int = Field(
+        1_000,
+        ge=1,
+        description="Client connections of a worker, fewer if open files are limited; beyond it idle ones are closed.",
+    )
+    receive_timeout_seconds: float = Field(
+        10.0, gt=0, description="Longest wait for the headers of a request, and for its body (1 s more for each 4 KiB)."
+    )
+    send_timeout_seconds: float = Field(
+        20.0, gt=0, description="Longest time in which a client takes less than 4 KiB/s of an answer."
+    )
+    keep_alive_seconds: float = Field(
+        75.0, gt=0, description="How long an idle connection stays open; longer than a proxy keeps it."
+    )
     workers: int = Field(2, ge=1, description="Worker processes of `gqlapi serve`.")
     cors_origins: list[str] = Field(
         default_factory=list,

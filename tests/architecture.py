@@ -37,6 +37,7 @@ APART: dict[str, set[str]] = {
     "logs": {"settings"},
     "problems": set(),
     "progress": set(),
+    "serving": {"errors"},
     "settings": set(),
     "words": set(),
     "work_pool": {"errors"},

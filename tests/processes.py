@@ -127,12 +127,19 @@ class Folder:
         return process.wait(), shown.decode()
 
     def start(self, *arguments: str, **settings: str) -> Server:
+        return self.start_program(GQLAPI, *arguments, settings=settings)
+
+    def start_program(
+        self, *command: str | Path, open_files: int | None = None, settings: dict[str, str] | None = None
+    ) -> Server:
+        """Start a program that takes its port as an option, if need be with a limit of open files."""
         port, log = free_port(), self.path / f"server{len(self.servers)}.log"
+        prefix = () if open_files is None else ("/bin/sh", "-c", f'ulimit -n {open_files}; exec "$@"', "sh")
         with log.open("wb") as output:
             process = subprocess.Popen(
-                [GQLAPI, *arguments, "--port", str(port)],
+                [*prefix, *command, "--port", str(port)],
                 cwd=self.path,
-                env=self._with(settings),
+                env=self._with(settings or {}),
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )

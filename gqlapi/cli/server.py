@@ -1,14 +1,11 @@
 """`gqlapi dev` and `gqlapi serve`."""
 
 import os
-import signal
 import socket
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
-import uvicorn
 
 from gqlapi import __version__
 from gqlapi.accounts.demo import DEMO_PASSWORD
@@ -18,12 +15,12 @@ from gqlapi.database.url import mask_url
 from gqlapi.http import GRAPHQL_PATH
 from gqlapi.http.graphiql.background import building_in_background
 from gqlapi.logs import configure_logs
+from gqlapi.serving.limits import ConnectionLimits, fit_open_files
 from gqlapi.settings import Settings
 
 PACKAGE = Path(__file__).resolve().parents[1]
-GRACEFUL_SHUTDOWN_SECONDS = 25
-# After this long a worker that does not answer its supervisor is killed; uvicorn's 5 are too few on a busy machine.
-WORKER_START_SECONDS = 30
+# Bodies of the largest size that a worker receives at the same time; smaller ones share their room.
+LARGEST_BODIES_AT_ONCE = 32
 
 
 @cli.command()
@@ -67,27 +64,31 @@ def _print_banner(settings: Settings, demo_logins: list[str]) -> None:
 
 
 def _serve(settings: Settings, *, reload: bool, workers: int) -> None:
+    from gqlapi.serving import server  # noqa: PLC0415 - uvicorn and its parser are for the commands that serve
+
     # Reloader and workers import the application in processes of their own: the environment carries the settings.
     os.environ.update(_environment(settings, workers))
-    # After its orderly end uvicorn raises the signal again, which would make the end a failure.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    uvicorn.run(
-        "gqlapi.app:create_app",
-        factory=True,
-        host=settings.host,
-        port=settings.port,
-        reload=reload,
-        reload_dirs=[str(PACKAGE)] if reload else None,
-        workers=None if reload else workers,
-        log_config=None,
-        access_log=False,
-        # The application believes the proxies of its own settings, whatever serves it.
-        proxy_headers=False,
-        server_header=False,
-        timeout_graceful_shutdown=GRACEFUL_SHUTDOWN_SECONDS,
-        timeout_worker_healthcheck=WORKER_START_SECONDS,
+    server.serve(
+        server.ServerConfig(
+            "gqlapi.app:create_app",
+            _create_limits(settings),
+            host=settings.host,
+            port=settings.port,
+            reload=reload,
+            reload_dirs=[str(PACKAGE)] if reload else None,
+            workers=None if reload else workers,
+        )
     )
-    sys.exit(0)
+
+
+def _create_limits(settings: Settings) -> ConnectionLimits:
+    return ConnectionLimits(
+        max_connections=fit_open_files(settings.max_connections, settings.pool_size),
+        receive_timeout_seconds=settings.receive_timeout_seconds,
+        send_timeout_seconds=settings.send_timeout_seconds,
+        keep_alive_seconds=settings.keep_alive_seconds,
+        max_receiving_bytes=LARGEST_BODIES_AT_ONCE * settings.max_body_bytes,
+    )
 
 
 def _check_address(settings: Settings) -> None:

@@ -4,7 +4,7 @@ import json
 import re
 from typing import Any, NoReturn
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from gqlapi.errors import Code
 from gqlapi.http.failures import HttpFailure, busy
@@ -34,7 +34,7 @@ class Bodies:
         Its bytes count until `release`.
 
         Raises:
-            HttpFailure: it is larger than allowed, or the bodies together are.
+            HttpFailure: it is larger than allowed, or the bodies together are, or the client went away.
         """
         declared = request.headers.get("content-length", "")
         if declared.isdigit() and int(declared) > self._max_bytes:
@@ -46,8 +46,10 @@ class Bodies:
                 self.bytes += len(chunk)
                 self._check(size)
                 chunks.append(chunk)
-        except BaseException:
+        except BaseException as error:
             self.release(size)
+            if isinstance(error, ClientDisconnect):
+                raise HttpFailure(HTTP_BAD_REQUEST, "The body is not complete.") from None
             raise
         return b"".join(chunks)
 

@@ -4,7 +4,6 @@ from typing import Any
 
 import structlog
 from cross_web import AsyncHTTPRequestAdapter, HTTPException
-from starlette.requests import ClientDisconnect as Disconnected
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -89,8 +88,6 @@ class GraphQLEndpoint(GraphQL[Context, None]):
                 return await self._run(request, client)
         except Unavailable:
             raise busy() from None
-        except Disconnected:
-            raise ClientDisconnected from None
         finally:
             self._bodies.release(len(body))
 

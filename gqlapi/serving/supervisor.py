@@ -1,0 +1,59 @@
+"""The parent of several workers."""
+
+import itertools
+import socket
+import time
+
+import structlog
+from uvicorn import Config
+from uvicorn.config import STARTUP_FAILURE
+from uvicorn.supervisors import Multiprocess
+
+SIGNAL_SECONDS = 0.1
+HEALTH_CHECK_TICKS = 5
+
+logger = structlog.get_logger()
+
+
+class Supervisor(Multiprocess):
+    """Starts workers, replaces those that die, and ends them all in time."""
+
+    def __init__(self, config: Config, sockets: list[socket.socket], shutdown_seconds: float) -> None:
+        super().__init__(config, sockets)
+        self._shutdown_seconds = shutdown_seconds
+
+    def run(self) -> bool:  # type: ignore[override]  # uvicorn's returns nothing
+        """Supervise until a signal arrives; return whether the workers could start."""
+        self.init_processes()
+        for tick in itertools.count(1):
+            if self.should_exit.wait(SIGNAL_SECONDS):
+                break
+            self.handle_signals()
+            if tick % HEALTH_CHECK_TICKS == 0:
+                self.keep_subprocess_alive()
+        started = all(process.exitcode != STARTUP_FAILURE for process in self.processes)
+        self.terminate_all()
+        self.join_all()
+        return started
+
+    def keep_subprocess_alive(self) -> None:
+        before = [*self.processes]
+        super().keep_subprocess_alive()
+        for old, new in zip(before, self.processes, strict=True):
+            if old is not new:
+                logger.warning("worker died", pid=old.pid, exit_code=old.exitcode, replaced_by=new.pid)
+
+    def terminate_all(self) -> None:
+        # The workers close the sockets that they have; while one is open here, the kernel accepts for it.
+        for listener in self.sockets:
+            listener.close()
+        super().terminate_all()
+
+    def join_all(self) -> None:
+        deadline = time.monotonic() + self._shutdown_seconds
+        for process in self.processes:
+            process.process.join(max(0.0, deadline - time.monotonic()))
+            if process.exitcode is None:
+                logger.error("worker did not end in time", pid=process.pid)
+                process.kill()
+                process.join()

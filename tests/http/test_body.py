@@ -1,0 +1,23 @@
+"""Bodies that end early."""
+
+import pytest
+from starlette.requests import Request
+from starlette.types import Message
+
+from gqlapi.http.body import Bodies
+from gqlapi.http.failures import HttpFailure
+
+
+class TestReadBody:
+    async def test_refuses_a_body_whose_client_went_away(self) -> None:
+        messages: list[Message] = [
+            {"type": "http.request", "body": b"{", "more_body": True},
+            {"type": "http.disconnect"},
+        ]
+
+        async def receive() -> Message:
+            return messages.pop(0)
+
+        with pytest.raises(HttpFailure) as failure:
+            await read_body(Request({"type": "http", "headers": []}, receive), 10)
+        assert failure.value.status_code == 400
