@@ -100,7 +100,8 @@ class TestServe:
 
     def test_does_not_migrate(self, folder: Folder) -> None:
         server = folder.start("serve", "--workers", "1", secret_key=SECRET)
-        server.wait_until_ready()
+        server.wait_until_ready("/healthz")
+        assert httpx.get(f"{server.url}/readyz").status_code == 503
         response = httpx.post(f"{server.url}/graphql", json={"query": FEED})
         assert internals_in(response) == []
         assert response.json()["data"] is None

@@ -8,7 +8,7 @@ from gqlapi.http.body import Bodies
 from gqlapi.http.failures import HttpFailure
 
 
-class TestReadBody:
+class TestBodies:
     async def test_refuses_a_body_whose_client_went_away(self) -> None:
         messages: list[Message] = [
             {"type": "http.request", "body": b"{", "more_body": True},
@@ -19,5 +19,5 @@ class TestReadBody:
             return messages.pop(0)
 
         with pytest.raises(HttpFailure) as failure:
-            await read_body(Request({"type": "http", "headers": []}, receive), 10)
+            await Bodies(10).read(Request({"type": "http", "headers": []}, receive))
         assert failure.value.status_code == 400
