@@ -13,6 +13,7 @@ from rich.console import Console
 
 from gqlapi import __version__
 from gqlapi.database.url import normalize_url
+from gqlapi.errors import ApiError
 from gqlapi.settings import Settings
 
 WRONG_USAGE = 2
@@ -82,6 +83,8 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     """Run work on the database; when it cannot be reached, say so."""
     try:
         return asyncio.run(work)
-    except (OSError, sa.exc.DBAPIError) as error:
-        reason = str(getattr(error, "orig", error)).partition("\n")[0]
+    except (OSError, sa.exc.DBAPIError, ApiError) as error:
+        # Ours say what a client may know; the driver's is its cause.
+        cause = error.__cause__ if isinstance(error, ApiError) and error.__cause__ else error
+        reason = str(getattr(cause, "orig", cause)).partition("\n")[0]
         fail(f"The database cannot be used: {reason}. GQLAPI_DATABASE_URL says where it is.")

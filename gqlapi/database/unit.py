@@ -43,6 +43,7 @@ class Database:
         read_consistency: ReadConsistency = "snapshot",
         queue_size: int = 100,
         queue_timeout_seconds: float = 2.0,
+        logs_incidents: bool = False,
     ) -> None:
         """Prepare the engines; nothing connects before the first statement."""
         options = options or EngineOptions()
@@ -50,7 +51,7 @@ class Database:
         for engine in {read_engine, self.write_engine}:
             install_tracing(engine)
         self.read_engine = read_engine.execution_options(**_read_options(read_engine, read_consistency))
-        self.incidents = Incidents()
+        self.incidents = Incidents(is_silent=not logs_incidents)
         self.probe = Probe(url, options)
         self.gate = PoolGate(
             options.pool_size,
@@ -164,7 +165,7 @@ def _read_options(engine: AsyncEngine, consistency: ReadConsistency) -> dict[str
     return {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
 
 
-def create_database(settings: Settings) -> Database:
+def create_database(settings: Settings, *, logs_incidents: bool = False) -> Database:
     """Make the database that the settings describe."""
     options = EngineOptions(
         pool_size=settings.pool_size,
@@ -178,4 +179,5 @@ def create_database(settings: Settings) -> Database:
         read_consistency=settings.read_consistency,
         queue_size=settings.pool_queue_size,
         queue_timeout_seconds=settings.pool_timeout_seconds,
+        logs_incidents=logs_incidents,
     )
