@@ -38,7 +38,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
     settings = settings or Settings()
     if not structlog.is_configured():  # a worker, or an ASGI server of somebody else's
         configure_logs(settings)
-    database = create_database(settings)
+    database = create_database(settings, logs_incidents=True)
     readiness = Readiness(database.probe)
     accounts = create_accounts(settings)
     schema = Schema(create_limits(settings))

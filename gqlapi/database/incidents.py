@@ -46,13 +46,16 @@ class Incidents:
     An incident ends with a period without a failure of its kind.
     """
 
-    def __init__(self, period_seconds: float = PERIOD_SECONDS) -> None:
-        """Start without incidents."""
+    def __init__(self, period_seconds: float = PERIOD_SECONDS, *, is_silent: bool = False) -> None:
+        """Start without incidents; a command, which reports its failure itself, logs none."""
         self._period_seconds = period_seconds
+        self._is_silent = is_silent
         self._open: dict[Trouble, _Incident] = {}
 
     def record(self, trouble: Trouble, cause: BaseException | None = None) -> None:
         """Count an operation that was refused."""
+        if self._is_silent:
+            return
         incident = self._open.get(trouble)
         if incident is None:
             self._open[trouble] = _Incident(self._schedule(trouble))

@@ -45,6 +45,7 @@ class Database:
         queue_timeout_seconds: float = 2.0,
         client_share: float = 1.0,
         max_body_length: int = MAX_BODY_LENGTH,
+        logs_incidents: bool = False,
     ) -> None:
         """Prepare the engines; nothing connects before the first statement."""
         options = options or EngineOptions()
@@ -52,7 +53,7 @@ class Database:
         for engine in {read_engine, self.write_engine}:
             install_tracing(engine)
         self.read_engine = read_engine.execution_options(**_read_options(read_engine, read_consistency))
-        self.incidents = Incidents()
+        self.incidents = Incidents(is_silent=not logs_incidents)
         self.probe = Probe(url, options)
         self.gate = PoolGate(
             options.pool_size,
@@ -178,7 +179,7 @@ def _read_options(engine: AsyncEngine, consistency: ReadConsistency) -> dict[str
     return {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
 
 
-def create_database(settings: Settings) -> Database:
+def create_database(settings: Settings, *, logs_incidents: bool = False) -> Database:
     """Make the database that the settings describe."""
     options = EngineOptions(
         pool_size=settings.pool_size,
@@ -194,4 +195,5 @@ def create_database(settings: Settings) -> Database:
         queue_timeout_seconds=settings.pool_timeout_seconds,
         client_share=settings.client_share,
         max_body_length=settings.max_answer_bytes,
+        logs_incidents=logs_incidents,
     )

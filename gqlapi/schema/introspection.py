@@ -31,17 +31,25 @@ class IntrospectionCost:
         self._variables = variables
         self._limit = limit
         self._counted: dict[tuple[int, int], int] = {}
+        self._definitions: dict[int, tuple[Any, dict[str, Any]]] = {}
         self._steps = 0
 
     def of(self, parent: GraphQLObjectType, node: FieldNode, source: Any = None) -> int:
         """Return the number of values that a field returns, itself counted."""
         self._steps += 1
-        definition = self._info.schema.get_field(parent, node.name.value)
         if node.selection_set is None or self._steps > self._limit:
             return 1
-        arguments = get_argument_values(definition, node, self._variables)
+        definition, arguments = self._read(parent, node)
         value = definition.resolve(source, self._info, **arguments)
         return self._complete(definition.type, node.selection_set, value)
+
+    def _read(self, parent: GraphQLObjectType, node: FieldNode) -> tuple[Any, dict[str, Any]]:
+        """Return the definition of a field and its arguments, which are the same for each element."""
+        read = self._definitions.get(id(node))
+        if read is None:
+            definition = self._info.schema.get_field(parent, node.name.value)
+            read = self._definitions[id(node)] = definition, get_argument_values(definition, node, self._variables)
+        return read
 
     def _complete(self, type_: GraphQLOutputType, selection_set: SelectionSetNode, value: Any) -> int:
         nullable = get_nullable_type(type_)

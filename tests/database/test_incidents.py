@@ -71,7 +71,10 @@ class TestCause:
     @pytest.fixture
     async def database(self, database_url: str) -> AsyncIterator[Database]:
         database = Database(
-            database_url, EngineOptions(pool_size=1, statement_timeout_ms=100), queue_timeout_seconds=0.05
+            database_url,
+            EngineOptions(pool_size=1, statement_timeout_ms=100),
+            queue_timeout_seconds=0.05,
+            logs_incidents=True,
         )
         yield database
         await database.dispose()
@@ -92,7 +95,7 @@ class TestCause:
         ]
 
     async def test_of_a_missing_table(self, empty_database_url: str) -> None:
-        database = Database(empty_database_url)
+        database = Database(empty_database_url, logs_incidents=True)
         missing: sa.Select[Any] = sa.select(sa.column("id")).select_from(sa.table("posts"))
         assert await self.kinds(in_unit(database, lambda unit: unit.rows(missing)), Unavailable) == [
             "schema does not fit"
