@@ -11,7 +11,7 @@ from gqlapi.errors import LimitExceeded
 
 # The memory of a parsed document: measured 1.2 MB for 2,000 tokens.
 BYTES_PER_TOKEN = 600
-CACHE_BYTES = 8 * 1_048_576
+CACHE_BYTES = 6 * 1_048_576
 # A developer reads the first few; finding a hundred, each with suggestions, took 2 seconds for a hostile document.
 MAX_VALIDATION_ERRORS = 10
 # graphql-core compares all fields of one response name with each other: 500,000 by default, which took 0.9 seconds.

@@ -114,6 +114,7 @@ class TestCost:
             ("{ posts @skip(if: true) { nodes { id } } a: __typename }", 1),
             ("{ ... { ...F } ...F } fragment F on Query { serverInfo { version } }", 4),
             ('mutation { a: deleteTag(input: { id: "x" }) { deletedId } }', 1 + 1 + 50),
+            ('mutation { signIn(input: { login: "x", password: "y" }) { accessToken } }', 1 + 1 + 50 + 5_000),
         ],
     )  # fmt: skip
     async def test_is_the_sum_of_its_prices(self, sqlite_url: str, document: str, cost: int) -> None:

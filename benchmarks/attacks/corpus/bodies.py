@@ -3,9 +3,20 @@
 import gzip
 import json
 
-from benchmarks.attacks.attack import BAD_BODY, DATA, INVALID, REFUSED, TOO_LARGE_BODY, TOO_LONG_DOCUMENT, Attack, body
+from benchmarks.attacks.attack import (
+    BAD_BODY,
+    DATA,
+    INVALID,
+    REFUSED,
+    TOO_LARGE,
+    TOO_LARGE_BODY,
+    TOO_LONG_DOCUMENT,
+    Attack,
+    body,
+)
 
-NOT_JSON = BAD_BODY
+# A body with very many values is refused before it is read as JSON.
+NOT_JSON = BAD_BODY | TOO_LARGE
 WRONG_TYPE = frozenset({"415"})
 INFO = b'"query":"{serverInfo{version}}"'
 UNRESOLVED = frozenset({"OPERATION_RESOLUTION_FAILURE"})

@@ -16,10 +16,12 @@ from gqlapi.models import ApiScope, UserCredential
 from gqlapi.problems import Rejected, reject_if_any
 from gqlapi.repositories import WriteScope
 from gqlapi.repositories.accounts import AccountWriteRepository, Credential
-from gqlapi.schema.fields import Info
+from gqlapi.schema.fields import FieldRules, Info
 from gqlapi.schema.mutations.base import INPUT, DeletePayload, Payload, given_id, mutation
+from gqlapi.schema.pricing import PASSWORD_COST, WRITE_COST
 from gqlapi.schema.types import ApiToken, User
 
+ONE_PASSWORD = FieldRules(surcharge=lambda _: WRITE_COST + PASSWORD_COST)
 PASSWORD = "The new password, 8 to 200 characters."  # noqa: S105 - a description
 
 
@@ -137,7 +139,7 @@ async def _answer(info: Info, signed_in: SignedIn) -> SessionPayload:
 class AccountMutations:
     """Mutations of the viewer's own account. Passwords are hashed while no connection is held."""
 
-    @mutation(SessionPayload, description="Become a user, a READER at first, and sign in.")
+    @mutation(SessionPayload, description="Become a user, a READER at first, and sign in.", rules=ONE_PASSWORD)
     async def sign_up(self, info: Info, given: Annotated[SignUpInput, INPUT]) -> SessionPayload | None:
         context, accounts = info.context, info.context.accounts
         registration = Registration(given.username, given.email, given.password, given.display_name)
@@ -153,7 +155,9 @@ class AccountMutations:
 
         return await _answer(info, await context.mutate(body))
 
-    @mutation(SessionPayload, description="Begin a session. What is wrong with a sign-in is not told.")
+    @mutation(
+        SessionPayload, description="Begin a session. What is wrong with a sign-in is not told.", rules=ONE_PASSWORD
+    )
     async def sign_in(self, info: Info, given: Annotated[SignInInput, INPUT]) -> SessionPayload | None:
         context, accounts = info.context, info.context.accounts
         key = login_key(given.login)
@@ -195,6 +199,7 @@ class AccountMutations:
     @mutation(
         SessionPayload,
         description="Change the password. All sessions end, and a new one begins; API tokens stay.",
+        rules=FieldRules(surcharge=lambda _: WRITE_COST + 2 * PASSWORD_COST),
     )
     async def change_password(self, info: Info, given: Annotated[ChangePasswordInput, INPUT]) -> SessionPayload | None:
         context, accounts = info.context, info.context.accounts
