@@ -36,7 +36,7 @@ class DocumentCache:
     def admit(self, text: str, document: DocumentNode) -> None:
         """Keep a document."""
         if self.documents.get(text) is None:
-            self.documents.put(text, document, len(text) + BYTES_PER_TOKEN * _count_tokens(document))
+            self.documents.put(text, document, len(text) + BYTES_PER_TOKEN * document.token_count)
 
 
 class Documents(SchemaExtension):
@@ -59,7 +59,7 @@ class Documents(SchemaExtension):
             raise LimitExceeded(message, limit=self._max_length, actual=len(query))
         document = self._cache.get(query)
         self._is_known = document is not None
-        self.execution_context.graphql_document = document or parse(query, max_tokens=self._max_tokens)
+        self.execution_context.graphql_document = document or _parse(query, self._max_tokens)
         yield
 
     def on_validate(self) -> Iterator[None]:
@@ -71,8 +71,14 @@ class Documents(SchemaExtension):
         yield
 
 
-def _count_tokens(document: DocumentNode) -> int:
-    count, token = 0, document.loc.start_token if document.loc else None
+def _parse(text: str, max_tokens: int) -> DocumentNode:
+    """Parse a document, and cut its tokens apart.
+
+    They are a list linked both ways, which only the garbage collector would free; nothing reads the links afterwards.
+    """
+    document = parse(text, max_tokens=max_tokens)
+    token = document.loc.start_token if document.loc else None
     while token is not None:
-        count, token = count + 1, token.next
-    return count
+        following, token.prev, token.next = token.next, None, None
+        token = following
+    return document
