@@ -53,6 +53,12 @@ def folded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     class Recorder:
         category = staticmethod(unicodedata.category)
+        combining = staticmethod(unicodedata.combining)
+
+        @staticmethod
+        def is_normalized(form: Any, text: str) -> bool:
+            lengths.append(len(text))
+            return unicodedata.is_normalized(form, text)
 
         @staticmethod
         def normalize(form: Any, text: str) -> str:

@@ -68,7 +68,7 @@ class ExplainingTrace(Trace):
         """Explain the statement, and count its rows where the driver does not."""
         plan = _plan(connection, sql, parameters)
         if rows < 0:
-            rows = connection.exec_driver_sql(f"SELECT count(*) FROM ({sql})", parameters).scalar_one()  # noqa: S608 - the text of a statement that ran
+            rows = connection.exec_driver_sql(f"SELECT count(*) FROM ({sql}) AS explained", parameters).scalar_one()  # noqa: S608 - the text of a statement that ran
         self.explained.append(ExplainedStatement(sql, rows, round(seconds * 1000, 1), plan))
 
 

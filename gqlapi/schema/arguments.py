@@ -58,14 +58,14 @@ class Arguments:
         for name, value in arguments.items():
             size = self._measure(value, definition.args[name].type)
             if keys[name] not in self._results:
-                self._count += size
+                self._count += 1 + size
         if self._count > self._max_values:
             raise LimitExceeded(f"The arguments have over {self._max_values} values.", limit=self._max_values)
 
     def _measure(self, value: Any, type_: InputType) -> int:
-        """Return the number of values in an argument; a variable counts wherever it is used, but is read once."""
+        """Return the number of values within an argument; a variable counts wherever it is used, but is read once."""
         if not isinstance(value, str | dict | list):
-            return 1
+            return 0
         size = self._sizes.get(id(value))
         if size is None:
             size = self._sizes[id(value)] = self._measure_new(value, type_)
@@ -76,7 +76,7 @@ class Arguments:
             return weight(value, type_) + sum(self._measure(*inner) for inner in inner_values(value, type_))
         if FORBIDDEN_CHARACTERS.search(value):
             raise BadUserInput("A text must not contain U+0000 or a lone surrogate.")
-        return 1
+        return 0
 
     def _convert(
         self, definition: GraphQLField, keys: Mapping[str, Hashable], arguments: dict[str, Any]

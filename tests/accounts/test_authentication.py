@@ -170,6 +170,30 @@ class TestDatabase:
         assert only_error(response)["extensions"]["code"] == "UNAVAILABLE"
 
 
+class TestRefusal:
+    @pytest.mark.parametrize(
+        ("document", "code"),
+        [
+            ("{", "GRAPHQL_PARSE_FAILED"),
+            ("{ nothing }", "GRAPHQL_VALIDATION_FAILED"),
+            ("{ users(first: 100) { nodes { posts(first: 100) { nodes { id } } } } }", "LIMIT_EXCEEDED"),
+            ("{ posts(first: 0) { totalCount } }", "BAD_USER_INPUT"),
+            ("query A { __typename } query B { __typename }", "OPERATION_RESOLUTION_FAILURE"),
+        ],
+    )
+    async def test_of_a_document_comes_before_any_sql(self, api: Api, document: str, code: str) -> None:
+        """A token is looked up for operations that are allowed, and for no others."""
+        client = await with_api_token(api, await make_ada(api), ApiScope.READ)
+        with api.statements() as statements:
+            error = only_error(await client.post(document))
+        assert (error["extensions"]["code"], statements) == (code, [])
+
+    async def test_of_a_token_takes_one_statement(self, api: Api) -> None:
+        with api.statements() as statements:
+            assert_refused(await api.bearing("gqlapi_x").post(VIEWER))
+        assert len(statements) == 1
+
+
 class TestKeyRotation:
     async def test_accepts_what_the_key_before_signed(self, database_url: str) -> None:
         old = AccessTokens(["o" * 32], LIFETIME)

@@ -112,8 +112,8 @@ class TestReport:
         assert len(statements) == 3
         assert result["extensions"]["sql"]["statements"] == 3
         assert result["extensions"]["sql"]["ms"] > 0
-        assert result["extensions"]["cost"]["limit"] == 10_000
-        assert 10 < result["extensions"]["cost"]["requested"] < 1_000
+        assert result["extensions"]["cost"]["limit"] == 20_000
+        assert 10 < result["extensions"]["cost"]["requested"] < 2_000
 
     async def test_of_a_refused_operation_has_its_cost(self, api: Api) -> None:
         lists = " ".join(f"a{number}: posts(first: 100) {{ nodes {{ tags {{ id }} }} }}" for number in range(15))

@@ -73,7 +73,7 @@ class TestAttack:
         assert not faults, effort
 
     async def test_leaves_no_memory_behind(self, guard: Guard) -> None:
-        """The first time it fills caches up to their budgets, and threads with their arenas; the second time nothing."""
+        """The first time it fills caches up to their budgets and the arenas of threads, the second time nothing."""
         for attack in ATTACKS:
             if attack.id not in guard.sent or attack.repeats > 1:
                 await guard.attack(attack)

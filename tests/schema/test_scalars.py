@@ -91,7 +91,7 @@ class TestCursor:
             assert cursor.isascii()
         assert titles == [post.title for post in reversed(posts)]
 
-    @given(title=st.text(st.characters(exclude_categories=["Cs"]), max_size=50), moment=TIMES)
+    @given(title=st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=50), moment=TIMES)
     def test_keeps_every_value(self, title: str, moment: datetime) -> None:
         terms = (OrderTerm("title_key", str), OrderTerm("updated_at", datetime), OrderTerm("id", type(new_id())))
         ordering, at = Ordering(terms), to_milliseconds(moment.astimezone(UTC))

@@ -320,4 +320,14 @@ ATTACKS = (
             {"v": '"' + " ".join(f"w{n}" for n in range(100, 119)) + '"'},
         ),
     ),
+    Attack(
+        "costs-44",
+        "As many values as the limit of cost just allows.",
+        ANY,
+        lambda _: graphql(
+            "{tags(first:45){nodes{posts(first:40){nodes{"
+            "id title slug status publishedAt readingTimeMinutes updatedAt createdAt version}}}}}"
+        ),
+        cpu_seconds=ALLOWED_SECONDS,
+    ),
 )
