@@ -24,7 +24,7 @@ FLOOD_CONNECTIONS = 10
 FAIRNESS_CONNECTIONS = 20
 PATIENCE_SECONDS = 20.0
 # From the most expensive: the first one that a server allows is the one whose clients are treated fairly.
-EXPENSIVE = ("costs-23", "costs-33", "costs-44", "costs-15", "costs-24", "costs-01")
+EXPENSIVE = ("costs-44", "costs-23", "costs-33", "costs-15", "costs-24", "costs-01")
 # After a connection that was refused, as it is while a worker starts again.
 PAUSE_SECONDS = 0.05
 
