@@ -17,8 +17,8 @@ ClientKeys = tuple[Hashable, ...]
 class PoolGate:
     """Admits as many operations as the pool has connections; a bounded number waits a bounded time.
 
-    One client gets at most a share of the places and of the queue. The others wait in the order of their arrival, but
-    nobody waits behind a client that has its share.
+    One client gets at most a share of the places and of the queue. Waiting operations are admitted in the order of
+    their arrival; a client that has its share does not hold up the others.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Clients that hang up: nobody reads their answers, so their operations end."""
+"""Clients that disconnect: their operations are cancelled."""
 
 import asyncio
 from types import TracebackType
@@ -10,7 +10,7 @@ WATCH_AFTER_SECONDS = 0.05
 
 
 class ClientDisconnected(Exception):
-    """The client has closed the connection; there is nobody to answer."""
+    """The client has closed the connection before the answer was complete."""
 
 
 class CancelOnDisconnect:

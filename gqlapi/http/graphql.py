@@ -75,7 +75,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
 
         Raises:
             HttpFailure: the request is refused.
-            ClientDisconnected: there is nobody to answer.
+            ClientDisconnected: the client has closed the connection.
         """
         client, body = client_of(request), b""
         try:
