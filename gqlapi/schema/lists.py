@@ -25,7 +25,10 @@ from gqlapi.schema.scalars import Cursor
 
 DEFAULT_PAGE_SIZE = 20
 MAX_PAGE_SIZE = 100
-FILTER = "Which rows; all that the viewer may see when left out."
+FILTER = (
+    "Which rows; all that the viewer may see when left out. A filter without an index costs "
+    f"{ROOT.scan:,} points, {NESTED.scan} in a nested list."
+)
 
 PageByParents = Callable[[Repositories, Sequence[UUID], PageRequest], Awaitable[Sequence[RecordPage[Any]]]]
 CountByParents = Callable[[Repositories, Sequence[UUID], PageRequest], Awaitable[Sequence[int]]]
@@ -103,7 +106,10 @@ def nested_count(kind: ListKind, count: CountByParents, *, description: str) -> 
 
 def _list_arguments(kind: ListKind) -> list[StrawberryArgument]:
     sizes = f"1 to {MAX_PAGE_SIZE}"
-    order = f"The keys of the ordering, most important first. Default: {kind.default_order_text}."
+    order = (
+        f"The keys of the ordering, most important first. Default: {kind.default_order_text}. An ordering without an "
+        "index costs as much as such a filter."
+    )
     return [
         argument("filter", kind.filter | None, FILTER),
         argument("order_by", list[kind.order] | None, order),  # type: ignore[name-defined] # a type made at run time

@@ -6,6 +6,7 @@ from typing import Any, Generic, TypeVar
 import strawberry
 
 from gqlapi.repositories.pages import Ordering, RecordPage
+from gqlapi.schema.pricing import NESTED, ROOT
 from gqlapi.schema.scalars import Cursor
 
 Node = TypeVar("Node")
@@ -47,7 +48,8 @@ class Connection(Generic[Node]):
     page_info: PageInfo = strawberry.field(description="Where the page lies in its list.")
     total_count: int = strawberry.field(
         resolver=_total_count,
-        description="How many rows the whole list has, exactly. Counted only when it is selected.",
+        description="The exact number of rows in the whole list. Counted only when selected; costs "
+        f"{ROOT.count} points, {NESTED.count} in a nested list.",
     )
 
 

@@ -16,6 +16,7 @@ from gqlapi.schema.ids import decode_id
 from gqlapi.schema.limits import Limits
 from gqlapi.schema.lists import MAX_PAGE_SIZE, root_list
 from gqlapi.schema.pagination import Connection
+from gqlapi.schema.pricing import AGGREGATE_COST, ROOT
 from gqlapi.schema.search import SearchConnection, search_field
 from gqlapi.schema.types import POSTS, TAGS, USERS, Node, Post, Tag, User
 from gqlapi.words import fold_key
@@ -85,7 +86,10 @@ class ServerInfo:
     version: str = strawberry.field(description="The version of the server.")
     schema_hash: str = strawberry.field(description="Changes whenever the schema does: SHA-256 of its SDL, in hex.")
     max_page_size: int = strawberry.field(description="The most rows of a page.")
-    max_cost: int = strawberry.field(description="The most points that an operation may cost.")
+    max_cost: int = strawberry.field(
+        description="Maximum operation cost in points. Each row read, and each object and value returned, costs 1, at "
+        "the largest size of its list; what costs more says so."
+    )
 
 
 @strawberry.type(description="The root of all reading.")
@@ -105,8 +109,13 @@ class Query:
         TAGS, lambda repositories: repositories.tags, description="The words that posts are filed under."
     )
 
-    post_aggregates: PostAggregates = aggregates_field("Figures about posts: tag clouds, archives, top authors.")
-    search: SearchConnection = search_field("Full-text search across posts, users and tags, best hits first.")
+    post_aggregates: PostAggregates = aggregates_field(
+        "Figures about posts: tag clouds, archives, top authors. Costs "
+        f"{AGGREGATE_COST:,} points for the totals, and as many for the buckets."
+    )
+    search: SearchConnection = search_field(
+        f"Full-text search across posts, users and tags, best hits first. Costs {ROOT.search:,} points."
+    )
 
     @strawberry.field(
         description="The object with this id; null when there is none that the viewer may see. "

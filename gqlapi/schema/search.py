@@ -72,7 +72,8 @@ class SearchEdge:
     highlight: str | None = strawberry.field(
         resolver=_highlight,
         description="The part of the text around the first hit, as HTML: words that were found stand between `<mark>` "
-        "and `</mark>`, all else is escaped. Null when they stand in neither the text nor the title.",
+        "and `</mark>`, all else is escaped. Null when they stand in neither the text nor the title. Costs "
+        f"{HIGHLIGHT_COST} points.",
         metadata=rules_metadata(FieldRules(surcharge=lambda _: HIGHLIGHT_COST)),
     )
 

@@ -35,7 +35,7 @@ from gqlapi.schema.ordering import (
     UserOrderField,
 )
 from gqlapi.schema.pagination import Connection
-from gqlapi.schema.pricing import BODY_COST, EXCERPT_CHARACTERS_PER_POINT, LONG_TEXT_COST
+from gqlapi.schema.pricing import BODY_COST, EXCERPT_CHARACTERS_PER_POINT, LONG_TEXT_COST, NESTED
 
 MAX_TAGS_PER_POST = 20
 
@@ -196,7 +196,7 @@ class User(Node, Versioned, Ownable):
     post_count: int = nested_count(
         POSTS,
         _count_of_authors,
-        description="How many posts of the user the viewer may see.",
+        description=f"How many posts of the user the viewer may see. Costs {NESTED.count} points.",
     )
 
 
@@ -243,7 +243,8 @@ class Post(Node, Versioned, Ownable):
     title: str = strawberry.field(description="The title, 1 to 300 characters of plain text.")
     excerpt: str = strawberry.field(
         resolver=_excerpt,
-        description="The beginning of the text without markup, cut between words.",
+        description="The beginning of the text without markup, cut between words. Costs a point per "
+        f"{EXCERPT_CHARACTERS_PER_POINT} characters.",
         metadata=rules_metadata(
             FieldRules(
                 needs=frozenset({"text_head"}),
@@ -253,7 +254,9 @@ class Post(Node, Versioned, Ownable):
         ),
     )
     content: Content = strawberry.field(
-        resolver=_content, description="The whole body. Read only when it is selected.", metadata=needs()
+        resolver=_content,
+        description=f"The whole body. Read only when it is selected; each form costs {BODY_COST} points.",
+        metadata=needs(),
     )
     status: PostStatus = strawberry.field(description="Whether the post is public, and if not, why.")
     reading_time_minutes: int = strawberry.field(description="How long it takes to read, at least 1.")
@@ -303,7 +306,7 @@ class Tag(Node, Versioned, Ownable):
     post_count: int = nested_count(
         POSTS,
         _count_of_tags,
-        description="How many posts with the tag the viewer may see.",
+        description=f"How many posts with the tag the viewer may see. Costs {NESTED.count} points.",
     )
 
 

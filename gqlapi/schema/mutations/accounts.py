@@ -139,7 +139,11 @@ async def _answer(info: Info, signed_in: SignedIn) -> SessionPayload:
 class AccountMutations:
     """Mutations of the viewer's own account. Passwords are hashed while no connection is held."""
 
-    @mutation(SessionPayload, description="Become a user, a READER at first, and sign in.", rules=ONE_PASSWORD)
+    @mutation(
+        SessionPayload,
+        description=f"Become a user, a READER at first, and sign in. Costs {PASSWORD_COST:,} points.",
+        rules=ONE_PASSWORD,
+    )
     async def sign_up(self, info: Info, given: Annotated[SignUpInput, INPUT]) -> SessionPayload | None:
         context, accounts = info.context, info.context.accounts
         registration = Registration(given.username, given.email, given.password, given.display_name)
@@ -156,7 +160,10 @@ class AccountMutations:
         return await _answer(info, await context.mutate(body))
 
     @mutation(
-        SessionPayload, description="Begin a session. What is wrong with a sign-in is not told.", rules=ONE_PASSWORD
+        SessionPayload,
+        description="Sign in and start a session. The error does not reveal whether the login or the password was wrong. "
+        f"Costs {PASSWORD_COST:,} points.",
+        rules=ONE_PASSWORD,
     )
     async def sign_in(self, info: Info, given: Annotated[SignInInput, INPUT]) -> SessionPayload | None:
         context, accounts = info.context, info.context.accounts

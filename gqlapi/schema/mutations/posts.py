@@ -179,7 +179,7 @@ class PostMutations:
 
     @mutation(
         PostsPayload,
-        description="Write up to 100 posts in one transaction; each costs as many points as one alone.",
+        description=f"Write up to 100 posts in one transaction; each costs {WRITE_COST} points, as a post by itself.",
         rules=_bulk_rules(),
     )
     async def create_posts(self, info: Info, given: Annotated[CreatePostsInput, INPUT]) -> PostsPayload | None:
