@@ -161,8 +161,8 @@ class AccountMutations:
 
     @mutation(
         SessionPayload,
-        description="Sign in and start a session. The error does not reveal whether the login or the password was wrong. "
-        f"Costs {PASSWORD_COST:,} points.",
+        description="Sign in and start a session. The error does not reveal whether the login or the password was "
+        f"wrong. Costs {PASSWORD_COST:,} points.",
         rules=ONE_PASSWORD,
     )
     async def sign_in(self, info: Info, given: Annotated[SignInInput, INPUT]) -> SessionPayload | None:
