@@ -60,7 +60,7 @@ class TestBodies:
         """In transactions; without one, PostgreSQL has no cursor, and all rows of a statement are read."""
         result = await server.execute(document)
         assert {error["extensions"]["code"] for error in result["errors"]} == {"LIMIT_EXCEEDED"}
-        at_once = 3 * LENGTH * (POSTS if request.node.callspec.params["server"] == "statement" else 6)
+        at_once = 3 * LENGTH * (POSTS if request.node.callspec.params["server"] == "statement" else 11)
         assert LIMIT < sum(counted) <= LIMIT + at_once
 
     async def test_that_fit_are_all_returned(self, server: Api, counted: list[int]) -> None:

@@ -20,7 +20,7 @@ from gqlapi.errors import ApiError, answer_too_large
 # A ROLLBACK that is not answered, and the end of a connection that does not end politely, both take less.
 CLOSE_TIMEOUT_SECONDS = 6.0
 # A body and what is made of it are up to 1.3 million characters: so many rows are in memory before they are counted.
-ROWS_WITH_BODIES = 5
+ROWS_WITH_BODIES = 10
 MAX_BODY_LENGTH = 10 * 1_048_576
 
 

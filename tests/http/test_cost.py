@@ -122,6 +122,30 @@ class TestCost:
             assert (await api.execute(document))["extensions"]["cost"]["requested"] == cost
 
 
+POST = "id slug title excerpt status publishedAt updatedAt readingTimeMinutes viewerCanUpdate"
+PAGE = "totalCount pageInfo { hasNextPage endCursor }"
+FEED = f"{{ {PAGE} nodes {{ {POST} author {{ id displayName }} tags {{ id name }} }} }}"
+ROW = "id title content { markdown } status publishedAt readingTimeMinutes author { id displayName }"
+ALLOWED = {
+    "a page of 100 posts": f"{{ posts(first: 100) {FEED} }}",
+    "one post": '{ post(by: { slug: "a" }) { id title content { markdown } author { displayName } tags { id name } } }',
+    "20 posts": "{ posts { nodes { id title status publishedAt author { id displayName } tags { name } } } }",
+    "50 users": "{ users(first: 50) { nodes { id displayName posts(first: 5) "
+    "{ totalCount nodes { id title publishedAt tags { name } } } } } }",
+    "500 posts": "{" + " ".join(f"p{n}: posts(first: 100) {{ nodes {{ {ROW} }} }}" for n in range(5)) + "}",
+    "100 posts with their HTML": f"{{ posts(first: 100) {{ nodes {{ {POST} content {{ html }} }} }} }}",
+}
+
+
+class TestLimit:
+    @pytest.mark.parametrize("document", ALLOWED.values(), ids=ALLOWED.keys())
+    async def test_allows_what_clients_ask_for(self, sqlite_url: str, document: str) -> None:
+        async with serve(settings_for(sqlite_url)) as api:
+            result = await api.execute(document)
+        assert "errors" not in result
+        assert result["extensions"]["cost"]["requested"] <= result["extensions"]["cost"]["limit"]
+
+
 def without_positions(result: dict[str, Any]) -> Any:
     """Return a result without the places of its errors in the document."""
     return result["data"], [(error["message"], error["path"]) for error in result.get("errors", [])]
