@@ -22,7 +22,10 @@ from tests.consistency import assert_consistent, count
 from tests.factories import make_user, save
 from tests.test_availability import endless
 
-QUERY = "{ a: posts { totalCount nodes { author { username } tags { name } } } b: tags { totalCount nodes { name } } }"
+QUERY = (
+    "{ a: posts { totalCount nodes { author { username } tags { name } content { html } } } "
+    "b: tags { totalCount nodes { name } } }"
+)
 CREATE = (
     "mutation($input: CreatePostInput!) { createPost(input: $input) { post { author { username } tags { name } } } }"
 )
