@@ -32,6 +32,7 @@ class IntrospectionCost:
         self._limit = limit
         self._counted: dict[tuple[int, int], int] = {}
         self._definitions: dict[int, tuple[Any, dict[str, Any]]] = {}
+        self._splits: dict[int, tuple[int, list[FieldNode]]] = {}
         self._steps = 0
 
     def of(self, parent: GraphQLObjectType, node: FieldNode, source: Any = None) -> int:
@@ -61,5 +62,16 @@ class IntrospectionCost:
         # Fields and arguments come as pairs of a name and an element, made anew at each call.
         key = (id(value[1] if isinstance(value, tuple) else value), id(selection_set))
         if key not in self._counted:
-            self._counted[key] = 1 + sum(self.of(nullable, node, value) for node in self._fields(selection_set))
+            leaves, nodes = self._split(selection_set)
+            self._steps += leaves
+            self._counted[key] = 1 + leaves + sum(self.of(nullable, node, value) for node in nodes)
         return self._counted[key]
+
+    def _split(self, selection_set: SelectionSetNode) -> tuple[int, list[FieldNode]]:
+        """Return the number of leaves of a selection set, and its other fields: the same for each element."""
+        split = self._splits.get(id(selection_set))
+        if split is None:
+            fields = [*self._fields(selection_set)]
+            nodes = [field for field in fields if field.selection_set is not None]
+            split = self._splits[id(selection_set)] = len(fields) - len(nodes), nodes
+        return split
