@@ -22,7 +22,7 @@ class Background:
         self.tasks: set[asyncio.Task[Any]] = set()
 
     def start(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        """Start a task; its exception is its caller's, or nobody's if the caller is gone."""
+        """Start a task; its exception goes to the caller, and is dropped if the caller is gone."""
         task = asyncio.create_task(work)
         self.tasks.add(task)
         task.add_done_callback(self._forget)
@@ -31,7 +31,7 @@ class Background:
     def _forget(self, ended: asyncio.Task[Any]) -> None:
         self.tasks.discard(ended)
         if not ended.cancelled():
-            ended.exception()  # else asyncio complains about one that nobody waited for
+            ended.exception()  # otherwise asyncio logs an exception that was never retrieved
 
     async def end(self, grace_seconds: float) -> None:
         """Wait until all tasks have ended, those included that start meanwhile; cancel them after the grace."""

@@ -163,7 +163,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         return result
 
     def decode_json(self, data: str | bytes) -> object:
-        """Read JSON, refusing with 400 whatever is not."""
+        """Read JSON, and refuse everything else with 400."""
         return parse_json(data)
 
     def encode_json(self, data: object) -> bytes:

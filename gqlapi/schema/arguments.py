@@ -1,4 +1,4 @@
-"""Arguments of fields: checked and converted once, whatever the number of fields that share a value."""
+"""Arguments of fields: checked and converted once for all fields that share a value."""
 
 import re
 from collections.abc import Callable, Hashable, Mapping

@@ -1,4 +1,4 @@
-"""Reading of documents: parsed and validated once, whatever the number of requests that send them."""
+"""Reading of documents: parsed and validated once for all requests that send them."""
 
 from collections.abc import Iterator
 
