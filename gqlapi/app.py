@@ -41,7 +41,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
     database = create_database(settings, logs_incidents=True)
     readiness = Readiness(database.probe)
     accounts = create_accounts(settings)
-    schema = Schema(create_limits(settings))
+    schema = Schema(create_limits(settings), settings.executor)
     endpoint = GraphQLEndpoint(
         schema,
         database,

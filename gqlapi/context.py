@@ -2,10 +2,10 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from dataclasses import replace
+from typing import TypeVar
 
-from graphql import Node
+from graphql import FieldNode
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gqlapi.accounts import Accounts, Client
@@ -14,10 +14,12 @@ from gqlapi.database.gate import Place
 from gqlapi.database.read_unit import ReadUnit
 from gqlapi.database.tracing import Trace
 from gqlapi.database.unit import Database
-from gqlapi.execution.executor import Answer
+from gqlapi.execution.declarations import NOTHING, Prepared
 from gqlapi.execution.pacing import Pace, Turns
+from gqlapi.execution.reference import Answer
 from gqlapi.loaders import Loaders
 from gqlapi.models import ANONYMOUS, Viewer
+from gqlapi.operations import BoundOperation
 from gqlapi.problems import ForbiddenProblem, ProblemCode, Rejected
 from gqlapi.repositories import ReadScope, Repositories, WriteScope
 from gqlapi.repositories.viewers import renew_viewer
@@ -25,20 +27,10 @@ from gqlapi.repositories.viewers import renew_viewer
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """What the arguments of a field became, and the names of the fields that are selected below it."""
-
-    value: Any
-    selection: frozenset[str]
-
-
 class Context:
     """The session, the repositories, the loaders and the viewer of one operation; never shared between two."""
 
-    repositories: Repositories
-    loaders: Loaders
-    # The budget of the answer, set by the schema that executes the operation.
+    # The budget of the answer, set where the reference executor runs the operation.
     answer: Answer
 
     def __init__(
@@ -64,13 +56,12 @@ class Context:
         self.client = client or Client()
         self.request_id = request_id
         self.trace = trace
-        # The points of each root field, known before anything runs.
-        self.costs: Mapping[str, int] = {}
         self._accounts = accounts
         self._database = database
         self._unit = database.read(trace, place=place, client=self.client.keys)
-        self._selected: Mapping[str, frozenset[str]] = {}
-        self._prepared: Mapping[int, Prepared] = {}
+        self._operation: BoundOperation | None = None
+        self._repositories: Repositories | None = None
+        self._loaders: Loaders | None = None
 
     @property
     def accounts(self) -> Accounts:
@@ -79,11 +70,31 @@ class Context:
             raise RuntimeError("this context serves nobody who could sign in")
         return self._accounts
 
-    def begin(self, selected: Mapping[str, frozenset[str]], prepared: Mapping[int, Prepared]) -> None:
-        """Start the operation: which attributes it reads of each type, and the prepared arguments of its fields."""
-        self._selected = selected
-        self._prepared = prepared
-        self._read_as(self.viewer)
+    def begin(self, operation: BoundOperation) -> None:
+        """Start an operation, which is known to be allowed."""
+        self._operation = operation
+        self._forget()
+
+    @property
+    def costs(self) -> Mapping[str, int]:
+        """The points of each root field; none before the operation is known to be allowed."""
+        return {} if self._operation is None else self._operation.costs
+
+    @property
+    def repositories(self) -> Repositories:
+        """The repositories, which read from the current unit on behalf of the viewer."""
+        if self._repositories is None:
+            selected = {} if self._operation is None else self._operation.selected
+            scope = ReadScope(self._unit, self._database.dialect_name, viewer=self.viewer, selected=selected)
+            self._repositories = Repositories(scope)
+        return self._repositories
+
+    @property
+    def loaders(self) -> Loaders:
+        """The loaders, which load from the current unit."""
+        if self._loaders is None:
+            self._loaders = Loaders(self, self.pace)
+        return self._loaders
 
     async def authenticate(self) -> None:
         """Find the viewer, after `begin` and before the first field: nothing of a refused operation reaches SQL.
@@ -104,7 +115,7 @@ class Context:
     def answer_as(self, viewer: Viewer) -> None:
         """Resolve the payload of this root field as the user who has just signed in; the next one runs as who asked."""
         self.viewer = viewer
-        self._read_as(viewer)
+        self._forget()
 
     def begin_field(self) -> None:
         """Start a root field of a mutation on behalf of who asks, whoever the one before signed in."""
@@ -146,23 +157,15 @@ class Context:
     def _read_anew(self, place: Place | None = None) -> None:
         """Read from a new snapshot from now on."""
         self._unit = self._database.read(self.trace, place=place, client=self.client.keys)
-        self._read_as(self.viewer)
+        self._forget()
 
-    def _read_as(self, viewer: Viewer) -> None:
-        """Read from the current unit on somebody's behalf; nothing that was loaded before is seen again."""
-        scope = ReadScope(self._unit, self._database.dialect_name, viewer=viewer, selected=self._selected)
-        self.repositories = Repositories(scope)
-        self.loaders = Loaders(self.repositories, self.pace)
+    def _forget(self) -> None:
+        """Forget what was loaded: it is read again, from the current unit and as the current viewer."""
+        self._repositories = self._loaders = None
 
-    def prepared(self, nodes: Sequence[Node]) -> Prepared:
-        """Return what the arguments of a field became, once for all objects that the field is resolved for.
-
-        A field that a document names several times is one field: its arguments agree, its selections add up.
-        """
-        first, *others = (self._prepared[id(node)] for node in nodes)
-        if not others:
-            return first
-        return Prepared(first.value, first.selection.union(*(other.selection for other in others)))
+    def prepared(self, nodes: Sequence[FieldNode]) -> Prepared:
+        """Return what the arguments of a field became, once for all objects that the field is resolved for."""
+        return NOTHING if self._operation is None else self._operation.prepared_of(nodes)
 
     def note_timeout(self) -> None:
         """Count an operation that took too long among the incidents of the database."""

@@ -6,9 +6,8 @@ from typing import Any
 
 from aiodataloader import DataLoader, Loader, failed_dispatch
 
+from gqlapi.execution.declarations import UNKNOWN, Prepared, Relation
 from gqlapi.execution.pacing import Pace
-from gqlapi.models import GlobalId, Post
-from gqlapi.repositories import Repositories
 
 # Up to this many keys are resolved at once, more of them a few at a time: each wakes the completion of an object.
 UNPACED_KEYS = 20
@@ -18,51 +17,36 @@ BatchLoad = Callable[[list[Any]], Coroutine[Any, Any, list[Any]]]
 
 
 class Loaders:
-    """One loader per relation, and per relation and arguments where there are any; made inside the running loop."""
+    """Loaders of one operation, made at their first use: for resolvers that answer one object at a time.
 
-    def __init__(self, repositories: Repositories, pace: Pace) -> None:
-        """Bind the loaders to an operation's repositories and to its pace."""
+    One loader for each relation, and for each of its arguments where there are any.
+    """
+
+    def __init__(self, context: Any, pace: Pace) -> None:
+        """Bind the loaders to an operation and to its pace."""
+        self._context = context
         self._pace = pace
-        self.users = self._loader(repositories.users.list_by_ids)
-        self.posts = self._loader(repositories.posts.list_by_ids)
-        self.tags = self._loader(repositories.tags.list_by_ids)
-        self.api_tokens = self._loader(repositories.api_tokens.list_by_ids)
-        self.sessions = self._loader(repositories.sessions.list_by_ids)
-        # What `node(id:)` finds, by the type that an id names.
-        self.nodes = {
-            "User": self.users,
-            "Post": self.posts,
-            "Tag": self.tags,
-            "ApiToken": self.api_tokens,
-            "Session": self.sessions,
-        }
-        self.authors = self._loader(repositories.users.list_authors_by_ids)
-        self.tags_of_posts = self._loader(repositories.tags.list_by_post_ids)
-        self.api_tokens_of_users = self._loader(repositories.api_tokens.list_by_user_ids)
-        self.sessions_of_users = self._loader(repositories.sessions.list_by_user_ids)
-        self._with_arguments: dict[Hashable, DataLoader[Any, Any]] = {}
+        self._loaders: dict[Hashable, DataLoader[Any, Any]] = {}
+        # Rows of lists by what they count, then by their parents.
+        self.counts: dict[Hashable, dict[Any, int]] = {}
 
-    def node(self, global_id: GlobalId) -> Any:
-        """Return the future of what the viewer may see under an id, or None for a type that is no node."""
-        loader = self.nodes.get(global_id.typename)
-        return None if loader is None else loader.load(global_id.id)
+    def load(self, relation: Relation, source: Any, prepared: Prepared) -> Any:
+        """Return the value of a relation for one object, or its future."""
+        if relation.known is not None and (known := relation.known(source)) is not UNKNOWN:
+            return known
 
-    def with_arguments(self, key: Hashable, load: BatchLoad) -> DataLoader[Any, Any]:
-        """Return the loader that `key` names (a relation and its arguments), made at its first use."""
-        loader = self._with_arguments.get(key)
+        async def load(keys: list[Any]) -> list[Any]:
+            return [*await relation.load(self._context, keys, prepared)]
+
+        loader = self.of(relation if relation.by_argument else (relation, prepared), load)
+        return loader.load(relation.key_of(source, prepared))
+
+    def of(self, key: Hashable, load: BatchLoad) -> DataLoader[Any, Any]:
+        """Return the loader that `key` names, made at its first use."""
+        loader = self._loaders.get(key)
         if loader is None:
-            loader = self._with_arguments[key] = self._loader(load)
+            loader = self._loaders[key] = PacedLoader(load, self._pace)
         return loader
-
-    def prime(self, post: Post) -> None:
-        """Take over the relations that were loaded with an aggregate."""
-        if "author" in post.__dict__:
-            self.authors.prime(post.author_id, post.author)
-        if "post_tags" in post.__dict__:
-            self.tags_of_posts.prime(post.id, post.tags)
-
-    def _loader(self, load: BatchLoad) -> DataLoader[Any, Any]:
-        return PacedLoader(load, self._pace)
 
 
 class PacedLoader(DataLoader[Any, Any]):

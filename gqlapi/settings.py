@@ -10,6 +10,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 DEV_SECRET_KEY = "dev-secret-key-do-not-use-in-production"  # noqa: S105 - refused in production
 MIN_SECRET_LENGTH = 32
 
+ExecutorName = Literal["compiled", "reference"]
+
 
 class Settings(BaseSettings):
     """Everything an operator can set; the README's table is compared with these fields by a test."""
@@ -63,6 +65,10 @@ class Settings(BaseSettings):
     statement_timeout_ms: int = Field(5_000, ge=1, description="Longest run of one SQL statement.")
     operation_timeout_seconds: float = Field(10.0, gt=0, description="Longest run of one GraphQL operation.")
 
+    executor: ExecutorName = Field(
+        "compiled",
+        description="`compiled`: each operation is compiled once. `reference`: graphql-core executes it, to compare.",
+    )
     max_body_bytes: int = Field(1_048_576, ge=1, description="Largest request body; a larger one gets 413.")
     max_document_length: int = Field(65_536, ge=1, description="Characters in a document.")
     max_tokens: int = Field(2_000, ge=1, description="Tokens in a document.")

@@ -35,6 +35,7 @@ APART: dict[str, set[str]] = {
     "errors": set(),
     "execution": set(),
     "logs": {"settings"},
+    "operations": {"cache", "errors", "execution"},
     "problems": set(),
     "progress": set(),
     "serving": {"errors"},

@@ -6,14 +6,13 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from graphql import parse
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gqlapi.cache import BudgetedCache
 from gqlapi.database.statement_cache import StatementCache
+from gqlapi.operations import Operations
 from gqlapi.schema import Schema
-from gqlapi.schema.documents import BYTES_PER_TOKEN, DocumentCache
 from tests.api import Api, serve, settings_for
 
 
@@ -47,17 +46,17 @@ async def server(sqlite_url: str) -> AsyncIterator[Api]:
         yield api
 
 
-def documents_of(api: Api) -> BudgetedCache[str, Any]:
+def documents_of(api: Api) -> BudgetedCache[tuple[str, str | None], Any]:
     schema: Schema = api.app.state.schema
-    return schema.documents.documents
+    return schema.operations.cache
 
 
 class TestDocuments:
     async def test_that_are_allowed_are_parsed_once(self, server: Api, monkeypatch: pytest.MonkeyPatch) -> None:
         query = "{ tags { nodes { id } } }"
         await server.data(query)
-        assert documents_of(server).get(query) is not None
-        monkeypatch.setattr("gqlapi.schema.documents.parse", None)  # not called any more
+        assert documents_of(server).get((query, None)) is not None
+        monkeypatch.setattr("gqlapi.operations.documents.parse", None)  # not called any more
         await server.data(query)
 
     @pytest.mark.parametrize(
@@ -77,15 +76,28 @@ class TestDocuments:
         assert (await server.execute(query, variables))["errors"]
         assert documents_of(server).bytes == before
 
-    async def test_have_a_budget(self) -> None:
-        schema_documents = DocumentCache(100 * BYTES_PER_TOKEN)
-        for number in range(50):
-            text = f"{{ a{number}: __typename }}"
-            schema_documents.admit(text, parse(text))
-        cache = schema_documents.documents
+    async def test_have_a_budget(self, server: Api) -> None:
+        schema: Schema = server.app.state.schema
+        operations = Operations(schema._schema, schema.schema_converter, schema.limits, {}, max_bytes=200_000)
+        for number in range(80):
+            operations.bind(f"{{ a{number}: __typename }}")
+        cache = operations.cache
+        assert 0 < len(cache) < 80
         assert 0 < cache.bytes <= cache.max_bytes
-        assert schema_documents.get("{ a49: __typename }") is not None
-        assert schema_documents.get("{ a0: __typename }") is None
+        assert cache.get(("{ a79: __typename }", None)) is not None
+        assert cache.get(("{ a0: __typename }", None)) is None
+
+    async def test_keep_few_variants_of_one(self, server: Api) -> None:
+        """Each combination of the variables of @skip and @include is compiled; only some are kept."""
+        names = [f"v{number}" for number in range(5)]
+        definitions = " ".join(f"${name}: Boolean!" for name in names)
+        query = f"query ({definitions}) {{ " + " ".join(f"{n}: __typename @include(if: ${n})" for n in names) + " }"
+        for number in range(32):
+            values = {name: bool(number & 1 << place) for place, name in enumerate(names)}
+            assert await server.data(query, values) == {name: "Query" for name in names if values[name]}
+        known = documents_of(server).get((query, None))
+        assert known is not None
+        assert known.bytes < documents_of(server).bytes <= 50_000
 
 
 class TestStatements:

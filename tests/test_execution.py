@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from gqlapi.execution.executor import PacedExecutor
 from gqlapi.execution.pacing import Pace, Turns
+from gqlapi.execution.reference import PacedExecutor
 from tests.api import Api, only_error, serve, settings_for
 from tests.factories import make_post, make_tag, make_user, save
 
@@ -76,7 +76,7 @@ class TestSlices:
     ) -> None:
         with server.statements() as in_slices:
             paced = await server.data(LISTS)
-        monkeypatch.setattr("gqlapi.execution.executor.UNPACED_ITEMS", 10**6)
+        monkeypatch.setattr("gqlapi.execution.reference.UNPACED_ITEMS", 10**6)
         monkeypatch.setattr("gqlapi.loaders.UNPACED_KEYS", 10**6)
         with server.statements() as at_once:
             assert await server.data(LISTS) == paced

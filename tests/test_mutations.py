@@ -131,7 +131,6 @@ class TestPlace:
         """The next root field may begin with reading, as `signIn` does."""
         database = Database(database_url, EngineOptions(pool_size=1), queue_timeout_seconds=0.05)
         context, place = Context(database), await database.gate.enter()
-        context.begin({}, {})
         with pytest.raises(Unavailable):
             await context.mutate(Body())
         place.leave()

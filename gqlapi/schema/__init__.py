@@ -1,6 +1,6 @@
 """The GraphQL schema."""
 
-from gqlapi.schema.limits import Limits
+from gqlapi.operations import Limits
 from gqlapi.schema.server import Schema
 
 __all__ = ["Limits", "Schema"]

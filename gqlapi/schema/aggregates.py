@@ -1,19 +1,20 @@
 """Figures about posts."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
 
 import strawberry
-from graphql import GraphQLResolveInfo
 
-from gqlapi.context import Context, Prepared
+from gqlapi.context import Context
 from gqlapi.errors import BadUserInput
+from gqlapi.execution.declarations import FieldRules, Prepared, Relation
 from gqlapi.models import GlobalId, PostStatus
 from gqlapi.repositories.conditions import Condition
 from gqlapi.repositories.post_aggregates import PostBucketRow, PostGroup
-from gqlapi.schema.fields import FieldRules, Info, argument, describe_enum, prepared_field
+from gqlapi.schema.fields import argument, describe_enum, prepared_field, relation, trusted
 from gqlapi.schema.filters import PostFilter, to_condition
 from gqlapi.schema.pricing import AGGREGATE_COST, LENGTH_COST, ROOT, count_searches
 from gqlapi.schema.types import Node
@@ -42,10 +43,18 @@ class PreparedAggregates:
     top: int
 
 
-def _node(root: Any, info: Info) -> Any:
-    bucket: PostBucket = root
-    loaders = {PostGroup.AUTHOR: info.context.loaders.authors, PostGroup.TAG: info.context.loaders.tags}
-    return loaders[bucket.group].load(bucket.row.key) if bucket.group in loaders else None
+async def _nodes(context: Context, keys: list[tuple[PostGroup, Any]], _prepared: Prepared) -> list[Any]:
+    """Load the authors or the tags that posts are grouped by: one statement for each kind."""
+    found: dict[tuple[PostGroup, Any], Any] = {}
+    for group, load in (
+        (PostGroup.AUTHOR, context.repositories.users.list_authors_by_ids),
+        (PostGroup.TAG, context.repositories.tags.list_by_ids),
+    ):
+        ids = [key for of, key in keys if of is group]
+        if ids:
+            rows: Sequence[Any] = await load(ids)
+            found.update(((group, id_), row) for id_, row in zip(ids, rows, strict=True))
+    return [found.get(key) for key in keys]
 
 
 @strawberry.type(description="The figures of one group of posts.")
@@ -59,10 +68,17 @@ class PostBucket:
         description="What the posts have in common: a status, the id of an author or tag, a day as `2026-11-20` or a "
         "month as `2026-11`."
     )
-    node: Node | None = strawberry.field(resolver=_node, description="The author or tag, when grouped by one.")
+    node: Node | None = relation(
+        Relation(_nodes, key="node_key"), description="The author or tag, when grouped by one."
+    )
     count: int = strawberry.field(description="How many posts there are in the group.")
     first_published_at: datetime | None = strawberry.field(description="The earliest publication in the group.")
     last_published_at: datetime | None = strawberry.field(description="The latest publication in the group.")
+
+    @property
+    def node_key(self) -> tuple[PostGroup, Any]:
+        """What its node is loaded by."""
+        return self.group, self.row.key
 
 
 @strawberry.type(description="Figures about the posts that the viewer may see.")
@@ -76,7 +92,8 @@ class PostAggregates:
     )
     buckets: list[PostBucket] = strawberry.field(
         description="The largest groups, largest first; of days and months the latest, latest first. Empty without "
-        "`groupBy`."
+        "`groupBy`.",
+        metadata=trusted(),
     )
 
 
@@ -91,9 +108,7 @@ def _prepare(
     return PreparedAggregates(None if filter is None else to_condition(filter), group_by, top)
 
 
-async def _resolve(_root: object, info: GraphQLResolveInfo[Any], **_arguments: Any) -> PostAggregates:
-    context: Context = info.context
-    prepared = context.prepared(info.field_nodes)
+async def _load(context: Context, keys: list[Any], prepared: Prepared) -> list[PostAggregates]:
     aggregates: PreparedAggregates = prepared.value
     repository = context.repositories.post_aggregates
     count, mean, rows = 0, None, []
@@ -102,7 +117,7 @@ async def _resolve(_root: object, info: GraphQLResolveInfo[Any], **_arguments: A
     if aggregates.group is not None and "buckets" in prepared.selection:
         rows = [*await repository.buckets(aggregates.condition, aggregates.group, aggregates.top)]
     buckets = [_bucket(aggregates.group, row) for row in rows if aggregates.group is not None]
-    return PostAggregates(count=count, average_length=mean, buckets=buckets)
+    return [PostAggregates(count=count, average_length=mean, buckets=buckets) for _ in keys]
 
 
 def _bucket(group: PostGroup, row: PostBucketRow) -> PostBucket:
@@ -143,6 +158,6 @@ def aggregates_field(description: str) -> Any:
         prepare=_prepare,
         rows=lambda prepared: cast("PreparedAggregates", prepared.value).top,
         surcharge=_surcharge,
-        resolve=_resolve,
+        relation=Relation(_load),
     )
     return prepared_field(arguments, rules, description)

@@ -1,43 +1,21 @@
-"""What the server knows of a field besides its type: attached as metadata, read before an operation runs."""
+"""How fields are declared: Strawberry's fields, with the rules that an operation is compiled by."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
 import strawberry
-from graphql import GraphQLField, GraphQLObjectType, GraphQLSchema
+from graphql import GraphQLField
 from strawberry.annotation import StrawberryAnnotation
 from strawberry.types.arguments import StrawberryArgument
 from strawberry.types.field import StrawberryField
 
-from gqlapi.context import Context, Prepared
-from gqlapi.execution.relation import Relation
+from gqlapi.context import Context
+from gqlapi.execution.declarations import NO_RULES, FieldRules, Prepared, Relation
 
 RULES = "gqlapi"
 
 Info = strawberry.Info[Context, None]
-
-
-@dataclass(frozen=True, slots=True)
-class FieldRules:
-    """How a field is prepared, charged and read.
-
-    `needs` are the attributes that its resolver reads. `prepare` turns the arguments into the value that the resolver
-    uses, or raises. From the prepared value, `rows` returns the number of rows of the list, of which a connection
-    returns several views, and `surcharge` the points besides its values. `resolve` is called by graphql-core itself:
-    no argument is converted again for each object.
-    """
-
-    needs: frozenset[str] = frozenset()
-    prepare: Callable[..., Any] | None = None
-    rows: Callable[[Prepared], int] | None = None
-    surcharge: Callable[[Prepared], int] | None = None
-    relation: Relation | None = None
-    resolve: Callable[..., Any] | None = None
-
-
-NO_RULES = FieldRules()
 
 
 def rules_metadata(rules: FieldRules) -> dict[str, FieldRules]:
@@ -51,19 +29,19 @@ def needs(*attributes: str) -> dict[str, FieldRules]:
 
 
 def priced(attribute: str, points: int) -> dict[str, FieldRules]:
-    """Return the metadata of an attribute that costs more than one value."""
-    return rules_metadata(FieldRules(needs=frozenset({attribute}), surcharge=lambda _: points))
+    """Return the metadata of a long text, which costs more than one value."""
+    return rules_metadata(FieldRules(needs=frozenset({attribute}), surcharge=lambda _: points, is_long=True))
 
 
-def definition_of(field: GraphQLField) -> StrawberryField | None:
-    """Return Strawberry's definition of a field; introspection has none."""
-    return field.extensions.get("strawberry-definition")
+def trusted(*attributes: str) -> dict[str, FieldRules]:
+    """Return the metadata of an attribute that holds objects of the declared type."""
+    return rules_metadata(FieldRules(needs=frozenset(attributes), is_trusted=True))
 
 
-def rules_of(field: GraphQLField) -> FieldRules:
+def declared_rules(field: GraphQLField) -> FieldRules:
     """Return the rules of a field; a field without a resolver reads the attribute of its own name."""
-    definition = definition_of(field)
-    if definition is None:
+    definition: StrawberryField | None = field.extensions.get("strawberry-definition")
+    if definition is None:  # introspection
         return NO_RULES
     rules = definition.metadata.get(RULES)
     if isinstance(rules, FieldRules):
@@ -71,28 +49,52 @@ def rules_of(field: GraphQLField) -> FieldRules:
     return NO_RULES if definition.base_resolver else FieldRules(needs=frozenset({definition.python_name}))
 
 
-def install_resolvers(schema: GraphQLSchema) -> None:
-    """Put the resolvers of the rules in place, and the relations where an executor looks for them."""
-    for named_type in schema.type_map.values():
-        if isinstance(named_type, GraphQLObjectType):
-            for field in named_type.fields.values():
-                rules = rules_of(field)
-                if rules.resolve is not None:
-                    field.resolve = rules.resolve
-                if rules.relation is not None:
-                    rules.relation.attach(field)
+def resolver_of(rules: FieldRules) -> Callable[..., Any] | None:
+    """Return the resolver that does for one object what the rules say."""
+    if rules.relation is not None:
+        return _relation_resolver(rules.relation)
+    if rules.compute is not None:
+        return _computing_resolver(rules.compute)
+    return rules.resolve
+
+
+def _relation_resolver(relation: Relation) -> Callable[..., Any]:
+    def resolve(source: Any, info: Any, **_arguments: Any) -> Any:
+        context: Context = info.context
+        return context.loaders.load(relation, source, context.prepared(info.field_nodes))
+
+    return resolve
+
+
+def _computing_resolver(compute: Callable[[Any, Any, Prepared], Any]) -> Callable[..., Any]:
+    def resolve(source: Any, info: Any, **_arguments: Any) -> Any:
+        context: Context = info.context
+        return compute(source, context, context.prepared(info.field_nodes))
+
+    return resolve
 
 
 def relation(relation: Relation, *, description: str, rows: int = 1) -> Any:
-    """Declare a field that a loader loads, of at most `rows` objects for each parent."""
+    """Declare a field that is loaded for all objects at once, of at most `rows` objects for each parent."""
+    needed = frozenset() if relation.key is None else frozenset({relation.key})
+    rules = FieldRules(needs=needed, relation=relation, rows=lambda _: rows)
+    return strawberry.field(resolver=set_by_rules, description=description, metadata=rules_metadata(rules))
+
+
+def computed(
+    compute: Callable[[Any, Context], Any], *attributes: str, description: str, is_trusted: bool = False
+) -> Any:
+    """Declare a field that is computed from attributes of its object and from the context."""
     rules = FieldRules(
-        needs=frozenset({relation.key}), relation=relation, resolve=relation.resolve, rows=lambda _: rows
+        needs=frozenset(attributes),
+        compute=lambda source, context, _prepared: compute(source, context),
+        is_trusted=is_trusted,
     )
     return strawberry.field(resolver=set_by_rules, description=description, metadata=rules_metadata(rules))
 
 
 def set_by_rules() -> Any:
-    """Stand in for the rules' own resolver, until `install_resolvers` puts it in place."""
+    """Stand in for the resolver that is made from the rules."""
     raise NotImplementedError
 
 

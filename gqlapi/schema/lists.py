@@ -5,21 +5,19 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from aiodataloader import DataLoader
-from graphql import FieldNode, GraphQLResolveInfo
 from strawberry.types.arguments import StrawberryArgument
 
-from gqlapi.context import Context, Prepared
+from gqlapi.context import Context
 from gqlapi.database.pagination import Window
 from gqlapi.errors import BadUserInput
-from gqlapi.execution.relation import Relation
+from gqlapi.execution.declarations import FieldRules, Prepared, Relation
 from gqlapi.repositories import Repositories
 from gqlapi.repositories.base import Repository
 from gqlapi.repositories.pages import Ordering, PageRequest, RecordPage
-from gqlapi.schema.fields import FieldRules, argument, prepared_field
+from gqlapi.schema.fields import argument, prepared_field
 from gqlapi.schema.filters import RowFilter, to_condition
 from gqlapi.schema.ordering import OrderKey, to_ordering
-from gqlapi.schema.pagination import List
+from gqlapi.schema.pagination import Counter, List, count_once
 from gqlapi.schema.pricing import NESTED, ROOT, ListPrices, count_cost, list_cost, reads_rows
 from gqlapi.schema.scalars import Cursor
 
@@ -55,30 +53,39 @@ def root_list(
 ) -> Any:
     """Declare a list at the root: one statement for the page, one for the count."""
 
-    async def resolve(_root: object, info: GraphQLResolveInfo[Any], **_arguments: Any) -> List:
-        context: Context = info.context
-        prepared = context.prepared(info.field_nodes)
+    async def load(context: Context, keys: list[Any], prepared: Prepared) -> list[List]:
         request: PageRequest = prepared.value
         source = repository(context.repositories)
         page = await source.page(request) if reads_rows(prepared.selection) else None
-        return List(page, request.ordering, lambda: _count_once(context, source, request))
+
+        async def count(context: Context, keys: list[Any]) -> list[int]:
+            return [await repository(context.repositories).count(request) for _ in keys]
+
+        counter = Counter((source.record.typename, request.condition, request.include_deleted), count)
+        return [List(page, request.ordering, counter) for _ in keys]
 
     rules = FieldRules(
-        prepare=_preparer(kind), rows=_page_size, surcharge=_surcharge(ROOT, kind.indexed), resolve=resolve
+        prepare=_preparer(kind), rows=_page_size, surcharge=_surcharge(ROOT, kind.indexed), relation=Relation(load)
     )
     return prepared_field([*_list_arguments(kind), *arguments], rules, description)
 
 
 def nested_list(kind: ListKind, page: PageByParents, count: CountByParents, *, description: str) -> Any:
     """Declare a list of each object of a type: one statement for the pages of all, one for their counts."""
-    relation = Relation(_list_loader(page, count), key="id")
+
+    async def load(context: Context, ids: list[UUID], prepared: Prepared) -> list[List]:
+        request: PageRequest = prepared.value
+        reads = reads_rows(prepared.selection)
+        pages = await page(context.repositories, ids, request) if reads else [None] * len(ids)
+        counter = _counter(count, request)
+        return [List(page_, request.ordering, counter, id_) for id_, page_ in zip(ids, pages, strict=True)]
+
     rules = FieldRules(
         needs=frozenset({"id"}),
         prepare=_preparer(kind),
         rows=_page_size,
         surcharge=_surcharge(NESTED, kind.nested_indexed),
-        relation=relation,
-        resolve=relation.resolve,
+        relation=Relation(load, key="id"),
     )
     return prepared_field(_list_arguments(kind), rules, description)
 
@@ -90,18 +97,23 @@ def nested_count(kind: ListKind, count: CountByParents, *, description: str) -> 
         condition = None if filter is None else to_condition(filter)
         return PageRequest(to_ordering(kind.default_order), Window(size=1), condition)
 
-    def loader(context: Context, nodes: Sequence[FieldNode]) -> DataLoader[UUID, int]:
-        return _count_loader(context, count, context.prepared(nodes).value)
+    async def load(context: Context, ids: list[UUID], prepared: Prepared) -> Sequence[int]:
+        return await count_once(context, _counter(count, prepared.value), ids)
 
-    relation = Relation(loader, key="id")
     rules = FieldRules(
         needs=frozenset({"id"}),
         prepare=prepare,
         surcharge=lambda prepared: count_cost(NESTED, prepared.value.condition),
-        relation=relation,
-        resolve=relation.resolve,
+        relation=Relation(load, key="id"),
     )
     return prepared_field([argument("filter", kind.filter | None, FILTER)], rules, description)
+
+
+def _counter(count: CountByParents, request: PageRequest) -> Counter:
+    def load(context: Context, ids: list[UUID]) -> Awaitable[Sequence[int]]:
+        return count(context.repositories, ids, request)
+
+    return Counter((count, request.condition), load)
 
 
 def _list_arguments(kind: ListKind) -> list[StrawberryArgument]:
@@ -118,47 +130,6 @@ def _list_arguments(kind: ListKind) -> list[StrawberryArgument]:
         argument("last", int | None, f"Size of the page, from the end: {sizes}; not together with `first`."),
         argument("before", Cursor | None, "Only rows before this cursor."),
     ]
-
-
-def _list_loader(
-    page: PageByParents, count: CountByParents
-) -> Callable[[Context, Sequence[FieldNode]], DataLoader[Any, Any]]:
-    def loader(context: Context, nodes: Sequence[FieldNode]) -> DataLoader[UUID, List]:
-        prepared = context.prepared(nodes)
-        request: PageRequest = prepared.value
-        repositories = context.repositories
-        reads = reads_rows(prepared.selection)
-
-        async def load_lists(ids: list[UUID]) -> list[List]:
-            counts = _count_loader(context, count, request)
-            pages = await page(repositories, ids, request) if reads else [None] * len(ids)
-            return [
-                List(page_, request.ordering, lambda id_=id_: counts.load(id_))  # type: ignore[misc] # binds this round's id
-                for id_, page_ in zip(ids, pages, strict=True)
-            ]
-
-        return context.loaders.with_arguments(("list", *map(id, nodes)), load_lists)
-
-    return loader
-
-
-def _count_loader(context: Context, count: CountByParents, request: PageRequest) -> DataLoader[UUID, int]:
-    """Return the loader of a count, the same for equal filters: the same count twice in one operation runs once."""
-
-    async def load(ids: list[UUID]) -> list[int]:
-        return [*await count(context.repositories, ids, request)]
-
-    return context.loaders.with_arguments(("count", count, request.condition), load)
-
-
-def _count_once(context: Context, source: Repository[Any], request: PageRequest) -> Awaitable[int]:
-    """Count all rows of a list at the root; equal counts of one operation share one statement."""
-
-    async def load(keys: list[str]) -> list[int]:
-        return [await source.count(request) for _ in keys]
-
-    key = ("count", source.record.typename, request.condition, request.include_deleted)
-    return context.loaders.with_arguments(key, load).load("all")
 
 
 def _preparer(kind: ListKind) -> Callable[..., PageRequest]:

@@ -1,20 +1,27 @@
 """The root of all reading."""
 
-import asyncio
-from typing import Annotated, Any, Protocol, cast
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import strawberry
 
 from gqlapi import __version__
+from gqlapi.context import Context
 from gqlapi.errors import ApiError, BadUserInput
+from gqlapi.execution.declarations import FieldRules, Prepared, Relation
+from gqlapi.models import GlobalId
 from gqlapi.models.post import MAX_POST_SLUG_LENGTH
 from gqlapi.models.tag import MAX_TAG_SLUG_LENGTH
 from gqlapi.models.user import MAX_USERNAME_KEY_LENGTH
+from gqlapi.operations import Limits
+from gqlapi.repositories import Repositories
+from gqlapi.repositories.base import Repository
 from gqlapi.schema.aggregates import PostAggregates, aggregates_field
-from gqlapi.schema.fields import FieldRules, Info, argument, rules_metadata
+from gqlapi.schema.fields import Info, argument, prepared_field, relation
 from gqlapi.schema.ids import decode_id
-from gqlapi.schema.limits import Limits
 from gqlapi.schema.lists import MAX_PAGE_SIZE, root_list
+from gqlapi.schema.nodes import load_nodes
 from gqlapi.schema.pagination import Connection
 from gqlapi.schema.pricing import AGGREGATE_COST, ROOT
 from gqlapi.schema.search import SearchConnection, search_field
@@ -63,20 +70,81 @@ class ServerFacts(Protocol):
     sdl_hash: str
 
 
-def _check_nodes(*, ids: list[strawberry.ID]) -> int:
+def _decoded(text: str) -> GlobalId | ApiError:
+    """Return the id, or what is wrong with it: the error of its own field, or of its own index."""
+    try:
+        return decode_id(text)
+    except ApiError as error:
+        return error
+
+
+def _prepare_node(*, id: strawberry.ID) -> GlobalId | ApiError:  # noqa: A002 - the argument's name in the API
+    return _decoded(id)
+
+
+def _prepare_nodes(*, ids: list[strawberry.ID]) -> tuple[GlobalId | ApiError, ...]:
     if len(ids) > MAX_NODES:
         raise BadUserInput(f"`ids` takes at most {MAX_NODES} ids.")
-    return len(ids)
+    return tuple(map(_decoded, ids))
 
 
-def _to_key(by: UserKey | PostKey | TagKey, typename: str, attribute: str) -> tuple[str, Any] | None:
-    """Return the column and the value to look for; None for the id of another type, and a name that is too long."""
+async def _load_nodes(context: Context, ids: list[GlobalId | Exception], _prepared: Prepared) -> list[Any]:
+    return await load_nodes(context, ids)
+
+
+async def _load_node_lists(
+    context: Context, lists: list[tuple[GlobalId | Exception, ...]], _prepared: Prepared
+) -> list[list[Any]]:
+    found = iter(await load_nodes(context, [id_ for ids in lists for id_ in ids]))
+    return [[next(found) for _ in ids] for ids in lists]
+
+
+async def _load_viewer(context: Context, keys: list[Any], _prepared: Prepared) -> Sequence[Any]:
+    id_ = context.viewer.id
+    return [None for _ in keys] if id_ is None else await context.repositories.users.list_by_ids([id_])
+
+
+@dataclass(frozen=True, slots=True)
+class UniqueKey:
+    """A unique column and the value to look for."""
+
+    attribute: str
+    value: Any
+
+
+def _to_key(by: UserKey | PostKey | TagKey, typename: str, attribute: str) -> UniqueKey | ApiError | None:
+    """Return the key to look for; None for the id of another type, and a name that is too long."""
     if isinstance(by.id, str):
-        global_id = decode_id(by.id)
-        return ("id", global_id.id) if global_id.typename == typename else None
+        global_id = _decoded(by.id)
+        if isinstance(global_id, ApiError):
+            return global_id
+        return UniqueKey("id", global_id.id) if global_id.typename == typename else None
     name = by.username if isinstance(by, UserKey) else by.slug
     key = fold_key(name or "", MAX_KEY_LENGTHS[typename])
-    return None if key is None else (attribute, key)
+    return None if key is None else UniqueKey(attribute, key)
+
+
+def _by_key(
+    key_type: Any, typename: str, attribute: str, repository: Callable[[Repositories], Repository[Any]], text: str
+) -> Any:
+    """Declare a field that finds one row by a unique key: one statement for all that look by id, one for each other."""
+
+    def prepare(*, by: Any) -> UniqueKey | ApiError | None:
+        return _to_key(by, typename, attribute)
+
+    async def load(context: Context, keys: list[UniqueKey | Exception | None], _prepared: Prepared) -> list[Any]:
+        source = repository(context.repositories)
+        found: dict[UniqueKey, Any] = {}
+        ids = [key for key in keys if isinstance(key, UniqueKey) and key.attribute == "id"]
+        if len(ids) > 1:
+            found.update(zip(ids, await source.list_by_ids([key.value for key in ids]), strict=True))
+        for key in keys:
+            if isinstance(key, UniqueKey) and key not in found:
+                found[key] = await source.get_by(key.attribute, key.value)
+        return [found[key] if isinstance(key, UniqueKey) else key for key in keys]
+
+    rules = FieldRules(prepare=prepare, relation=Relation(load, by_argument=True))
+    return prepared_field([argument("by", key_type, BY)], rules, text)
 
 
 @strawberry.type(description="What there is to know of the server.")
@@ -117,50 +185,46 @@ class Query:
         f"Full-text search across posts, users and tags, best hits first. Costs {ROOT.search:,} points."
     )
 
-    @strawberry.field(
-        description="The object with this id; null when there is none that the viewer may see. "
-        "An id that cannot be decoded is an error, BAD_USER_INPUT."
+    node: Node | None = prepared_field(
+        [argument("id", strawberry.ID, "The id of any object.")],
+        FieldRules(prepare=_prepare_node, relation=Relation(_load_nodes, by_argument=True)),
+        "The object with this id; null when there is none that the viewer may see. "
+        "An id that cannot be decoded is an error, BAD_USER_INPUT.",
     )
-    async def node(
-        self,
-        info: Info,
-        id: Annotated[strawberry.ID, strawberry.argument(description="The id of any object.")],  # noqa: A002
-    ) -> Node | None:
-        found = info.context.loaders.node(decode_id(id))
-        return None if found is None else cast("Node | None", await found)
-
-    @strawberry.field(
-        description="The objects with these ids, in their order; null for each that the viewer may not see. "
+    nodes: list[Node | None] = prepared_field(
+        [argument("ids", list[strawberry.ID], "At most 100 ids.")],
+        FieldRules(
+            prepare=_prepare_nodes,
+            rows=lambda prepared: len(prepared.value),
+            relation=Relation(_load_node_lists, by_argument=True),
+        ),
+        "The objects with these ids, in their order; null for each that the viewer may not see. "
         "An id that cannot be decoded is an error at its own index.",
-        metadata=rules_metadata(FieldRules(prepare=_check_nodes, rows=lambda prepared: int(prepared.value))),
     )
-    async def nodes(
-        self, info: Info, ids: Annotated[list[strawberry.ID], strawberry.argument(description="At most 100 ids.")]
-    ) -> list[Node | None]:
-        return cast("list[Node | None]", await asyncio.gather(*(_node_or_error(info, id_) for id_ in ids)))
-
-    @strawberry.field(description="Who is signed in; null for an anonymous request.")
-    async def viewer(self, info: Info) -> User | None:
-        id_ = info.context.viewer.id
-        return None if id_ is None else cast("User | None", await info.context.loaders.users.load(id_))
-
-    @strawberry.field(description="The user with this id or name; null when there is none.")
-    async def user(self, info: Info, by: Annotated[UserKey, strawberry.argument(description=BY)]) -> User | None:
-        key = _to_key(by, "User", "username_key")
-        return cast("User | None", await info.context.repositories.users.get_by(*key)) if key else None
-
-    @strawberry.field(description="The post with this id or slug; null when there is none that the viewer may see.")
-    async def post(self, info: Info, by: Annotated[PostKey, strawberry.argument(description=BY)]) -> Post | None:
-        key = _to_key(by, "Post", "slug")
-        post = await info.context.repositories.posts.get_aggregate_by(*key) if key else None
-        if post is not None:
-            info.context.loaders.prime(post)
-        return cast("Post | None", post)
-
-    @strawberry.field(description="The tag with this id or slug; null when there is none.")
-    async def tag(self, info: Info, by: Annotated[TagKey, strawberry.argument(description=BY)]) -> Tag | None:
-        key = _to_key(by, "Tag", "slug")
-        return cast("Tag | None", await info.context.repositories.tags.get_by(*key)) if key else None
+    viewer: User | None = relation(
+        Relation(_load_viewer), description="Who is signed in; null for an anonymous request."
+    )
+    user: User | None = _by_key(
+        UserKey,
+        "User",
+        "username_key",
+        lambda repositories: repositories.users,
+        "The user with this id or name; null when there is none.",
+    )
+    post: Post | None = _by_key(
+        PostKey,
+        "Post",
+        "slug",
+        lambda repositories: repositories.posts,
+        "The post with this id or slug; null when there is none that the viewer may see.",
+    )
+    tag: Tag | None = _by_key(
+        TagKey,
+        "Tag",
+        "slug",
+        lambda repositories: repositories.tags,
+        "The tag with this id or slug; null when there is none.",
+    )
 
     @strawberry.field(description="What there is to know of the server.")
     def server_info(self, info: Info) -> ServerInfo:
@@ -168,12 +232,3 @@ class Query:
         return ServerInfo(
             version=__version__, schema_hash=facts.sdl_hash, max_page_size=MAX_PAGE_SIZE, max_cost=facts.limits.max_cost
         )
-
-
-async def _node_or_error(info: Info, text: str) -> Any:
-    """Return the error instead of raising it: graphql-core then reports it at the index, and keeps the rest."""
-    try:
-        found = info.context.loaders.node(decode_id(text))
-    except ApiError as error:
-        return error
-    return None if found is None else await found

@@ -1,18 +1,20 @@
 """The search field."""
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 import strawberry
-from graphql import GraphQLResolveInfo
 
-from gqlapi.context import Context, Prepared
+from gqlapi.context import Context
 from gqlapi.errors import BadUserInput
+from gqlapi.execution.declarations import FieldRules, Prepared, Relation
+from gqlapi.models import GlobalId
 from gqlapi.repositories.search import Hit, Kind, SearchRequest, after_cursor
-from gqlapi.schema.fields import FieldRules, Info, argument, describe_enum, prepared_field, rules_metadata
+from gqlapi.schema.fields import argument, describe_enum, prepared_field, rules_metadata, set_by_rules, trusted
 from gqlapi.schema.lists import DEFAULT_PAGE_SIZE, check_size
+from gqlapi.schema.nodes import load_nodes
 from gqlapi.schema.pagination import PageInfo
 from gqlapi.schema.pricing import HIGHLIGHT_COST, ROOT, reads_rows
 from gqlapi.schema.scalars import Cursor
@@ -20,6 +22,7 @@ from gqlapi.schema.search_query import Highlighter, parse_query
 from gqlapi.schema.types import Post, Tag, User
 
 ALL_KINDS = [Kind.POST, Kind.USER, Kind.TAG]
+TYPENAMES = {Kind.POST: "Post", Kind.USER: "User", Kind.TAG: "Tag"}
 
 describe_enum(Kind, "What can be found.", name="SearchType", POST="Posts.", USER="Users.", TAG="Tags.")
 
@@ -37,18 +40,18 @@ class PreparedSearch:
     after: tuple[float, Any] | None
 
 
-def _highlight(root: Any, info: Info) -> Awaitable[str | None]:
-    edge: SearchEdge = root
-    context, request = info.context, edge.request
-
-    async def load(hits: list[Any]) -> list[str | None]:
+async def _highlights(context: Context, keys: list[tuple[SearchRequest, Hit]], _prepared: Prepared) -> list[str | None]:
+    """Make the highlights of hits: one statement for each search and type."""
+    found: dict[tuple[SearchRequest, Hit], str | None] = {}
+    for request in dict.fromkeys(request for request, _ in keys):
+        hits = [hit for of, hit in keys if of == request]
         texts: dict[Any, tuple[str, str]] = {}
         for kind in {hit.kind for hit in hits}:
             ids = [hit.id for hit in hits if hit.kind is kind]
             texts.update(await context.repositories.search.texts(kind, ids))
-        return await _highlight_each(Highlighter(request.query), [texts.get(hit.id, ("", "")) for hit in hits])
-
-    return context.loaders.with_arguments(("highlight", request), load).load(edge.hit)
+        made = await _highlight_each(Highlighter(request.query), [texts.get(hit.id, ("", "")) for hit in hits])
+        found.update(((request, hit), highlight) for hit, highlight in zip(hits, made, strict=True))
+    return [found[key] for key in keys]
 
 
 async def _highlight_each(highlighter: Highlighter, texts: Sequence[tuple[str, str]]) -> list[str | None]:
@@ -70,19 +73,28 @@ class SearchEdge:
     cursor: Cursor = strawberry.field(description="The place of the hit, to be passed as `after`.")
     score: float = strawberry.field(description="How good the hit is; compares only within one search.")
     highlight: str | None = strawberry.field(
-        resolver=_highlight,
+        resolver=set_by_rules,
         description="The part of the text around the first hit, as HTML: words that were found stand between `<mark>` "
         "and `</mark>`, all else is escaped. Null when they stand in neither the text nor the title. Costs "
         f"{HIGHLIGHT_COST} points.",
-        metadata=rules_metadata(FieldRules(surcharge=lambda _: HIGHLIGHT_COST)),
+        metadata=rules_metadata(
+            FieldRules(
+                surcharge=lambda _: HIGHLIGHT_COST, relation=Relation(_highlights, key="highlight_key"), is_long=True
+            )
+        ),
     )
+
+    @property
+    def highlight_key(self) -> tuple[SearchRequest, Hit]:
+        """What its highlight is made of."""
+        return self.request, self.hit
 
 
 @strawberry.type(description="A page of hits, best first.")
 class SearchConnection:
     """A page of hits, best first."""
 
-    edges: list[SearchEdge] = strawberry.field(description="The hits with their cursors.")
+    edges: list[SearchEdge] = strawberry.field(description="The hits with their cursors.", metadata=trusted())
     nodes: list[SearchResult] = strawberry.field(description="What was found, for clients that need no cursor of each.")
     page_info: PageInfo = strawberry.field(description="Where the page lies among the hits.")
     total_count: int = strawberry.field(description="How many hits can be paged through: at most the best 1,000.")
@@ -106,9 +118,7 @@ def _prepare(
     )
 
 
-async def _resolve(_root: object, info: GraphQLResolveInfo[Any], **_arguments: Any) -> SearchConnection:
-    context: Context = info.context
-    prepared = context.prepared(info.field_nodes)
+async def _load(context: Context, keys: list[Any], prepared: Prepared) -> list[SearchConnection]:
     search: PreparedSearch = prepared.value
     hits = await context.repositories.search.rank(search.request)
     start = 0 if search.after is None else after_cursor(hits, search.after)
@@ -121,16 +131,16 @@ async def _resolve(_root: object, info: GraphQLResolveInfo[Any], **_arguments: A
         end_cursor=edges[-1].cursor if edges else None,
     )
     nodes = [edge.node for edge in edges]
-    return SearchConnection(edges=edges, nodes=nodes, page_info=page_info, total_count=len(hits))
+    found = SearchConnection(edges=edges, nodes=nodes, page_info=page_info, total_count=len(hits))
+    return [found for _ in keys]
 
 
 async def _load_edges(context: Context, request: SearchRequest, hits: Sequence[Hit]) -> list[SearchEdge]:
     """Load the rows of a page, in one statement for each type among them."""
-    loaders = {Kind.POST: context.loaders.posts, Kind.USER: context.loaders.users, Kind.TAG: context.loaders.tags}
-    nodes: list[Any] = await asyncio.gather(*(loaders[hit.kind].load(hit.id) for hit in hits))
+    ids = [GlobalId(TYPENAMES[hit.kind], hit.id) for hit in hits]
     return [
         SearchEdge(hit=hit, request=request, node=node, cursor=Cursor(request.encode_cursor(hit)), score=hit.score)
-        for hit, node in zip(hits, nodes, strict=True)
+        for hit, node in zip(hits, await load_nodes(context, ids), strict=True)
         if node is not None  # gone since it was ranked, when statements share no snapshot
     ]
 
@@ -146,7 +156,7 @@ def search_field(description: str) -> Any:
         prepare=_prepare,
         rows=_page_size,
         surcharge=lambda prepared: ROOT.search + (_page_size(prepared) if reads_rows(prepared.selection) else 0),
-        resolve=_resolve,
+        relation=Relation(_load),
     )
     arguments = [
         argument(

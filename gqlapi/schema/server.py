@@ -2,57 +2,60 @@
 
 import asyncio
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from typing import Any, cast
 
+import graphql
 import strawberry
-from graphql import GraphQLError, GraphQLInputObjectType, GraphQLSchema
+from graphql import DocumentNode, GraphQLError, GraphQLInputObjectType, GraphQLSchema, OperationType, execute
 from strawberry.schema.config import StrawberryConfig
-from strawberry.schema.exceptions import CannotGetOperationTypeError
+from strawberry.schema.exceptions import InvalidOperationTypeError
 from strawberry.types import ExecutionResult
 from strawberry.types.execution import PreExecutionError
-from strawberry.types.graphql import OperationType
+from strawberry.types.graphql import OperationType as AllowedType
 
-from gqlapi.accounts.tokens import InvalidToken
 from gqlapi.context import Context
-from gqlapi.errors import OperationTimeout, answer_too_large
-from gqlapi.execution.executor import Answer, PacedExecutor
+from gqlapi.database.tracing import Trace
+from gqlapi.errors import ApiError, OperationTimeout, answer_too_large
+from gqlapi.execution.declarations import attach_rules, install_resolvers
+from gqlapi.execution.engine import Engine
 from gqlapi.execution.pacing import Pace, Turns
-from gqlapi.schema.documents import DocumentCache, Documents
-from gqlapi.schema.fields import install_resolvers
-from gqlapi.schema.limits import MAX_SHOWN_SIZE, Limits, OperationLimits
+from gqlapi.execution.reference import Answer, PacedExecutor
+from gqlapi.execution.sizes import text_length
+from gqlapi.operations import BoundOperation, Limits, Operations, Refused
+from gqlapi.operations.limits import MAX_SHOWN_SIZE
+from gqlapi.operations.presentation import present
+from gqlapi.schema.fields import declared_rules, resolver_of
 from gqlapi.schema.mutations import Mutation
-from gqlapi.schema.presentation import no_operation, present
 from gqlapi.schema.queries import Query
 from gqlapi.schema.scalars import SCALARS
 from gqlapi.schema.types import ApiToken, Post, Session, Tag, User
 from gqlapi.schema.user_errors import USER_ERRORS
+from gqlapi.settings import ExecutorName
+
+# Types that are read from the record of another.
+EMBEDDED = {"Content": "Post", "PostPayload": "Post"}
 
 
 class Schema(strawberry.Schema):
     """Strawberry's schema, under limits; every transport executes through it."""
 
-    def __init__(self, limits: Limits) -> None:
-        """Build the schema of the API."""
+    def __init__(self, limits: Limits, executor: ExecutorName = "compiled") -> None:
+        """Build the schema of the API; `executor` runs what was compiled, or is graphql-core's as a reference."""
         super().__init__(
             query=Query,
             mutation=Mutation,
             types=[User, Post, Tag, ApiToken, Session, *USER_ERRORS],
             config=StrawberryConfig(scalar_map=SCALARS),
-            extensions=[
-                lambda: Documents(
-                    self._schema, self.documents, max_length=limits.max_document_length, max_tokens=limits.max_tokens
-                ),
-                lambda: OperationLimits(self._schema, self.schema_converter, self.documents, limits),
-            ],
-            execution_context_class=PacedExecutor,
         )
         self.limits = limits
-        self.documents = DocumentCache()
-        self._turns = Turns()
-        install_resolvers(self._schema)
+        attach_rules(self._schema, declared_rules)
+        install_resolvers(self._schema, resolver_of)
         _mark_one_of(self._schema)
+        self.operations = Operations(self._schema, self.schema_converter, limits, EMBEDDED)
+        self._run = self._run_compiled if executor == "compiled" else self._run_reference
+        self._turns = Turns()
 
     @cached_property
     def sdl(self) -> str:
@@ -71,7 +74,7 @@ class Schema(strawberry.Schema):
         context_value: Any | None = None,
         root_value: Any | None = None,
         operation_name: str | None = None,
-        allowed_operation_types: Iterable[OperationType] | None = None,
+        allowed_operation_types: Iterable[AllowedType] | None = None,
         operation_extensions: dict[str, Any] | None = None,
     ) -> ExecutionResult:
         """Run one operation within the deadline, give its connection back, and make its errors fit for clients.
@@ -80,53 +83,81 @@ class Schema(strawberry.Schema):
             InvalidToken: the operation is allowed, and its token is not valid.
         """
         context = cast("Context", context_value)
-        context.pace, context.answer = Pace(self._turns), Answer(self.limits.max_answer_bytes)
+        context.pace = Pace(self._turns)
+        try:
+            operation = self.operations.bind(
+                query or "", operation_name, variable_values, _allow(allowed_operation_types)
+            )
+        except Refused as refused:
+            await context.close()
+            return self._present(context, PreExecutionError(data=None, errors=refused.errors), is_refused=True)
+        context.begin(operation)
         try:
             async with asyncio.timeout(self.limits.operation_timeout_seconds):
-                result = await super().execute(
-                    query,
-                    variable_values,
-                    context_value,
-                    root_value,
-                    operation_name,
-                    allowed_operation_types,
-                    operation_extensions,
-                )
+                await context.authenticate()
+                result = await self._run(operation, context, root_value, variable_values)
         except TimeoutError:
             context.note_timeout()
             timeout = OperationTimeout(f"The operation took over {self.limits.operation_timeout_seconds:g} seconds.")
             result = ExecutionResult(data=None, errors=[GraphQLError(timeout.message, original_error=timeout)])
-        except CannotGetOperationTypeError:
-            result = PreExecutionError(data=None, errors=[no_operation(operation_name)])
+        except ApiError as error:
+            result = ExecutionResult(data=None, errors=[GraphQLError(error.message, original_error=error)])
         finally:
             await context.close()
-        return self._present(context, result)
+        return self._present(context, result, is_refused=False)
 
-    def _present(self, context: Context, result: ExecutionResult) -> ExecutionResult:
-        """Make the errors of a result fit for clients, and report its cost."""
+    async def _run_compiled(
+        self, operation: BoundOperation, context: Context, root: Any, _variables: dict[str, Any] | None
+    ) -> ExecutionResult:
+        data, errors = await Engine(operation, context, root, context.pace).execute()
+        if data is not None and text_length(operation.operation.root, data) > self.limits.max_answer_bytes:
+            raise answer_too_large(self.limits.max_answer_bytes)
+        return ExecutionResult(data=data, errors=errors or None)
+
+    async def _run_reference(
+        self, operation: BoundOperation, context: Context, root: Any, variables: dict[str, Any] | None
+    ) -> ExecutionResult:
+        context.answer = Answer(self.limits.max_answer_bytes)
+        compiled = operation.operation
+        executed = execute(
+            self._schema,
+            DocumentNode(definitions=(compiled.definition, *compiled.fragments.values())),
+            root,
+            context,
+            variables,
+            executor_class=PacedExecutor,
+        )
+        result = executed if isinstance(executed, graphql.ExecutionResult) else await executed
         if context.answer.is_too_large:
-            error = answer_too_large(self.limits.max_answer_bytes)
-            result = ExecutionResult(data=None, errors=[GraphQLError(error.message, original_error=error)])
+            raise answer_too_large(self.limits.max_answer_bytes)
+        return ExecutionResult(data=result.data, errors=result.errors)
+
+    def _present(self, context: Context, result: ExecutionResult, *, is_refused: bool) -> ExecutionResult:
+        """Make the errors of a result fit for clients, and report its cost."""
         if result.errors:
-            if isinstance(result.errors[0].original_error, InvalidToken):
-                raise result.errors[0].original_error
-            is_refused = isinstance(result, PreExecutionError)
             result.errors = [present(error, context.request_id, is_refused=is_refused) for error in result.errors]
-        result.extensions = {**(result.extensions or {}), **self._report(context)}
+        if context.trace is not None:
+            result.extensions = self._report(context, context.trace)
         return result
 
-    def _report(self, context: Context) -> dict[str, Any]:
-        """Return what a developer learns of an operation besides its result; nothing where nothing was traced."""
-        if context.trace is None:
-            return {}
-        report: dict[str, Any] = {"sql": {"statements": context.trace.statements, "ms": context.trace.ms}}
+    def _report(self, context: Context, trace: Trace) -> dict[str, Any]:
+        """Return what a developer learns of an operation besides its result."""
+        report: dict[str, Any] = {"sql": {"statements": trace.statements, "ms": trace.ms}}
         if context.costs:  # empty for a document that is not valid
             requested = min(sum(context.costs.values()), MAX_SHOWN_SIZE)
             report["cost"] = {"requested": requested, "limit": self.limits.max_cost}
         return report
 
-    def process_errors(self, *_: object, **__: object) -> None:
-        """Log nothing here: `present` logs what it masks, and the rest is the client's own."""
+
+def _allow(types: Iterable[AllowedType] | None) -> Callable[[OperationType], None]:
+    """Return the check of the type of an operation: all types are allowed where none are named."""
+    allowed = None if types is None else {type_.value for type_ in types}
+
+    def check(type_: OperationType) -> None:
+        if allowed is not None and type_.value not in allowed:
+            raise InvalidOperationTypeError(AllowedType(type_.value))
+
+    return check
 
 
 def _mark_one_of(schema: GraphQLSchema) -> None:

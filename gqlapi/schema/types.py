@@ -2,11 +2,10 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
 import strawberry
-from aiodataloader import DataLoader
 from graphql import GraphQLResolveInfo
 
 from gqlapi import models
@@ -15,14 +14,14 @@ from gqlapi.accounts.policy import Action
 from gqlapi.content import excerpt
 from gqlapi.context import Context
 from gqlapi.errors import BadUserInput
-from gqlapi.execution.relation import Relation
+from gqlapi.execution.declarations import UNKNOWN, FieldRules, Prepared, Relation
 from gqlapi.repositories import Repositories
 from gqlapi.repositories.accounts import MAX_LISTED
 from gqlapi.repositories.pages import PageRequest
 from gqlapi.repositories.posts import MAX_EXCERPT_LENGTH
 from gqlapi.repositories.records import ApiTokenRecord, PostRecord, Record, SessionRecord, TagRecord, UserRecord
 from gqlapi.schema.enums import ApiScope, PostStatus, UserRole
-from gqlapi.schema.fields import FieldRules, Info, needs, priced, relation, rules_metadata
+from gqlapi.schema.fields import argument, computed, prepared_field, priced, relation
 from gqlapi.schema.filters import PostFilter, TagFilter, UserFilter
 from gqlapi.schema.lists import ListKind, nested_count, nested_list
 from gqlapi.schema.ordering import (
@@ -38,6 +37,7 @@ from gqlapi.schema.pagination import Connection
 from gqlapi.schema.pricing import BODY_COST, EXCERPT_CHARACTERS_PER_POINT, LONG_TEXT_COST, NESTED
 
 MAX_TAGS_PER_POST = 20
+EXCERPT_LENGTH = 250
 
 POSTS = ListKind(
     filter=PostFilter,
@@ -62,8 +62,29 @@ TAGS = ListKind(
     indexed=frozenset({"id", "name_key"}),
 )
 
-AUTHOR = Relation(lambda context, _nodes: context.loaders.authors, key="author_id")
-TAGS_OF_POST = Relation(lambda context, _nodes: context.loaders.tags_of_posts, key="id")
+
+async def _authors(context: Context, ids: list[UUID], _prepared: Prepared) -> Sequence[UserRecord | None]:
+    return await context.repositories.users.list_authors_by_ids(ids)
+
+
+async def _tags_of_posts(context: Context, ids: list[UUID], _prepared: Prepared) -> Sequence[list[TagRecord]]:
+    return await context.repositories.tags.list_by_post_ids(ids)
+
+
+def _known_author(post: Any) -> Any:
+    """Return the author that was read with a post, by a join or as part of an aggregate."""
+    if isinstance(post, models.Post):
+        return post.__dict__.get("author", UNKNOWN)
+    return getattr(post, "author", UNKNOWN)
+
+
+def _known_tags(post: Any) -> Any:
+    """Return the tags that were read as part of an aggregate."""
+    return post.tags if isinstance(post, models.Post) and "post_tags" in post.__dict__ else UNKNOWN
+
+
+AUTHOR = Relation(_authors, key="author_id", known=_known_author)
+TAGS_OF_POST = Relation(_tags_of_posts, key="id", known=_known_tags)
 
 
 @strawberry.interface(description="An object with an id that finds it again, whatever its type.")
@@ -92,44 +113,39 @@ class Ownable:
     viewer_can_delete: bool = strawberry.field(description="Whether the viewer may delete it.")
 
 
-def _user_can_change(root: Any, info: Info) -> bool:
-    user: UserRecord = root
-    return user.deleted_at is None and policy.may(info.context.viewer, Action.CHANGE_USER, user.id)
+def _user_can_change(user: UserRecord, context: Context) -> bool:
+    return user.deleted_at is None and policy.may(context.viewer, Action.CHANGE_USER, user.id)
 
 
-def _post_can_change(root: Any, info: Info) -> bool:
-    post: PostRecord = root
-    return post.deleted_at is None and policy.may(info.context.viewer, Action.CHANGE_POST, post.author_id)
+def _post_can_change(post: PostRecord, context: Context) -> bool:
+    return post.deleted_at is None and policy.may(context.viewer, Action.CHANGE_POST, post.author_id)
 
 
-def _tag_can_change(info: Info) -> bool:
-    return policy.may(info.context.viewer, Action.CHANGE_TAG)
+def _tag_can_change(_tag: TagRecord, context: Context) -> bool:
+    return policy.may(context.viewer, Action.CHANGE_TAG)
 
 
-def _email(root: Any, info: Info) -> str | None:
-    user: UserRecord = root
-    return user.email if policy.may(info.context.viewer, Action.READ_EMAIL, user.id) else None
+def _email(user: UserRecord, context: Context) -> str | None:
+    return user.email if policy.may(context.viewer, Action.READ_EMAIL, user.id) else None
 
 
-def _scopes(root: Any) -> Any:
-    token: ApiTokenRecord = root
+def _scopes(token: ApiTokenRecord, _context: Context) -> list[models.ApiScope]:
     return sorted(token.scopes)
 
 
-def _is_current(root: Any, info: Info) -> bool:
-    session: SessionRecord = root
-    return session.id == info.context.viewer.session_id
+def _is_current(session: SessionRecord, context: Context) -> bool:
+    return session.id == context.viewer.session_id
 
 
-def own_rows(loader: Callable[[Context], DataLoader[UUID, list[Any]]], *, description: str) -> Any:
+def own_rows(load: Callable[[Repositories, list[UUID]], Awaitable[Sequence[list[Any]]]], *, description: str) -> Any:
     """Declare a list that only the user themselves may see."""
 
-    async def resolve(root: Any, info: Info) -> Any:
-        user: UserRecord = root
-        return await loader(info.context).load(user.id) if user.id == info.context.viewer.id else None
+    async def load_own(context: Context, ids: list[UUID], _prepared: Prepared) -> list[list[Any] | None]:
+        own = [id_ for id_ in ids if id_ == context.viewer.id]
+        rows = dict(zip(own, await load(context.repositories, own), strict=True)) if own else {}
+        return [rows.get(id_) for id_ in ids]
 
-    rules = FieldRules(needs=frozenset({"id"}), rows=lambda _: MAX_LISTED)
-    return strawberry.field(resolver=resolve, description=description, metadata=rules_metadata(rules))
+    return relation(Relation(load_own, key="id"), description=description, rows=MAX_LISTED)
 
 
 def _count_of_authors(
@@ -163,29 +179,23 @@ class User(Node, Versioned, Ownable):
         description="What the user says about themselves.", metadata=priced("bio", LONG_TEXT_COST)
     )
     avatar_url: str | None = strawberry.field(description="The URL of a picture.")
-    email: str | None = strawberry.field(
-        resolver=_email,
-        description="Only for the user and admins; null for everybody else.",
-        metadata=needs("id", "email"),
+    email: str | None = computed(
+        _email, "id", "email", description="Only for the user and admins; null for everybody else."
     )
     api_tokens: "list[ApiToken] | None" = own_rows(
-        lambda context: context.loaders.api_tokens_of_users,
+        lambda repositories, ids: repositories.api_tokens.list_by_user_ids(ids),
         description="The user's tokens for programs, newest first; null for everybody but the user.",
     )
     sessions: "list[Session] | None" = own_rows(
-        lambda context: context.loaders.sessions_of_users,
+        lambda repositories, ids: repositories.sessions.list_by_user_ids(ids),
         description="Where the user is signed in, newest first; null for everybody but the user.",
     )
     role: UserRole = strawberry.field(description="What the user may do.")
-    viewer_can_update: bool = strawberry.field(
-        resolver=_user_can_change,
-        description="Whether the viewer may change this user.",
-        metadata=needs("id", "deleted_at"),
+    viewer_can_update: bool = computed(
+        _user_can_change, "id", "deleted_at", description="Whether the viewer may change this user."
     )
-    viewer_can_delete: bool = strawberry.field(
-        resolver=_user_can_change,
-        description="Whether the viewer may delete this user.",
-        metadata=needs("id", "deleted_at"),
+    viewer_can_delete: bool = computed(
+        _user_can_change, "id", "deleted_at", description="Whether the viewer may delete this user."
     )
     posts: "Connection[Post]" = nested_list(
         POSTS,
@@ -216,21 +226,18 @@ class Content:
     text: str = strawberry.field(description="Without any markup.", metadata=priced("text", BODY_COST))
 
 
-def _content(root: Any) -> Any:
-    return root
+def _content(post: Any, _context: Context) -> Any:
+    return post
 
 
-def _check_excerpt(*, length: int) -> int:
+def _check_excerpt(*, length: int = EXCERPT_LENGTH) -> int:
     if not 1 <= length <= MAX_EXCERPT_LENGTH:
         raise BadUserInput(f"`length` must be between 1 and {MAX_EXCERPT_LENGTH}.")
     return length
 
 
-def _excerpt(
-    root: Any, length: Annotated[int, strawberry.argument(description="The most characters: 1 to 2000.")] = 250
-) -> str:
-    post: PostRecord = root
-    return excerpt(post.text_head, length, goes_on=len(post.text_head) > MAX_EXCERPT_LENGTH)
+def _excerpt(post: PostRecord, _context: Context, prepared: Prepared) -> str:
+    return excerpt(post.text_head, prepared.value, goes_on=len(post.text_head) > MAX_EXCERPT_LENGTH)
 
 
 @strawberry.type(description="Something written by a user.")
@@ -241,22 +248,22 @@ class Post(Node, Versioned, Ownable):
 
     slug: str = strawberry.field(description="The unique name for URLs.")
     title: str = strawberry.field(description="The title, 1 to 300 characters of plain text.")
-    excerpt: str = strawberry.field(
-        resolver=_excerpt,
-        description="The beginning of the text without markup, cut between words. Costs a point per "
-        f"{EXCERPT_CHARACTERS_PER_POINT} characters.",
-        metadata=rules_metadata(
-            FieldRules(
-                needs=frozenset({"text_head"}),
-                prepare=_check_excerpt,
-                surcharge=lambda prepared: int(prepared.value) // EXCERPT_CHARACTERS_PER_POINT,
-            )
+    excerpt: str = prepared_field(
+        [argument("length", int, "The most characters: 1 to 2000.", default=EXCERPT_LENGTH)],
+        FieldRules(
+            needs=frozenset({"text_head"}),
+            prepare=_check_excerpt,
+            surcharge=lambda prepared: int(prepared.value) // EXCERPT_CHARACTERS_PER_POINT,
+            compute=_excerpt,
+            is_long=True,
         ),
+        "The beginning of the text without markup, cut between words. Costs a point per "
+        f"{EXCERPT_CHARACTERS_PER_POINT} characters.",
     )
-    content: Content = strawberry.field(
-        resolver=_content,
+    content: Content = computed(
+        _content,
         description=f"The whole body. Read only when it is selected; each form costs {BODY_COST} points.",
-        metadata=needs(),
+        is_trusted=True,
     )
     status: PostStatus = strawberry.field(description="Whether the post is public, and if not, why.")
     reading_time_minutes: int = strawberry.field(description="How long it takes to read, at least 1.")
@@ -268,15 +275,11 @@ class Post(Node, Versioned, Ownable):
         description="At most 20, in the order that the author gave.",
         rows=MAX_TAGS_PER_POST,
     )
-    viewer_can_update: bool = strawberry.field(
-        resolver=_post_can_change,
-        description="Whether the viewer may change this post.",
-        metadata=needs("author_id", "deleted_at"),
+    viewer_can_update: bool = computed(
+        _post_can_change, "author_id", "deleted_at", description="Whether the viewer may change this post."
     )
-    viewer_can_delete: bool = strawberry.field(
-        resolver=_post_can_change,
-        description="Whether the viewer may delete this post.",
-        metadata=needs("author_id", "deleted_at"),
+    viewer_can_delete: bool = computed(
+        _post_can_change, "author_id", "deleted_at", description="Whether the viewer may delete this post."
     )
 
 
@@ -291,12 +294,8 @@ class Tag(Node, Versioned, Ownable):
     description: str | None = strawberry.field(
         description="What the tag stands for.", metadata=priced("description", LONG_TEXT_COST)
     )
-    viewer_can_update: bool = strawberry.field(
-        resolver=_tag_can_change, description="Whether the viewer may change this tag.", metadata=needs()
-    )
-    viewer_can_delete: bool = strawberry.field(
-        resolver=_tag_can_change, description="Whether the viewer may delete this tag.", metadata=needs()
-    )
+    viewer_can_update: bool = computed(_tag_can_change, description="Whether the viewer may change this tag.")
+    viewer_can_delete: bool = computed(_tag_can_change, description="Whether the viewer may delete this tag.")
     posts: "Connection[Post]" = nested_list(
         POSTS,
         lambda repositories, ids, request: repositories.posts.page_by_tag_ids(ids, request),
@@ -317,9 +316,7 @@ class ApiToken(Node):
     is_type_of = is_one_of_types(ApiTokenRecord)
 
     name: str = strawberry.field(description="What the token is for.")
-    scopes: list[ApiScope] = strawberry.field(
-        resolver=_scopes, description="What it may be used for.", metadata=needs("scopes")
-    )
+    scopes: list[ApiScope] = computed(_scopes, "scopes", description="What it may be used for.")
     created_at: datetime = strawberry.field(description="When it was made.")
     expires_at: datetime | None = strawberry.field(description="When it becomes worthless; null for never.")
     last_used_at: datetime | None = strawberry.field(
@@ -336,9 +333,7 @@ class Session(Node):
     created_at: datetime = strawberry.field(description="When the user signed in.")
     last_used_at: datetime = strawberry.field(description="When it was last prolonged.")
     user_agent: str | None = strawberry.field(description="What the browser or the program called itself.")
-    current: bool = strawberry.field(
-        resolver=_is_current, description="Whether it is the one that asks.", metadata=needs("id")
-    )
+    current: bool = computed(_is_current, "id", description="Whether it is the one that asks.")
 
 
 AnyRecord = Record | models.Row

@@ -8,6 +8,7 @@ from gqlapi import problems
 from gqlapi.models import decode_global_id
 from gqlapi.schema.enums import ApiScope, ProblemCode
 from gqlapi.schema.fields import Info
+from gqlapi.schema.nodes import load_node
 from gqlapi.schema.types import Node, is_one_of_types
 
 
@@ -63,7 +64,7 @@ async def _current(root: Any, info: Info) -> Any:
 
 
 async def _load(info: Info, global_id: str | None) -> Any:
-    return None if global_id is None else await info.context.loaders.node(decode_global_id(global_id))
+    return None if global_id is None else await load_node(info.context, decode_global_id(global_id))
 
 
 @strawberry.type(description="NOT_UNIQUE, or IDEMPOTENCY_MISMATCH.")

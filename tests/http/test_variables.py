@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from strawberry.types.arguments import convert_argument
 
 from gqlapi.errors import LimitExceeded
-from gqlapi.schema import arguments, lists
-from gqlapi.schema.arguments import FORBIDDEN_CHARACTERS
+from gqlapi.operations import arguments
+from gqlapi.operations.arguments import FORBIDDEN_CHARACTERS
+from gqlapi.operations.variables import MAX_LIST_LENGTH, MAX_NESTING, check_variables
+from gqlapi.schema import lists
 from gqlapi.schema.filters import to_condition
-from gqlapi.schema.variables import MAX_LIST_LENGTH, MAX_NESTING, check_variables
 from tests.api import Api, serve, settings_for
 from tests.effort import measure
 

@@ -12,11 +12,12 @@ from gqlapi.accounts.policy import Action, require
 from gqlapi.accounts.registration import Registration, login_key, register
 from gqlapi.accounts.sessions import SignedIn, Verified
 from gqlapi.checks import invalid
+from gqlapi.execution.declarations import FieldRules
 from gqlapi.models import ApiScope, UserCredential
 from gqlapi.problems import Rejected, reject_if_any
 from gqlapi.repositories import WriteScope
 from gqlapi.repositories.accounts import AccountWriteRepository, Credential
-from gqlapi.schema.fields import FieldRules, Info
+from gqlapi.schema.fields import Info
 from gqlapi.schema.mutations.base import INPUT, DeletePayload, Payload, given_id, mutation
 from gqlapi.schema.pricing import PASSWORD_COST, WRITE_COST
 from gqlapi.schema.types import ApiToken, User
@@ -125,7 +126,9 @@ class SignOutPayload(Payload):
 async def _answer(info: Info, signed_in: SignedIn) -> SessionPayload:
     """Read the user as they see themselves."""
     info.context.answer_as(signed_in.viewer)
-    user: Any = await info.context.loaders.users.load(signed_in.viewer.id)
+    assert signed_in.viewer.id is not None  # noqa: S101 - of a user
+    user: Any
+    (user,) = await info.context.repositories.users.list_by_ids([signed_in.viewer.id])
     return SessionPayload(
         errors=[],
         user=user,
@@ -241,7 +244,7 @@ class AccountMutations:
             )
 
         id_, secret = await info.context.mutate(body)
-        api_token: Any = await info.context.loaders.api_tokens.load(id_)
+        (api_token,) = await info.context.repositories.api_tokens.list_by_ids([id_])
         return ApiTokenPayload(errors=[], api_token=api_token, secret=secret)
 
     @mutation(DeletePayload, description="Revoke a token of the viewer's; it is refused from now on.")

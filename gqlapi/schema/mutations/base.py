@@ -9,10 +9,11 @@ from typing import Any
 
 import strawberry
 
+from gqlapi.execution.declarations import FieldRules
 from gqlapi.idempotency import Body, Outcome, check_key, fingerprint_of, run_once
 from gqlapi.models import decode_global_id
 from gqlapi.problems import Path, Problem, ProblemCode, Rejected, ValidationProblem, reject_if_any
-from gqlapi.schema.fields import FieldRules, Info, rules_metadata
+from gqlapi.schema.fields import Info, rules_metadata
 from gqlapi.schema.pricing import WRITE_COST
 from gqlapi.schema.user_errors import UserError
 

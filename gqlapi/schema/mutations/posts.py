@@ -1,6 +1,5 @@
 """Mutations of posts."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Annotated, Any
 from uuid import UUID
@@ -9,6 +8,7 @@ import strawberry
 
 from gqlapi.accounts.policy import Action, require
 from gqlapi.checks import required
+from gqlapi.execution.declarations import FieldRules
 from gqlapi.idempotency import Outcome, check_key
 from gqlapi.models import Viewer
 from gqlapi.problems import Problem, ProblemCode, Rejected, ValidationProblem, reject_if_any
@@ -16,7 +16,7 @@ from gqlapi.publishing import posts
 from gqlapi.publishing.creation import create_post, create_posts
 from gqlapi.publishing.drafts import prepare, prepare_all
 from gqlapi.repositories import WriteScope
-from gqlapi.schema.fields import FieldRules, Info, needs
+from gqlapi.schema.fields import Info, needs
 from gqlapi.schema.mutations.base import (
     INPUT,
     DeletePayload,
@@ -94,8 +94,6 @@ class PostsPayload(Payload):
 async def _answer(info: Info, id_: UUID) -> PostPayload:
     """Read a post that was written, with the relations that are selected."""
     post = await info.context.repositories.posts.get_aggregate_by("id", id_)
-    if post is not None:
-        info.context.loaders.prime(post)
     return PostPayload(errors=[], row=post)
 
 
@@ -150,7 +148,7 @@ def _bulk_rules() -> FieldRules:
 
 async def _bulk_answer(info: Info, outcome: Outcome) -> PostsPayload:
     ids = [result for result in outcome.results if isinstance(result, UUID)]
-    rows = dict(zip(ids, await asyncio.gather(*map(info.context.loaders.posts.load, ids)), strict=True))
+    rows = dict(zip(ids, await info.context.repositories.posts.list_by_ids(ids), strict=True))
     results = [
         PostPayload(errors=[], row=rows[result]) if isinstance(result, UUID) else PostPayload(errors=[*result])  # type: ignore[list-item] # problems again
         for result in outcome.results

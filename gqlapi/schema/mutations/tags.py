@@ -76,7 +76,7 @@ class UpsertTagPayload(Payload):
 
 
 async def _load(info: Info, id_: UUID | None) -> Any:
-    return None if id_ is None else await info.context.loaders.tags.load(id_)
+    return None if id_ is None else (await info.context.repositories.tags.list_by_ids([id_]))[0]
 
 
 @strawberry.type

@@ -83,7 +83,8 @@ class UserPayload(Payload):
 
 
 async def _answer(info: Info, id_: UUID) -> UserPayload:
-    user: Any = await info.context.loaders.users.load(id_)
+    user: Any
+    (user,) = await info.context.repositories.users.list_by_ids([id_])
     return UserPayload(errors=[], user=user)
 
 

@@ -11,8 +11,8 @@ from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.types.arguments import StrawberryArgument, convert_argument
 
 from gqlapi.errors import BadUserInput, LimitExceeded
-from gqlapi.schema.fields import FieldRules, definition_of
-from gqlapi.schema.variables import InputType, inner_values, weight
+from gqlapi.execution.declarations import FieldRules
+from gqlapi.operations.variables import InputType, inner_values, weight
 
 # What the databases cannot store.
 FORBIDDEN_CHARACTERS = re.compile("[\x00\ud800-\udfff]")
@@ -25,18 +25,20 @@ class Arguments:
     keeps the values alive as long as it lives, because an identity is reused afterwards.
     """
 
-    def __init__(self, converter: GraphQLCoreConverter, variables: VariableValues, max_values: int) -> None:
-        """Read arguments, with at most `max_values` values in all fields together."""
+    def __init__(
+        self, converter: GraphQLCoreConverter, variables: VariableValues, max_values: int, count: int = 0
+    ) -> None:
+        """Read arguments, with at most `max_values` values in all fields together, `count` of which are known."""
         self._converter = converter
         self._variables = variables
         self._max_values = max_values
         self._values: list[Any] = []
-        self._count = 0
+        self.count = count
         self._sizes: dict[int, int] = {}
         self._results: dict[Hashable, Any] = {}
 
-    def prepare(self, definition: GraphQLField, node: FieldNode, rules: FieldRules) -> Any:
-        """Return the result of the rules' `prepare`, or None for a field without it.
+    def read(self, definition: GraphQLField, node: FieldNode, rules: FieldRules) -> tuple[dict[str, Any], Any]:
+        """Return the arguments of a field, and the result of its `prepare`, None for a field without it.
 
         Raises:
             ApiError: an argument has a wrong value, or the arguments have too many values.
@@ -47,9 +49,9 @@ class Arguments:
         keys = {name: (definition.args[name].type, id(value)) for name, value in arguments.items()}
         self._check(definition, keys, arguments)
         if rules.prepare is None:
-            return None
+            return arguments, None
         prepare = rules.prepare
-        return self._once(
+        return arguments, self._once(
             ("prepared", id(prepare), *keys.items()), lambda: prepare(**self._convert(definition, keys, arguments))
         )
 
@@ -58,8 +60,8 @@ class Arguments:
         for name, value in arguments.items():
             size = self._measure(value, definition.args[name].type)
             if keys[name] not in self._results:
-                self._count += 1 + size
-        if self._count > self._max_values:
+                self.count += 1 + size
+        if self.count > self._max_values:
             raise LimitExceeded(f"The arguments have over {self._max_values} values.", limit=self._max_values)
 
     def _measure(self, value: Any, type_: InputType) -> int:
@@ -81,8 +83,7 @@ class Arguments:
     def _convert(
         self, definition: GraphQLField, keys: Mapping[str, Hashable], arguments: dict[str, Any]
     ) -> dict[str, Any]:
-        field = definition_of(definition)
-        assert field is not None  # noqa: S101 - rules are declared on Strawberry's definitions
+        field = definition.extensions["strawberry-definition"]
         name_of = self._converter.config.name_converter.from_argument
         named = [(name_of(argument), argument) for argument in field.arguments]
         return {

@@ -1,0 +1,167 @@
+"""Compiles an operation: merged fields in the order of the response, and how the values of each are found."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from graphql import (
+    BooleanValueNode,
+    DocumentNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLError,
+    GraphQLIncludeDirective,
+    GraphQLObjectType,
+    GraphQLSchema,
+    GraphQLSkipDirective,
+    InlineFragmentNode,
+    OperationDefinitionNode,
+    OperationType,
+    SelectionNode,
+    SelectionSetNode,
+    is_abstract_type,
+)
+from graphql.execution.values import VariableValues, get_directive_values
+
+from gqlapi.execution.leaves import builder
+from gqlapi.execution.plan import Field, Kind, Operation, Scope, Step, Subscopes
+
+IN_LEAVES = frozenset({Kind.TYPENAME, Kind.ATTRIBUTE, Kind.DEFAULT, Kind.COMPUTED})
+NO_VARIABLES = VariableValues({}, {})
+
+
+def fragments_of(document: DocumentNode) -> dict[str, FragmentDefinitionNode]:
+    """Return the fragments of a document by their names."""
+    return {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)}
+
+
+def is_included(node: SelectionNode, variables: VariableValues) -> bool:
+    """Return whether a selection is part of the operation, by its @skip and @include.
+
+    Raises:
+        GraphQLError: a directive has a wrong value.
+    """
+    if not node.directives:
+        return True
+    skip = get_directive_values(GraphQLSkipDirective, node, variables)
+    if skip and skip["if"]:
+        return False
+    include = get_directive_values(GraphQLIncludeDirective, node, variables)
+    return include is None or bool(include["if"])
+
+
+def flag_names(definitions: Any) -> frozenset[str]:
+    """Return the names of the variables that @skip and @include use anywhere in operations and fragments."""
+    names: set[str] = set()
+    pending: list[SelectionSetNode] = [definition.selection_set for definition in definitions]
+    while pending:
+        for node in pending.pop().selections:
+            for directive in node.directives or ():
+                if directive.name.value in {"skip", "include"}:
+                    values = (argument.value for argument in directive.arguments or ())
+                    names.update(value.name.value for value in values if not isinstance(value, BooleanValueNode))  # type: ignore[attr-defined] # the document is valid: it is a variable
+            inner = getattr(node, "selection_set", None)
+            if inner is not None:
+                pending.append(inner)
+    return frozenset(names)
+
+
+def compile_operation(
+    schema: GraphQLSchema,
+    definition: OperationDefinitionNode,
+    fragments: Mapping[str, FragmentDefinitionNode],
+    flags: VariableValues = NO_VARIABLES,
+) -> Operation:
+    """Compile an operation of a valid document, for the given values of the variables of @skip and @include.
+
+    Raises:
+        GraphQLError: a directive has a wrong value, or the schema has no such operation type.
+    """
+    root_type = schema.get_root_type(definition.operation)
+    if root_type is None:
+        kind = definition.operation.value
+        raise GraphQLError(f"Schema is not configured to execute {kind} operation.", definition)
+    compiler = Compiler(schema, fragments, flags)
+    root = compiler.scope(root_type, [definition.selection_set])
+    is_serial = definition.operation is OperationType.MUTATION
+    return Operation(schema, definition, fragments, root, is_serial=is_serial)
+
+
+class Compiler:
+    """Compiles the scopes of one operation."""
+
+    def __init__(
+        self, schema: GraphQLSchema, fragments: Mapping[str, FragmentDefinitionNode], flags: VariableValues
+    ) -> None:
+        """Compile for the given values of the variables of directives."""
+        self._schema = schema
+        self._fragments = fragments
+        self._flags = flags
+
+    def scope(self, type_: GraphQLObjectType, selection_sets: list[SelectionSetNode]) -> Scope:
+        """Compile selection sets, merged, on one object type."""
+        collected: dict[str, list[FieldNode]] = {}
+        visited: set[str] = set()
+        for selection_set in selection_sets:
+            self._collect(type_, selection_set, collected, visited)
+        fields = [
+            Field(nodes, type_, definition, self._selected_names(nodes), Subscopes(nodes, self._below))
+            for nodes in collected.values()
+            if (definition := self._schema.get_field(type_, nodes[0].name.value)) is not None
+        ]
+        leaves = [field for field in fields if field.kind in IN_LEAVES and _is_leaf(field.step)]
+        return Scope(type_, fields, leaves, builder(type_, fields, leaves))
+
+    def _below(self, type_: GraphQLObjectType, nodes: list[FieldNode]) -> Scope:
+        return self.scope(type_, [node.selection_set for node in nodes if node.selection_set is not None])
+
+    def _collect(
+        self,
+        type_: GraphQLObjectType,
+        selection_set: SelectionSetNode,
+        collected: dict[str, list[FieldNode]],
+        visited: set[str],
+    ) -> None:
+        """Collect fields: https://spec.graphql.org/September2025/#CollectFields()."""
+        for node in selection_set.selections:
+            if node.directives and not is_included(node, self._flags):
+                continue
+            if isinstance(node, FieldNode):
+                name = node.alias.value if node.alias else node.name.value
+                collected.setdefault(name, []).append(node)
+            elif isinstance(node, InlineFragmentNode):
+                if node.type_condition is None or self._applies(node.type_condition.name.value, type_):
+                    self._collect(type_, node.selection_set, collected, visited)
+            elif isinstance(node, FragmentSpreadNode) and node.name.value not in visited:
+                visited.add(node.name.value)
+                fragment = self._fragments[node.name.value]
+                if self._applies(fragment.type_condition.name.value, type_):
+                    self._collect(type_, fragment.selection_set, collected, visited)
+
+    def _applies(self, condition: str, type_: GraphQLObjectType) -> bool:
+        if condition == type_.name:
+            return True
+        named = self._schema.type_map[condition]
+        return is_abstract_type(named) and self._schema.is_sub_type(named, type_)
+
+    def _selected_names(self, nodes: list[FieldNode]) -> frozenset[str]:
+        """Return the names of the fields directly below, on any type."""
+        names: set[str] = set()
+        visited: set[str] = set()
+        pending = [node.selection_set for node in nodes if node.selection_set is not None]
+        while pending:
+            for node in pending.pop().selections:
+                if node.directives and not is_included(node, self._flags):
+                    continue
+                if isinstance(node, FieldNode):
+                    names.add(node.name.value)
+                elif isinstance(node, InlineFragmentNode):
+                    pending.append(node.selection_set)
+                elif isinstance(node, FragmentSpreadNode) and node.name.value not in visited:
+                    visited.add(node.name.value)
+                    pending.append(self._fragments[node.name.value].selection_set)
+        return frozenset(names)
+
+
+def _is_leaf(step: Step) -> bool:
+    return step.leaf is not None

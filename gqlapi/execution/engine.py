@@ -1,0 +1,324 @@
+"""Executes compiled operations breadth-first: each field once for all objects of its scope.
+
+The leaves of a scope are set by one generated function; relations collect the keys of a whole level and load them
+together; resolvers are called for each object and awaited together. Objects of the answer are complete but for what is
+still to be loaded, which is set later. https://spec.graphql.org/September2025/#sec-Execution
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Protocol
+
+from graphql import GraphQLError, GraphQLResolveInfo, default_field_resolver
+from graphql.execution.values import VariableValues, get_argument_values
+from graphql.pyutils import Path, gather_with_cancel, is_awaitable
+from graphql.type.definition import GraphQLResolveInfoHelpers
+
+from gqlapi.execution.awaiting import settle
+from gqlapi.execution.completion import Completion
+from gqlapi.execution.declarations import UNKNOWN, Prepared, Relation
+from gqlapi.execution.failures import ErrorMode, Finisher
+from gqlapi.execution.plan import Field, Kind, Operation, Scope
+
+# Objects that are made before other work has its turn.
+SLICE = 250
+
+Objects = list[Any]
+Made = list[dict[str, Any]]
+
+
+class Bound(Protocol):
+    """An operation with the values of its variables."""
+
+    operation: Operation
+    variables: VariableValues
+
+    def prepared(self, field: Field) -> Prepared:
+        """Return what the arguments of a field became."""
+
+    def arguments(self, field: Field) -> dict[str, Any]:
+        """Return the arguments of a field.
+
+        Raises:
+            GraphQLError: an argument has a wrong value.
+        """
+
+
+class PlainBound:
+    """An operation with the values of its variables, whose arguments are read when they are needed."""
+
+    def __init__(self, operation: Operation, variables: VariableValues) -> None:
+        """Bind an operation."""
+        self.operation = operation
+        self.variables = variables
+
+    def prepared(self, field: Field) -> Prepared:
+        """Return the selection of a field: nothing prepares its arguments."""
+        return Prepared(None, field.selection)
+
+    def arguments(self, field: Field) -> dict[str, Any]:
+        """Return the arguments of a field.
+
+        Raises:
+            GraphQLError: an argument has a wrong value.
+        """
+        if not field.definition.args:
+            return {}
+        return get_argument_values(field.definition, field.nodes[0], self.variables)
+
+
+class Pace(Protocol):
+    """Turns between slices of work."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the slice has taken its time."""
+
+    async def turn(self) -> None:
+        """Wait for the next slice."""
+
+
+class Unpaced:
+    """No turns."""
+
+    is_over = False
+
+    async def turn(self) -> None:
+        """Return at once."""
+
+
+class Engine:
+    """Executes one operation."""
+
+    def __init__(self, bound: Bound, context: Any, root: Any, pace: Pace | None = None) -> None:
+        """Prepare to execute; `root` is the object of the root fields."""
+        self.bound = bound
+        self.context = context
+        self.pace = pace or Unpaced()
+        self._root = root
+        self._completion = Completion(self)
+        self._awaited: list[tuple[Field, Made, list[int], list[Awaitable[Any]]]] = []
+        self._requests: dict[Any, list[tuple[Field, list[Any], Made]]] = {}
+        self._loaded: dict[Any, dict[Any, Any]] = {}
+        self._infos: dict[int, GraphQLResolveInfo[Any]] = {}
+
+    async def execute(self, mode: ErrorMode = ErrorMode.PROPAGATE) -> tuple[dict[str, Any] | None, list[GraphQLError]]:
+        """Execute the operation, and return data and errors."""
+        scope = self.bound.operation.root
+        run = self._execute_serially if self.bound.operation.is_serial else self._execute_together
+        finisher = Finisher(mode, self._completion.scopes)
+        try:
+            data = await run(scope, finisher)
+        except GraphQLError as error:  # a root field that cannot be null
+            return None, [*finisher.errors, error]
+        return data if finisher.keeps_data else None, finisher.errors
+
+    async def _execute_together(self, scope: Scope, finisher: Finisher) -> dict[str, Any]:
+        (data,) = await self.select(scope, [self._root])
+        await self._drain()
+        return finisher.object(scope, data, []) if self._completion.has_failures else data
+
+    async def _execute_serially(self, scope: Scope, finisher: Finisher) -> dict[str, Any]:
+        """Execute the root fields one after the other; what one has changed, the next one reads anew."""
+        (data,) = await self._build(scope, [self._root])
+        for field in scope.fields:
+            if field in scope.composites and finisher.keeps_data:
+                self._loaded.clear()
+                await self._resolve(field, [self._root], [data])
+                await self._drain()
+            data[field.name] = finisher.field(field, data[field.name], [])
+        return data
+
+    async def select(self, scope: Scope, objects: Objects) -> Made:
+        """Execute a selection set on objects of its type, but for what is still to be loaded."""
+        made: Made = []
+        for start in range(0, len(objects), SLICE):
+            if start and self.pace.is_over:
+                await self.pace.turn()
+            made += await self._build(scope, objects[start : start + SLICE] if len(objects) > SLICE else objects)
+        for field in scope.composites:
+            await self._resolve(field, objects, made)
+        return made
+
+    async def _build(self, scope: Scope, objects: Objects) -> Made:
+        try:
+            prepared = {field.name: self.bound.prepared(field) for field in scope.computed}
+            return scope.build(objects, self.context, prepared)
+        except Exception:  # noqa: BLE001 - found again, field by field, with the object that it belongs to
+            made: Made = [dict.fromkeys(field.name for field in scope.fields) for _ in objects]
+            for field in scope.leaves:
+                await self._resolve_each(field, objects, made)
+            return made
+
+    async def _resolve(self, field: Field, objects: Objects, made: Made) -> None:
+        if field.kind is Kind.RELATION:
+            await self._request(field, objects, made)
+        elif not await self._read(field, objects, made):
+            await self._resolve_each(field, objects, made)
+        if self.pace.is_over:
+            await self.pace.turn()
+
+    async def _read(self, field: Field, objects: Objects, made: Made) -> bool:
+        """Complete an attribute, or what is computed, of all objects; return False when that is not possible."""
+        try:
+            if field.kind is Kind.ATTRIBUTE:
+                values = [getattr(source, field.attribute) for source in objects]
+            elif field.kind is Kind.COMPUTED and field.rules.compute is not None:
+                compute, prepared = field.rules.compute, self.bound.prepared(field)
+                values = [compute(source, self.context, prepared) for source in objects]
+            else:
+                return False
+        except Exception:  # noqa: BLE001 - found again with the object that it belongs to
+            return False
+        await self._complete(field, values, made, is_trusted=field.rules.is_trusted)
+        return True
+
+    async def _complete(self, field: Field, values: list[Any], made: Made, *, is_trusted: bool = False) -> None:
+        completed = await self._completion.complete(field.step, field, values, is_trusted=is_trusted)
+        name = field.name
+        for target, value in zip(made, completed, strict=True):
+            target[name] = value
+
+    async def _resolve_each(self, field: Field, objects: Objects, made: Made) -> None:
+        """Resolve a field for each object; what is awaited is awaited together with the rest of the level."""
+        resolve = self._resolver(field)
+        values: list[Any] = []
+        places: list[int] = []
+        awaited: list[Awaitable[Any]] = []
+        for number, source in enumerate(objects):
+            try:
+                value = resolve(source)
+            except Exception as error:  # noqa: BLE001 - the error of this object's field
+                value = error
+            if is_awaitable(value):
+                places.append(number)
+                awaited.append(value)
+                value = None
+            values.append(value)
+        if not awaited:
+            await self._complete(field, values, made)
+            return
+        self._awaited.append((field, made, places, awaited))
+        waiting = set(places)
+        rest = [number for number in range(len(objects)) if number not in waiting]
+        await self._complete(field, [values[number] for number in rest], [made[number] for number in rest])
+
+    def _resolver(self, field: Field) -> Callable[[Any], Any]:
+        """Return a function that resolves a field of one object."""
+        if field.kind is Kind.TYPENAME:
+            return lambda _source: field.parent_type.name
+        if field.kind is Kind.COMPUTED and field.rules.compute is not None:
+            compute, prepared = field.rules.compute, self.bound.prepared(field)
+            return lambda source: compute(source, self.context, prepared)
+        info = self.info(field)
+        try:
+            arguments = self.bound.arguments(field)
+        except GraphQLError as error:
+            failure = error
+            return lambda _source: failure
+        resolve = field.definition.resolve or default_field_resolver
+        return lambda source: resolve(source, info, **arguments)
+
+    async def _request(self, field: Field, objects: Objects, made: Made) -> None:
+        """Ask for the values of a relation, which are loaded when no more keys can be had without loading."""
+        relation = field.rules.relation
+        assert relation is not None  # noqa: S101 - by the kind of the field
+        if relation.known is not None:
+            values = [relation.known(source) for source in objects]
+            if not any(value is UNKNOWN for value in values):
+                await self._deliver(
+                    field, [id(value) for value in values], made, {id(value): value for value in values}
+                )
+                return
+        prepared = self.bound.prepared(field)
+        keys = [relation.key_of(source, prepared) for source in objects]
+        self._requests.setdefault(_loader(field, relation, prepared), []).append((field, keys, made))
+
+    async def _drain(self) -> None:
+        """Await and load, level by level, until the answer is complete."""
+        while self._awaited or self._requests:
+            if self._awaited:
+                awaited, self._awaited = self._awaited, []
+                await self._await(awaited)
+            else:
+                requests, self._requests = self._requests, {}
+                for loader, asked in requests.items():
+                    await self._load(loader, asked)
+
+    async def _await(self, awaited: list[tuple[Field, Made, list[int], list[Awaitable[Any]]]]) -> None:
+        values = await settle([awaitable for *_, some in awaited for awaitable in some])
+        start = 0
+        for field, made, places, some in awaited:
+            await self._complete(field, values[start : start + len(some)], [made[place] for place in places])
+            start += len(some)
+            if self.pace.is_over:
+                await self.pace.turn()
+
+    async def _load(self, loader: Any, asked: list[tuple[Field, list[Any], Made]]) -> None:
+        """Load the values of one relation for all who asked, each key once in the operation."""
+        field = asked[0][0]
+        relation: Relation | None = field.rules.relation
+        assert relation is not None  # noqa: S101 - by the kind of the field
+        known = self._loaded.setdefault(loader, {})
+        missing = [key for key in dict.fromkeys(key for _, keys, _ in asked for key in keys) if key not in known]
+        if missing:
+            try:
+                values: Sequence[Any] = await relation.load(self.context, missing, self.bound.prepared(field))
+            except Exception as error:  # noqa: BLE001 - the error of every field that asked
+                values = [error] * len(missing)
+            known.update(zip(missing, values, strict=True))
+        for field, keys, made in asked:
+            await self._deliver(field, keys, made, known)
+
+    async def _deliver(self, field: Field, keys: list[Any], made: Made, known: dict[Any, Any]) -> None:
+        """Complete each distinct value once; objects with equal keys share what was completed."""
+        distinct = [*dict.fromkeys(keys)]
+        values = [known[key] for key in distinct]
+        completed = await self._completion.complete(field.step, field, values, is_trusted=True)
+        name, by_key = field.name, dict(zip(distinct, completed, strict=True))
+        for target, key in zip(made, keys, strict=True):
+            target[name] = by_key[key]
+        if self.pace.is_over:
+            await self.pace.turn()
+
+    def info(self, field: Field) -> GraphQLResolveInfo[Any]:
+        """Return what a resolver learns of the operation; its path is that of the field without its parents."""
+        info = self._infos.get(id(field))
+        if info is None:
+            operation = self.bound.operation
+            info = self._infos[id(field)] = GraphQLResolveInfo(
+                field.nodes[0].name.value,
+                field.nodes,
+                field.definition.type,
+                field.parent_type,
+                Path(None, field.name, field.parent_type.name),
+                operation.schema,
+                operation.fragments,
+                self._root,
+                operation.definition,
+                self.bound.variables,
+                self.context,
+                is_awaitable,
+                None,
+                HELPERS,
+            )
+        return info
+
+
+def _loader(field: Field, relation: Relation, prepared: Prepared) -> Any:
+    """Return what stands for the loader of a field: equal relations with equal arguments share one."""
+    loader = relation if relation.by_argument else (relation, prepared)
+    try:
+        hash(loader)
+    except TypeError:  # the value of an argument
+        return field
+    return loader
+
+
+def _track(values: Sequence[Any]) -> None:
+    for value in values:
+        if is_awaitable(value):
+            asyncio.ensure_future(value).add_done_callback(lambda done: done.cancelled() or done.exception())
+
+
+HELPERS = GraphQLResolveInfoHelpers(lambda awaitables: gather_with_cancel(*awaitables), _track)

@@ -1,0 +1,173 @@
+"""Compiled operations: what to execute, without values of variables and without rows."""
+
+from collections.abc import Callable, Iterable, Mapping
+from enum import Enum, auto
+from typing import Any
+
+from graphql import (
+    FieldNode,
+    FragmentDefinitionNode,
+    GraphQLAbstractType,
+    GraphQLField,
+    GraphQLLeafType,
+    GraphQLObjectType,
+    GraphQLOutputType,
+    GraphQLSchema,
+    OperationDefinitionNode,
+    is_abstract_type,
+    is_leaf_type,
+    is_list_type,
+    is_non_null_type,
+)
+
+from gqlapi.execution.declarations import FieldRules, attribute_of, rules_of
+
+
+class Kind(Enum):
+    """How the values of a field are found."""
+
+    TYPENAME = auto()
+    ATTRIBUTE = auto()
+    DEFAULT = auto()
+    COMPUTED = auto()
+    RELATION = auto()
+    RESOLVER = auto()
+
+
+class Step:
+    """The completion of values of a type: one of `items`, `leaf`, `object_type` and `abstract_type` is set."""
+
+    __slots__ = ("abstract_type", "is_non_null", "items", "leaf", "object_type")
+
+    def __init__(self, type_: GraphQLOutputType) -> None:
+        """Take a type apart."""
+        self.is_non_null = is_non_null_type(type_)
+        nullable: Any = type_.of_type if is_non_null_type(type_) else type_
+        self.items: Step | None = Step(nullable.of_type) if is_list_type(nullable) else None
+        self.leaf: GraphQLLeafType | None = nullable if is_leaf_type(nullable) else None
+        self.abstract_type: GraphQLAbstractType | None = nullable if is_abstract_type(nullable) else None
+        self.object_type: GraphQLObjectType | None = nullable if isinstance(nullable, GraphQLObjectType) else None
+
+
+class Field:
+    """A field of a scope: all selections of it in the document, merged."""
+
+    __slots__ = (
+        "attribute",
+        "definition",
+        "kind",
+        "name",
+        "nodes",
+        "parent_type",
+        "rules",
+        "selection",
+        "step",
+        "subscopes",
+    )
+
+    def __init__(
+        self,
+        nodes: list[FieldNode],
+        parent_type: GraphQLObjectType,
+        definition: GraphQLField,
+        selection: frozenset[str],
+        subscopes: "Subscopes",
+    ) -> None:
+        """Describe a field; `selection` are the names of the fields below it."""
+        node = nodes[0]
+        attribute = attribute_of(definition)
+        self.name = node.alias.value if node.alias else node.name.value
+        self.nodes = nodes
+        self.parent_type = parent_type
+        self.definition = definition
+        self.rules = rules_of(definition)
+        self.kind = _kind(node, self.rules, attribute, definition)
+        self.attribute = attribute or node.name.value
+        self.selection = selection
+        self.step = Step(definition.type)
+        self.subscopes = subscopes
+
+
+def _kind(node: FieldNode, rules: FieldRules, attribute: str | None, definition: GraphQLField) -> Kind:
+    if node.name.value == "__typename":
+        return Kind.TYPENAME
+    if rules.relation is not None:
+        return Kind.RELATION
+    if rules.compute is not None:
+        return Kind.COMPUTED
+    if attribute is not None:
+        return Kind.ATTRIBUTE
+    return Kind.DEFAULT if definition.resolve is None else Kind.RESOLVER
+
+
+Build = Callable[[list[Any], Any, Any], list[dict[str, Any]]]
+
+
+class Scope:
+    """A selection set on one object type.
+
+    `build` makes the response objects of many objects, with all leaves, and null in the place of each of `composites`.
+    """
+
+    __slots__ = ("build", "composites", "computed", "fields", "leaves", "long_fields", "type")
+
+    def __init__(self, type_: GraphQLObjectType, fields: list[Field], leaves: list[Field], build: Build) -> None:
+        """Describe a scope; `leaves` are the fields that `build` sets."""
+        self.type = type_
+        self.fields = fields
+        self.leaves = leaves
+        # Kept by `sizes`, which is asked after each execution.
+        self.long_fields: list[Field] | None = None
+        self.computed = [field for field in leaves if field.kind is Kind.COMPUTED]
+        self.composites = [field for field in fields if field not in leaves]
+        self.build = build
+
+
+class Subscopes:
+    """The selection sets below a field, merged: a scope for each object type, compiled at its first use."""
+
+    __slots__ = ("_compile", "_nodes", "_scopes")
+
+    def __init__(self, nodes: list[FieldNode], compile_: Callable[[GraphQLObjectType, list[FieldNode]], Scope]) -> None:
+        """Compile with a function."""
+        self._nodes = nodes
+        self._compile = compile_
+        self._scopes: dict[str, Scope] = {}
+
+    @property
+    def compiled(self) -> Iterable[Scope]:
+        """The scopes that were used so far."""
+        return self._scopes.values()
+
+    def on(self, type_: GraphQLObjectType) -> Scope:
+        """Return the scope of an object type.
+
+        Raises:
+            GraphQLError: a directive has a wrong value.
+        """
+        scope = self._scopes.get(type_.name)
+        if scope is None:
+            scope = self._scopes[type_.name] = self._compile(type_, self._nodes)
+        return scope
+
+
+class Operation:
+    """A compiled operation."""
+
+    __slots__ = ("definition", "fragments", "is_serial", "root", "schema")
+
+    def __init__(
+        self,
+        schema: GraphQLSchema,
+        definition: OperationDefinitionNode,
+        fragments: Mapping[str, FragmentDefinitionNode],
+        root: Scope,
+        *,
+        is_serial: bool,
+    ) -> None:
+        """Describe an operation; `is_serial`: its root fields run one after the other."""
+        self.schema = schema
+        self.definition = definition
+        self.fragments = dict(fragments)
+        self.root = root
+        self.is_serial = is_serial

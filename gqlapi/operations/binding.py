@@ -1,0 +1,101 @@
+"""Binding: an operation with the values of its variables, before anything runs."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from graphql import FieldNode, GraphQLError
+from graphql.execution.values import VariableValues
+
+from gqlapi.errors import ApiError, BadUserInput
+from gqlapi.execution.declarations import NOTHING, Prepared
+from gqlapi.execution.plan import Field, Operation
+from gqlapi.operations.arguments import Arguments
+from gqlapi.operations.measure import Call, Measured, Outcome
+from gqlapi.operations.price import evaluate, total
+
+MAX_ERRORS = 10
+
+
+class Refused(Exception):
+    """An operation that does not run, and why."""
+
+    def __init__(self, errors: list[GraphQLError]) -> None:
+        """Keep the errors."""
+        super().__init__()
+        self.errors = errors
+
+
+class Preparation:
+    """Reads the arguments of calls, and collects what is wrong with them."""
+
+    def __init__(self, arguments: Arguments) -> None:
+        """Start without errors."""
+        self.arguments = arguments
+        self.errors: list[GraphQLError] = []
+
+    def prepare(self, call: Call) -> Outcome | None:
+        """Return what the arguments of a call became, None when they are wrong, or after the tenth error."""
+        if len(self.errors) >= MAX_ERRORS:
+            return None
+        try:
+            return Outcome(*self.arguments.read(call.definition, call.node, call.rules))
+        except ApiError as error:
+            self.errors.append(GraphQLError(error.message, call.node, path=[*call.path], original_error=error))
+        except GraphQLError as error:
+            details = BadUserInput(error.message)
+            self.errors.append(GraphQLError(error.message, call.node, path=[*call.path], original_error=details))
+        return None
+
+
+class BoundOperation:
+    """An operation that passed the limits, with the values of its variables."""
+
+    def __init__(
+        self,
+        operation: Operation,
+        measured: Measured,
+        selected: Mapping[str, frozenset[str]],
+        variables: VariableValues,
+        outcomes: Sequence[Outcome | None],
+        costs: dict[str, int],
+    ) -> None:
+        """Bind; `selected` are the attributes that it reads of each type, `costs` the points of its root fields."""
+        self.operation = operation
+        self.selected = selected
+        self.variables = variables
+        self.costs = costs
+        self._measured = measured
+        self._outcomes = outcomes
+
+    def prepared(self, field: Field) -> Prepared:
+        """Return what the arguments of a field became, and the names of the fields selected below it."""
+        slot = self._measured.slots.get(id(field.nodes[0]))
+        outcome = None if slot is None else self._outcomes[slot]
+        return Prepared(None if outcome is None else outcome.value, field.selection)
+
+    def arguments(self, field: Field) -> dict[str, Any]:
+        """Return the arguments of a field, for its resolver."""
+        slot = self._measured.slots.get(id(field.nodes[0]))
+        outcome = None if slot is None else self._outcomes[slot]
+        return {} if outcome is None else outcome.arguments
+
+    def prepared_of(self, nodes: Sequence[FieldNode]) -> Prepared:
+        """Return what `prepared` does, for the nodes of a field.
+
+        A field that a document names several times is one field: its arguments agree, its selections add up.
+        """
+        slots = [self._measured.slots[id(node)] for node in nodes if id(node) in self._measured.slots]
+        if not slots:
+            return NOTHING
+        outcome = self._outcomes[slots[0]]
+        selection = frozenset().union(*(self._measured.calls[slot].selection for slot in slots))
+        return Prepared(None if outcome is None else outcome.value, selection)
+
+
+def costs_of(measured: Measured, outcomes: Sequence[Outcome | None], variables: VariableValues) -> dict[str, int]:
+    """Return the points of each root field, by its name in the response."""
+    results = []
+    if measured.parts:
+        values = [None if outcome is None else outcome.value for outcome in outcomes]
+        results = evaluate(measured.parts, values, variables)
+    return {name: total(size.points, results)[0] for name, size in measured.roots.items() if size.fields}

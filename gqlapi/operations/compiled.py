@@ -1,0 +1,254 @@
+"""Operations, compiled once for all requests that send the same document."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
+
+from graphql import (
+    DocumentNode,
+    GraphQLError,
+    GraphQLSchema,
+    OperationDefinitionNode,
+    get_operation_ast,
+)
+from graphql.execution.values import VariableValues, get_variable_values
+from strawberry.schema.schema_converter import GraphQLCoreConverter
+
+from gqlapi.cache import BudgetedCache
+from gqlapi.errors import BadUserInput, LimitExceeded
+from gqlapi.execution.compiler import NO_VARIABLES, compile_operation, flag_names, fragments_of
+from gqlapi.execution.plan import Operation
+from gqlapi.operations.arguments import Arguments
+from gqlapi.operations.binding import MAX_ERRORS, BoundOperation, Preparation, Refused, costs_of
+from gqlapi.operations.documents import read_document, validation_errors
+from gqlapi.operations.limits import Limits
+from gqlapi.operations.measure import Measure, Outcome
+from gqlapi.operations.presentation import no_operation
+from gqlapi.operations.variables import InputType, check_variables, variable_types
+
+# The memory of a parsed document: measured 1.2 MB for 2,000 tokens.
+BYTES_PER_TOKEN = 600
+# The memory of a compiled field, with what is generated for it.
+BYTES_PER_FIELD = 2_500
+CACHE_BYTES = 8 * 1_048_576
+# Of one operation: two for each variable that @skip or @include uses.
+MAX_VARIANTS = 8
+
+
+class Rules:
+    """What all operations of a schema share: its types, its limits, and which types are read from another's record."""
+
+    def __init__(
+        self, schema: GraphQLSchema, converter: GraphQLCoreConverter, limits: Limits, embedded: Mapping[str, str]
+    ) -> None:
+        """Collect the rules."""
+        self.schema = schema
+        self.converter = converter
+        self.limits = limits
+        self.embedded = embedded
+
+
+class CompiledOperation:
+    """One operation, for given values of the variables of @skip and @include."""
+
+    def __init__(
+        self,
+        rules: Rules,
+        definition: OperationDefinitionNode,
+        document: DocumentNode,
+        flags: VariableValues,
+    ) -> None:
+        """Measure an operation, and read the arguments that have no variables.
+
+        Raises:
+            Refused: a directive has a wrong value.
+        """
+        self._rules = rules
+        self._definition = definition
+        self._fragments = fragments_of(document)
+        self._flags = flags
+        limits = rules.limits
+        preparation = Preparation(Arguments(rules.converter, NO_VARIABLES, limits.max_variable_values))
+        root_type = rules.schema.get_root_type(definition.operation)
+        assert root_type is not None  # noqa: S101 - the document is valid
+        self._measured = Measure(
+            rules.schema,
+            self._fragments,
+            flags,
+            preparation.prepare,
+            max_cost=limits.max_cost,
+            max_root_fields=limits.max_roots(definition),
+        ).measure(root_type, definition.selection_set)
+        self._errors = preparation.errors
+        self._count = preparation.arguments.count
+        self._selected = _selected(self._measured.selected, rules.embedded)
+        self._variable_calls = [(slot, call) for slot, call in enumerate(self._measured.calls) if call.has_variables]
+        self._operation: Operation | None = None
+        self._bound: BoundOperation | None = None
+
+    @property
+    def fields(self) -> int:
+        """The number of fields, fragments expanded."""
+        return self._measured.size.fields
+
+    def bind(self, variables: VariableValues) -> BoundOperation:
+        """Bind the values of variables.
+
+        Raises:
+            Refused: an argument is wrong, or a limit is exceeded.
+        """
+        if self._bound is not None and not self._variable_calls and not variables.coerced:
+            return self._bound
+        outcomes = self._outcomes(variables)
+        costs = costs_of(self._measured, outcomes, variables)
+        if self._operation is None or sum(costs.values()) > self._rules.limits.max_cost:
+            if errors := self._rules.limits.exceeded(self._measured, costs, self._definition):
+                raise Refused(errors)
+            self._operation = compile_operation(self._rules.schema, self._definition, self._fragments, self._flags)
+        self._bound = BoundOperation(self._operation, self._measured, self._selected, variables, outcomes, costs)
+        return self._bound
+
+    def _outcomes(self, variables: VariableValues) -> list[Outcome | None]:
+        """Read the arguments that have variables; those that are wrong are told together with the others."""
+        if not self._variable_calls and not self._errors:
+            return self._measured.outcomes
+        arguments = Arguments(self._rules.converter, variables, self._rules.limits.max_variable_values, self._count)
+        preparation = Preparation(arguments)
+        preparation.errors.extend(self._errors)
+        outcomes = [*self._measured.outcomes]
+        for slot, call in self._variable_calls:
+            outcomes[slot] = preparation.prepare(call)
+        if preparation.errors:
+            raise Refused(preparation.errors)
+        return outcomes
+
+
+class KnownOperation:
+    """An operation of a valid document, and its variants."""
+
+    def __init__(self, rules: Rules, document: DocumentNode, definition: OperationDefinitionNode) -> None:
+        """Describe an operation of a document."""
+        self.definition = definition
+        self._rules = rules
+        self._document = document
+        self._types: Mapping[str, InputType] = variable_types(rules.schema, definition.variable_definitions or ())
+        fragments = fragments_of(document)
+        self._flags = sorted(flag_names([definition, *fragments.values()]))
+        self._variants: dict[tuple[object, ...], CompiledOperation] = {}
+        # Whether a variant was compiled since this was last looked at.
+        self.has_grown = False
+
+    @property
+    def bytes(self) -> int:
+        """About the memory that it takes."""
+        fields = sum(variant.fields for variant in self._variants.values())
+        return BYTES_PER_TOKEN * self._document.token_count + BYTES_PER_FIELD * fields
+
+    def bind(self, given: dict[str, Any]) -> BoundOperation:
+        """Coerce variables, and bind them.
+
+        Raises:
+            Refused: a variable or an argument is wrong, or a limit is exceeded.
+        """
+        variables = self._coerce(given)
+        values = tuple(variables.coerced.get(name) for name in self._flags)
+        variant = self._variants.get(values)
+        if variant is not None:
+            return variant.bind(variables)
+        variant = CompiledOperation(self._rules, self.definition, self._document, self._only_flags(variables))
+        bound = variant.bind(variables)
+        if len(self._variants) >= MAX_VARIANTS:
+            del self._variants[next(iter(self._variants))]
+        self._variants[values] = variant
+        self.has_grown = True
+        return bound
+
+    def _coerce(self, given: dict[str, Any]) -> VariableValues:
+        definitions = self.definition.variable_definitions or ()
+        if not definitions and not given:
+            return NO_VARIABLES
+        try:
+            check_variables(given, self._types, self._rules.limits.max_variable_values)
+        except LimitExceeded as error:
+            raise Refused([GraphQLError(error.message, original_error=error)]) from None
+        variables = get_variable_values(self._rules.schema, definitions, given, max_errors=MAX_ERRORS)
+        if isinstance(variables, list):
+            raise Refused([_with_code(error) for error in variables[:MAX_ERRORS]])
+        return variables
+
+    def _only_flags(self, variables: VariableValues) -> VariableValues:
+        """Return the variables of directives: a cached operation keeps no other value that a client sent."""
+        return VariableValues(
+            {name: variables.sources[name] for name in self._flags if name in variables.sources},
+            {name: variables.coerced[name] for name in self._flags if name in variables.coerced},
+        )
+
+
+class Operations:
+    """The operations of a schema, compiled, by their documents and names, within a budget of bytes.
+
+    Only those are kept that passed validation and the limits once: the others cost their sender time, and the server no
+    memory.
+    """
+
+    def __init__(
+        self,
+        schema: GraphQLSchema,
+        converter: GraphQLCoreConverter,
+        limits: Limits,
+        embedded: Mapping[str, str],
+        max_bytes: int = CACHE_BYTES,
+    ) -> None:
+        """Start without operations; `embedded` has the types that are read from the record of another."""
+        self._rules = Rules(schema, converter, limits, embedded)
+        self.cache: BudgetedCache[tuple[str, str | None], KnownOperation] = BudgetedCache(max_bytes)
+
+    def bind(
+        self,
+        text: str,
+        name: str | None = None,
+        given: dict[str, Any] | None = None,
+        check_type: Any = None,
+    ) -> BoundOperation:
+        """Return an operation with the values of its variables; `check_type` is called with its type first.
+
+        Raises:
+            Refused: it is not valid, or exceeds a limit.
+        """
+        try:
+            known = self.cache.get((text, name))
+            operation = known or self._read(text, name)
+            if check_type is not None:
+                check_type(operation.definition.operation)
+            bound = operation.bind(given or {})
+        except GraphQLError as error:
+            raise Refused([error]) from None
+        except (RecursionError, ValueError) as error:
+            raise Refused([GraphQLError(str(error), original_error=error)]) from None
+        if operation.has_grown:
+            operation.has_grown = False
+            self.cache.put((text, name), operation, len(text) + operation.bytes)
+        return bound
+
+    def _read(self, text: str, name: str | None) -> KnownOperation:
+        rules, limits = self._rules, self._rules.limits
+        document = read_document(text, max_length=limits.max_document_length, max_tokens=limits.max_tokens)
+        if errors := validation_errors(rules.schema, document):
+            raise Refused(errors)
+        definition = get_operation_ast(document, name)
+        if definition is None:
+            raise Refused([no_operation(name)])
+        return KnownOperation(rules, document, definition)
+
+
+def _selected(selected: Mapping[str, set[str]], embedded: Mapping[str, str]) -> Mapping[str, frozenset[str]]:
+    """Return the attributes that are read of each type; those of embedded types are their owners'."""
+    merged: defaultdict[str, set[str]] = defaultdict(set)
+    for name, attributes in selected.items():
+        merged[embedded.get(name, name)] |= attributes
+    return {name: frozenset(attributes) for name, attributes in merged.items()}
+
+
+def _with_code(error: GraphQLError) -> GraphQLError:
+    details = BadUserInput(error.message)
+    return GraphQLError(error.message, error.nodes, path=error.path, original_error=details)

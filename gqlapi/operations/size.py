@@ -1,0 +1,42 @@
+"""The size of a selection: the figures that limits are compared with."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Points:
+    """The cost of a selection, as far as it is known without the values of variables.
+
+    `cost` are points for one parent object; `row_cost` are points for each row of the list that the selection is on:
+    a connection has as many `nodes` and `edges` as its page has rows. `parts` are the numbers of the parts of the
+    price that add to both, and that depend on variables.
+    """
+
+    cost: int = 0
+    row_cost: int = 0
+    parts: tuple[int, ...] = ()
+
+    def __add__(self, other: "Points") -> "Points":
+        """Return the cost of two selections side by side."""
+        return Points(self.cost + other.cost, self.row_cost + other.row_cost, self.parts + other.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """The size of a selection, with every fragment expanded where it is spread."""
+
+    depth: int = 0
+    fields: int = 0
+    aliases: int = 0
+    directives: int = 0
+    points: Points = Points()
+
+    def __add__(self, other: "Size") -> "Size":
+        """Return the size of two selections side by side."""
+        return Size(
+            max(self.depth, other.depth),
+            self.fields + other.fields,
+            self.aliases + other.aliases,
+            self.directives + other.directives,
+            self.points + other.points,
+        )

@@ -1,0 +1,47 @@
+"""Objects by their global ids, of any type."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from gqlapi.context import Context
+from gqlapi.models import GlobalId
+from gqlapi.repositories import Repositories
+from gqlapi.repositories.base import Repository
+
+
+def _repository(repositories: Repositories, typename: str) -> Repository[Any] | None:
+    match typename:
+        case "User":
+            return repositories.users
+        case "Post":
+            return repositories.posts
+        case "Tag":
+            return repositories.tags
+        case "ApiToken":
+            return repositories.api_tokens
+        case "Session":
+            return repositories.sessions
+    return None
+
+
+async def load_nodes(context: Context, ids: Sequence[GlobalId | Exception | None]) -> list[Any]:
+    """Return what the viewer may see under each id, None for what is missing; one statement for each type.
+
+    An exception in the place of an id stays in its place.
+    """
+    found: dict[GlobalId, Any] = {}
+    wanted: dict[str, list[UUID]] = {}
+    for global_id in dict.fromkeys(id_ for id_ in ids if isinstance(id_, GlobalId)):
+        wanted.setdefault(global_id.typename, []).append(global_id.id)
+    for typename, keys in wanted.items():
+        repository = _repository(context.repositories, typename)
+        if repository is not None:
+            rows = await repository.list_by_ids(keys)
+            found.update((GlobalId(typename, key), row) for key, row in zip(keys, rows, strict=True))
+    return [found.get(id_) if isinstance(id_, GlobalId) else id_ for id_ in ids]
+
+
+async def load_node(context: Context, global_id: GlobalId) -> Any:
+    """Return what the viewer may see under an id, or None; one statement."""
+    return (await load_nodes(context, [global_id]))[0]
