@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
+from asyncpg.exceptions import InvalidCachedStatementError
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -68,6 +69,7 @@ def _create_postgresql_engine(url: str, options: EngineOptions) -> AsyncEngine:
         connect_args=postgresql_arguments(options),
     )
     _replace_after_silence(engine)
+    _replace_after_alteration(engine)
     return engine
 
 
@@ -110,6 +112,18 @@ def _replace_after_silence(engine: AsyncEngine) -> None:
         # A new connection has no time yet.
         if record.info.get("idle_since", silent_at) < silent_at:
             raise DisconnectionError
+
+
+def _replace_after_alteration(engine: AsyncEngine) -> None:
+    """Replace all connections when a statement that one has prepared does not fit a table any more.
+
+    asyncpg forgets what the one connection has prepared; the others would fail one after the other.
+    """
+
+    @sa.event.listens_for(engine.sync_engine, "handle_error")
+    def _note_alteration(failure: sa.engine.ExceptionContext) -> None:
+        if isinstance(failure.original_exception.__cause__, InvalidCachedStatementError):
+            failure.is_disconnect = True  # all connections of the pool are replaced when they are next used
 
 
 def _create_sqlite_engine(url: str, options: EngineOptions, *, begin: str, query_only: bool) -> AsyncEngine:
