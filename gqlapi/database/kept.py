@@ -6,6 +6,7 @@ and in the transaction of SQLAlchemy's session, and keeps it prepared. On SQLite
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -24,14 +25,27 @@ Rows = Sequence[Sequence[Any]]
 DIALECTS: dict[str, sa.Dialect] = {"postgresql": PGDialect_asyncpg(), "sqlite": SQLiteDialect_aiosqlite()}
 
 
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """The place of a value in the form of something: equal forms have one statement, whatever the values are."""
+
+    name: str
+
+
+def bind(value: Any, type_: sa.types.TypeEngine[Any]) -> sa.ColumnElement[Any]:
+    """Return the parameter of a slot, or that of a value."""
+    return sa.bindparam(value.name, type_=type_) if isinstance(value, Slot) else sa.literal(value, type_)
+
+
 class KeptStatement:
     """A statement compiled for one database; its parameters are supplied by their names.
 
-    A parameter that a request does not supply has the value that it had when the statement was made. SQLAlchemy's
-    defaults of columns (`default`, `onupdate`) do not apply: an INSERT names all its values.
+    A parameter that a request does not supply has the value that it had when the statement was made, and a value that
+    the statement has no parameter for is left out. SQLAlchemy's defaults of columns (`default`, `onupdate`) do not
+    apply: an INSERT names all its values.
     """
 
-    __slots__ = ("_fixed", "_parameters", "processors", "sql", "statement")
+    __slots__ = ("_fixed", "_names", "_parameters", "_statement", "processors", "sql")
 
     def __init__(self, statement: Any, dialect_name: str) -> None:
         """Compile a statement: SELECT, or INSERT, UPDATE or DELETE.
@@ -43,9 +57,12 @@ class KeptStatement:
         compiled: SQLCompiler = statement.compile(dialect=dialect)
         if compiled.literal_execute_params or compiled.post_compile_params:
             raise ValueError("the text of a kept statement cannot depend on its values")
-        self.statement = statement
         self.sql = str(compiled)
+        # Of each column what makes its value of the driver's; empty where the rows are right as they are.
         self.processors: tuple[Processor | None, ...] = ()
+        # What SQLAlchemy executes, where it does.
+        self._statement: Any = None if dialect_name == "postgresql" else statement
+        self._names = frozenset(compiled.binds)
         self._parameters: tuple[tuple[str, Processor | None], ...] = ()
         self._fixed: dict[str, Any] = {}
         if dialect_name == "postgresql":
@@ -60,6 +77,11 @@ class KeptStatement:
         binds = [compiled.binds[name] for name in names]
         self._fixed = {name: bind.effective_value for name, bind in zip(names, binds, strict=True) if not bind.required}
 
+    @property
+    def size(self) -> int:
+        """The memory that the statement takes, about, in bytes."""
+        return 4_096 + 8 * len(self.sql) if self._statement is None else 24_576 + 150 * len(self.sql)
+
     async def fetch(self, connection: AsyncConnection, values: Values, *, in_transaction: bool = True) -> Rows:
         """Execute the statement and return its rows as the driver has them: `processors` are not applied.
 
@@ -70,7 +92,8 @@ class KeptStatement:
             DBAPIError: as SQLAlchemy raises it; after a failure of the connection, it is invalidated.
         """
         if connection.dialect.name != "postgresql":
-            result = await connection.execute(self.statement, dict(values))
+            own = {name: value for name, value in values.items() if name in self._names}
+            result = await connection.execute(self._statement, own)
             return result.all() if result.returns_rows else ()
         arguments = self._arguments(values)
         return await _execute(connection, self.sql, arguments, in_transaction=in_transaction)
@@ -109,6 +132,9 @@ def _bind_processor(type_: sa.types.TypeEngine[Any], dialect: sa.Dialect) -> Pro
 
 
 def _result_processor(type_: sa.types.TypeEngine[Any], dialect: sa.Dialect) -> Processor | None:
+    if isinstance(type_, sa.Enum) and type_.enum_class is not None:  # a tenth of the time of SQLAlchemy's own
+        members = {type_.bind_processor(dialect)(member): member for member in type_.enum_class}
+        return {None: None, **members}.__getitem__
     return type_.dialect_impl(dialect).result_processor(dialect, None)
 
 

@@ -152,10 +152,7 @@ class Query:
     @strawberry.field(description="The post with this id or slug; null when there is none that the viewer may see.")
     async def post(self, info: Info, by: Annotated[PostKey, strawberry.argument(description=BY)]) -> Post | None:
         key = _to_key(by, "Post", "slug")
-        post = await info.context.repositories.posts.get_aggregate_by(*key) if key else None
-        if post is not None:
-            info.context.loaders.prime(post)
-        return cast("Post | None", post)
+        return cast("Post | None", await info.context.repositories.posts.get_by(*key)) if key else None
 
     @strawberry.field(description="The tag with this id or slug; null when there is none.")
     async def tag(self, info: Info, by: Annotated[TagKey, strawberry.argument(description=BY)]) -> Tag | None:
