@@ -19,9 +19,14 @@ AnySelect = sa.Select[*tuple[Any, ...]]
 
 def bind_ids(dialect_name: str, ids: Iterable[UUID]) -> dict[str, Any]:
     """Return the value of the parameter `ids`: an array for PostgreSQL, JSON for SQLite."""
+    return {"ids": bind_array(dialect_name, ids)}
+
+
+def bind_array(dialect_name: str, values: Iterable[UUID | str]) -> Any:
+    """Return the value of a parameter that is any number of ids or texts: an array for PostgreSQL, JSON for SQLite."""
     if dialect_name == "postgresql":
-        return {"ids": list(ids)}
-    return {"ids": orjson.dumps([id_.hex for id_ in ids]).decode()}
+        return list(values)
+    return orjson.dumps([value.hex if isinstance(value, UUID) else value for value in values]).decode()
 
 
 def insert_for(dialect_name: str) -> Callable[[Any], Any]:
@@ -36,7 +41,23 @@ def is_one_of(dialect_name: str, column: sa.ColumnElement[UUID]) -> sa.ColumnEle
     return column.in_(sa.select(_json_ids().c.value))
 
 
-def contains_text(dialect_name: str, column: sa.ColumnElement[str], text: str) -> sa.ColumnElement[bool]:
+def is_among(dialect_name: str, column: sa.ColumnElement[Any], name: str) -> sa.ColumnElement[bool]:
+    """Condition for rows whose `column`, ids or texts, is in the array that is the parameter `name`."""
+    type_ = sa.Uuid() if isinstance(column.type, sa.Uuid) else sa.Text()
+    if dialect_name == "postgresql":
+        return column == sa.any_(sa.bindparam(name, type_=ARRAY(type_)))
+    values = sa.func.json_each(sa.bindparam(name, type_=sa.Text)).table_valued(sa.column("value", type_))
+    return column.in_(sa.select(values.c.value))
+
+
+def octet_length(dialect_name: str, column: sa.ColumnElement[str]) -> sa.ColumnElement[int]:
+    """Return the bytes of a text, which PostgreSQL knows without reading it."""
+    if dialect_name == "postgresql":
+        return sa.func.octet_length(column)
+    return sa.func.length(sa.cast(column, sa.BLOB))
+
+
+def contains_text(dialect_name: str, column: sa.ColumnElement[str], text: Any) -> sa.ColumnElement[bool]:
     """Hold for rows whose `column` contains `text` literally; LIKE would read % and _, and fold ASCII on SQLite."""
     position = sa.func.strpos if dialect_name == "postgresql" else sa.func.instr
     return position(column, text) > 0

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
+from asyncpg.exceptions import InvalidCachedStatementError
 from sqlalchemy.exc import DisconnectionError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from gqlapi.database.driver import bounded_connection, connect_postgresql, connect_sqlite
 from gqlapi.database.statement_cache import StatementCache
@@ -19,6 +20,8 @@ SQLITE_WRITER_TIMEOUT_SECONDS = 2 * SQLITE_BUSY_TIMEOUT_MS / 1000
 ANSWER_MARGIN_SECONDS = 1.0
 # Instructions of SQLite's virtual machine between two looks at the clock: about a millisecond.
 SQLITE_PROGRESS_STEPS = 100_000
+# A connection that was idle for longer may have been lost without a word.
+FRESH_SECONDS = 1.0
 # An execution option: a statement's own timeout in milliseconds, shorter than the engine's.
 TIMEOUT_OPTION = "timeout_ms"
 
@@ -68,6 +71,7 @@ def _create_postgresql_engine(url: str, options: EngineOptions) -> AsyncEngine:
         connect_args=postgresql_arguments(options),
     )
     _replace_after_silence(engine)
+    _replace_after_alteration(engine)
     return engine
 
 
@@ -110,6 +114,24 @@ def _replace_after_silence(engine: AsyncEngine) -> None:
         # A new connection has no time yet.
         if record.info.get("idle_since", silent_at) < silent_at:
             raise DisconnectionError
+
+
+def was_used_lately(connection: AsyncConnection) -> bool:
+    """Whether a connection has returned to the pool within the last second, so that it needs no ping."""
+    idle_since: float = connection.info.get("idle_since", float("-inf"))
+    return time.monotonic() - idle_since < FRESH_SECONDS
+
+
+def _replace_after_alteration(engine: AsyncEngine) -> None:
+    """Replace all connections when a statement that one has prepared does not fit a table any more.
+
+    asyncpg forgets what the one connection has prepared; the others would fail one after the other.
+    """
+
+    @sa.event.listens_for(engine.sync_engine, "handle_error")
+    def _note_alteration(failure: sa.engine.ExceptionContext) -> None:
+        if isinstance(failure.original_exception.__cause__, InvalidCachedStatementError):
+            failure.is_disconnect = True  # all connections of the pool are replaced when they are next used
 
 
 def _create_sqlite_engine(url: str, options: EngineOptions, *, begin: str, query_only: bool) -> AsyncEngine:

@@ -91,7 +91,7 @@ def is_disconnect(error: BaseException) -> bool:
 def is_stale_plan(error: BaseException) -> bool:
     """Whether a prepared statement failed only because a table has been altered since.
 
-    SQLAlchemy has dropped what all connections have prepared when it reports this.
+    All connections are replaced, with what they have prepared, when this is reported.
     """
     return isinstance(error, DBAPIError) and isinstance(_cause_of(error), InvalidCachedStatementError)
 

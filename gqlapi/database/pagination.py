@@ -12,6 +12,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from gqlapi.database.kept import Slot, bind
+
+# The names of a window's parameters; an ordering has a handful of keys.
+LIMIT = "page_limit"
+AFTER = tuple(f"after_{place}" for place in range(10))
+BEFORE = tuple(f"before_{place}" for place in range(10))
+
 
 @dataclass(frozen=True, slots=True)
 class Key:
@@ -45,7 +52,7 @@ class Key:
         return self.column.is_(None) if value is None else self.column == self._bind(value)
 
     def _bind(self, value: Any) -> sa.ColumnElement[Any]:
-        return sa.literal(value, self.column.type)
+        return bind(value, self.column.type)
 
 
 def seek(keys: Sequence[Key], values: Sequence[Any], *, backward: bool) -> sa.ColumnElement[bool]:
@@ -54,7 +61,7 @@ def seek(keys: Sequence[Key], values: Sequence[Any], *, backward: bool) -> sa.Co
     # A cursor may come from a viewer for whom a key could be NULL: no row value compares with one.
     if len(keys) > 1 and one_direction and not any(key.nullable for key in keys) and None not in values:
         row = sa.tuple_(*(key.column for key in keys))
-        bound = sa.tuple_(*(sa.literal(value, key.column.type) for key, value in zip(keys, values, strict=True)))
+        bound = sa.tuple_(*(bind(value, key.column.type) for key, value in zip(keys, values, strict=True)))
         return row < bound if keys[0].descending ^ backward else row > bound
     alternatives = [
         sa.and_(
@@ -70,10 +77,10 @@ def seek(keys: Sequence[Key], values: Sequence[Any], *, backward: bool) -> sa.Co
 
 
 def _bound_first_key(key: Key, value: Any, *, backward: bool) -> sa.ColumnElement[bool]:
-    bind = sa.literal(value, key.column.type)
+    bound = bind(value, key.column.type)
     if key.descending ^ backward:
-        return key.column <= bind
-    return sa.or_(key.column >= bind, key.column.is_(None)) if key.nullable else key.column >= bind
+        return key.column <= bound
+    return sa.or_(key.column >= bound, key.column.is_(None)) if key.nullable else key.column >= bound
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +92,21 @@ class Window:
     after: tuple[Any, ...] | None = None
     before: tuple[Any, ...] | None = None
 
+    @property
+    def form(self) -> "Window":
+        """What the text of a statement depends on: slots in the place of values."""
+        return Window(0, self.backward, _slots(AFTER, self.after), _slots(BEFORE, self.before))
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The values of the slots."""
+        values: dict[str, Any] = {LIMIT: self.size + 1}
+        if self.after is not None:
+            values |= {AFTER[place]: value for place, value in enumerate(self.after)}
+        if self.before is not None:
+            values |= {BEFORE[place]: value for place, value in enumerate(self.before)}
+        return values
+
     def apply(self, statement: sa.Select[*tuple[Any, ...]], keys: Sequence[Key]) -> sa.Select[*tuple[Any, ...]]:
         """Restrict, order and limit `statement` to the page and one row more."""
         if self.after is not None:
@@ -93,7 +115,14 @@ class Window:
             statement = statement.where(seek(keys, self.before, backward=True))
         ordered = statement.order_by(*(key.order_by(backward=self.backward) for key in keys))
         # A bound parameter: pages of 10 and of 100 share one prepared statement.
-        return ordered.limit(sa.bindparam("page_limit", self.size + 1, sa.Integer, unique=True))
+        return ordered.limit(sa.bindparam(LIMIT, self.size + 1, sa.Integer))
+
+
+def _slots(names: Sequence[str], values: tuple[Any, ...] | None) -> tuple[Any, ...] | None:
+    # NULL is a part of the form: no comparison finds it.
+    if values is None:
+        return None
+    return tuple(None if value is None else Slot(name) for name, value in zip(names, values, strict=False))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,27 +1,28 @@
 """The unit that one query operation reads from: one session, one connection, one snapshot."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 
 from gqlapi.database.background import Background
-from gqlapi.database.engine import TIMEOUT_OPTION
+from gqlapi.database.engine import TIMEOUT_OPTION, was_used_lately
 from gqlapi.database.failures import Trouble, is_disconnect, is_stale_plan, to_api_error, trouble_of
 from gqlapi.database.gate import ClientKeys, Place, PoolGate
 from gqlapi.database.incidents import Incidents
+from gqlapi.database.kept import KeptStatement, Rows, Values
 from gqlapi.database.tracing import TRACE_OPTION, Trace
 from gqlapi.errors import ApiError, answer_too_large
 
 # A ROLLBACK that is not answered, and the end of a connection that does not end politely, both take less.
 CLOSE_TIMEOUT_SECONDS = 6.0
-# A body and what is made of it are up to 1.3 million characters: so many rows are in memory before they are counted.
-ROWS_WITH_BODIES = 10
 MAX_BODY_LENGTH = 10 * 1_048_576
+
+T = TypeVar("T")
 
 
 class UnitClosed(Exception):
@@ -29,11 +30,16 @@ class UnitClosed(Exception):
 
 
 class ReadUnit:
-    """One session on one connection, reading one snapshot, for one query operation.
+    """One connection, and a session on it where entities are read, with one snapshot, for one query operation.
 
-    Siblings of an operation ask at the same time, and a session runs one statement at a time: statements wait for
+    Siblings of an operation ask at the same time, and a connection runs one statement at a time: statements wait for
     each other under a lock. The first failure poisons the unit, so that an answer never mixes two states.
     """
+
+    # Set before the first statement by a caller that knows that there is only one: kept statements then pay no BEGIN
+    # and no ROLLBACK on PostgreSQL. If a second one comes nevertheless, it and all later ones share a snapshot, which
+    # is later than that of the first.
+    expects_one_statement = False
 
     def __init__(
         self,
@@ -47,23 +53,49 @@ class ReadUnit:
         client: ClientKeys = (),
         max_body_length: int = MAX_BODY_LENGTH,
     ) -> None:
-        """Prepare the unit; it connects at its first statement, and is closed in the background."""
+        """Prepare the unit; it connects at its first statement."""
         self._place = place
         self._client = client
-        self._options = {} if trace is None else {TRACE_OPTION: trace}
+        self._trace = trace
         self._engine = engine
         self._gate = gate
         self._background = background
         self._incidents = incidents
         self._lock = asyncio.Lock()
+        self._connection: AsyncConnection | None = None
         self._session: AsyncSession | None = None
+        # Whether the connection has a transaction to end.
+        self._has_begun = False
+        self._is_first = True
         self._statement: asyncio.Task[Any] | None = None
         self._interrupted: asyncio.Task[Any] | None = None
         self._failure: Exception | None = None
         self._closing: asyncio.Task[None] | None = None
         self._closed = False
-        self._max_body_length = max_body_length
-        self._body_length = 0
+        self._body_budget = self._max_body_length = max_body_length
+
+    @property
+    def dialect_name(self) -> str:
+        """`postgresql` or `sqlite`."""
+        return self._engine.dialect.name
+
+    @property
+    def body_budget(self) -> int:
+        """How many characters of bodies of posts may still be read."""
+        return self._body_budget
+
+    async def fetch(self, statement: KeptStatement, values: Values) -> Rows:
+        """Execute a kept statement and return its rows as the driver has them: its `processors` are not applied.
+
+        Raises:
+            ApiError: the database timed out or is not available.
+        """
+
+        async def execute(connection: AsyncConnection) -> Rows:
+            self._has_begun |= self._begins(connection)
+            return await statement.fetch(connection, values, in_transaction=self._has_begun)
+
+        return await self._run(execute)
 
     async def rows(
         self,
@@ -71,34 +103,24 @@ class ReadUnit:
         parameters: dict[str, Any] | None = None,
         *,
         timeout_ms: int | None = None,
-        has_bodies: bool = False,
     ) -> Sequence[sa.Row[Any]]:
-        """Run one statement, with a timeout of its own if given, and return all its rows.
-
-        `has_bodies`: the rows hold bodies of posts, and are read a few at a time until they exceed the unit's budget.
+        """Run one statement that is built for the occasion, with a timeout if given, and return all its rows.
 
         Raises:
-            LimitExceeded: the bodies that the unit has read are longer than allowed.
             ApiError: the database timed out or is not available.
         """
         if timeout_ms is not None:
             statement = statement.execution_options(**{TIMEOUT_OPTION: timeout_ms})
-        if has_bodies and not self._is_autocommit:  # PostgreSQL has cursors in transactions only
-            statement = statement.execution_options(yield_per=ROWS_WITH_BODIES)
-        rows: Sequence[sa.Row[Any]] = await self._run(statement, parameters, entities=False)
-        if has_bodies and self._is_autocommit:
-            self.count_body(_length_of(rows))
+
+        async def execute(connection: AsyncConnection) -> Any:
+            self._has_begun = True
+            if timeout_ms is None or connection.dialect.name != "postgresql":
+                return (await connection.execute(statement, parameters)).all()
+            async with self._statement_timeout(connection, timeout_ms):
+                return (await connection.execute(statement, parameters)).all()
+
+        rows: Sequence[sa.Row[Any]] = await self._run(execute)
         return rows
-
-    def count_body(self, length: int) -> None:
-        """Count the characters of bodies that were read.
-
-        Raises:
-            LimitExceeded: they are more than allowed.
-        """
-        self._body_length += length
-        if self._body_length > self._max_body_length:
-            raise answer_too_large(self._max_body_length)
 
     async def entities(self, statement: sa.Select[Any], parameters: dict[str, Any] | None = None) -> Sequence[Any]:
         """Run one statement through the ORM and return its entities, with what `selectinload` adds.
@@ -106,8 +128,33 @@ class ReadUnit:
         Raises:
             ApiError: the database timed out or is not available.
         """
-        entities: Sequence[Any] = (await self._run(statement, parameters, entities=True)).scalars().all()
-        return entities
+
+        async def execute(connection: AsyncConnection) -> Sequence[Any]:
+            self._has_begun = True
+            if self._session is None:
+                self._session = AsyncSession(connection, expire_on_commit=False, autoflush=False)
+            entities: Sequence[Any] = (await self._session.execute(statement, parameters)).scalars().all()
+            return entities
+
+        return await self._run(execute)
+
+    def count_body(self, length: int) -> None:
+        """Count the characters of bodies that were read.
+
+        Raises:
+            LimitExceeded: they are more than allowed.
+        """
+        self._body_budget -= length
+        if self._body_budget < 0:
+            raise answer_too_large(self._max_body_length)
+
+    def count_bodies(self, texts: Sequence[str | None]) -> None:
+        """Count bodies that were read; one that is missing did not fit the budget.
+
+        Raises:
+            LimitExceeded: they are more than allowed.
+        """
+        self.count_body(self._body_budget + 1 if None in texts else sum(map(len, texts)))  # type: ignore[arg-type] # none is None
 
     async def close(self) -> None:
         """End the transaction and give the connection and the place back; a statement that still runs is cancelled.
@@ -116,8 +163,8 @@ class ReadUnit:
         """
         self._closed = True
         if self._closing is None:
-            if self._session is None and not self._lock.locked():
-                self._leave()
+            if not self._lock.locked() and (self._connection is None or self._has_nothing_to_end):
+                await self._give_back()
                 return
             self._closing = self._background.start(self._close())
         await asyncio.shield(self._closing)
@@ -134,6 +181,17 @@ class ReadUnit:
                 place.leave()
             raise
         return place
+
+    @property
+    def _has_nothing_to_end(self) -> bool:
+        """Whether the connection comes back without waiting for the database, so that nothing can interrupt it."""
+        return not self._has_begun and self._failure is None
+
+    async def _give_back(self) -> None:
+        try:
+            await self._disconnect()
+        finally:
+            self._leave()
 
     async def _close(self) -> None:
         # Loaders run in tasks of their own, which outlive an operation that failed or timed out.
@@ -152,7 +210,7 @@ class ReadUnit:
         if self._place is not None:
             self._place.leave()
 
-    async def _run(self, statement: sa.Select[Any], parameters: dict[str, Any] | None, *, entities: bool) -> Any:
+    async def _run(self, execute: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         async with self._lock:
             if self._closed:
                 raise UnitClosed
@@ -160,7 +218,7 @@ class ReadUnit:
                 raise self._failure
             self._statement = asyncio.current_task()
             try:
-                return await self._execute(statement, parameters, entities=entities)
+                return await self._execute(execute)
             except asyncio.CancelledError:
                 # What was read before is lost with the connection.
                 self._failure = UnitClosed()
@@ -180,47 +238,32 @@ class ReadUnit:
             self._incidents.record(trouble, error)
         return to_api_error(error)
 
-    async def _execute(self, statement: sa.Select[Any], parameters: dict[str, Any] | None, *, entities: bool) -> Any:
-        is_first = self._session is None
+    async def _execute(self, execute: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        if self._connection is not None:
+            return await execute(self._connection)
         try:
-            return await self._attempt(statement, parameters, entities=entities)
+            return await execute(await self._connect())
         except Exception as error:
-            # BEGIN is the ping: a stale connection fails here, when nothing has been read, and one retry is safe.
-            if not is_first or not (is_disconnect(error) or is_stale_plan(error)):
+            # A stale connection fails at its first statement, when nothing has been read, and one retry is safe.
+            if not (is_disconnect(error) or is_stale_plan(error)):
                 raise
             await self._disconnect()
-            return await self._attempt(statement, parameters, entities=entities)
+            return await execute(await self._connect())
 
-    async def _attempt(self, statement: sa.Select[Any], parameters: dict[str, Any] | None, *, entities: bool) -> Any:
-        if self._session is None:
-            if self._place is None:
-                self._place = await self._gate.enter(self._client)
-            self._session = AsyncSession(
-                self._engine, expire_on_commit=False, autoflush=False, execution_options=self._options
-            )
-        if entities:
-            return await self._session.execute(statement, parameters)
-        # A Core execution on the session's own connection: a third cheaper for plain rows.
-        connection = await self._session.connection()
-        options = statement.get_execution_options()
-        if "yield_per" in options:
-            return await self._read_bodies(connection, statement, parameters)
-        timeout_ms = options.get(TIMEOUT_OPTION)
-        if timeout_ms is None or connection.dialect.name != "postgresql":
-            return (await connection.execute(statement, parameters)).all()
-        async with self._statement_timeout(connection, timeout_ms):
-            return (await connection.execute(statement, parameters)).all()
+    async def _connect(self) -> AsyncConnection:
+        if self._place is None:
+            self._place = await self._gate.enter(self._client)
+        self._connection = await self._engine.connect()
+        if self._trace is not None:
+            await self._connection.execution_options(**{TRACE_OPTION: self._trace})
+        return self._connection
 
-    async def _read_bodies(
-        self, connection: AsyncConnection, statement: sa.Select[Any], parameters: dict[str, Any] | None
-    ) -> Sequence[sa.Row[Any]]:
-        """Read rows through a cursor, so that no more of them are in memory than the budget allows."""
-        rows: list[sa.Row[Any]] = []
-        async with connection.stream(statement, parameters) as result:
-            async for some in result.partitions():
-                self.count_body(_length_of(some))
-                rows += some
-        return rows
+    def _begins(self, connection: AsyncConnection) -> bool:
+        if self.expects_one_statement and self._is_first:
+            # BEGIN is the ping of a connection that may have been lost while it was idle: it waits for a shorter time.
+            self._is_first = False
+            return not was_used_lately(connection)
+        return True
 
     @property
     def _is_autocommit(self) -> bool:
@@ -242,17 +285,17 @@ class ReadUnit:
         await connection.exec_driver_sql(f"SET {scope} statement_timeout TO DEFAULT")
 
     async def _disconnect(self) -> None:
-        if self._session is None:
+        if self._connection is None:
             return
+        connection, self._connection = self._connection, None
         session, self._session = self._session, None
+        self._has_begun = False
         try:
-            await session.close()
+            if session is not None:
+                await session.close()
+            await connection.close()
         except (DBAPIError, OSError) as error:
             # What has been read has been read; the pool replaces the connection.
             if not is_disconnect(error):
                 raise
             self._incidents.record(Trouble.UNREACHABLE, error)
-
-
-def _length_of(rows: Sequence[sa.Row[Any]]) -> int:
-    return sum(len(value) for row in rows for value in row if isinstance(value, str))

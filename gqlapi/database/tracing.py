@@ -2,7 +2,7 @@
 
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -17,6 +17,9 @@ class Trace:
 
     The time ends when all rows are here; that of the first statement includes the BEGIN that the driver sends along.
     """
+
+    # Whether `executed` looks at statements.
+    explains: ClassVar[bool] = False
 
     def __init__(self) -> None:
         """Begin with nothing."""
@@ -58,6 +61,8 @@ class ExplainedStatement:
 
 class ExplainingTrace(Trace):
     """Keeps each statement with its plan, made with the statement's own parameters in the same transaction."""
+
+    explains = True
 
     def __init__(self) -> None:
         """Begin with nothing."""

@@ -1,15 +1,32 @@
 """All SQL and all visibility rules."""
 
-from functools import cached_property
+from functools import cached_property, lru_cache
 
-from gqlapi.repositories.accounts import ApiTokenRepository, CredentialRepository, SessionRepository
+from gqlapi.repositories.accounts import ApiTokenSource, CredentialRepository, OwnRepository, SessionSource
 from gqlapi.repositories.base import ReadScope
 from gqlapi.repositories.post_aggregates import PostAggregateRepository
-from gqlapi.repositories.posts import PostRepository
+from gqlapi.repositories.posts import PostRepository, PostSource
 from gqlapi.repositories.search import Kind, SearchRepository
-from gqlapi.repositories.tags import TagRepository
-from gqlapi.repositories.users import UserRepository
+from gqlapi.repositories.sources import Source, ViewerKind
+from gqlapi.repositories.tags import TagRepository, TagSource
+from gqlapi.repositories.users import UserRepository, UserSource
 from gqlapi.repositories.write_scope import WriteScope
+
+
+class Sources:
+    """The statements of all repositories for one kind of viewer."""
+
+    def __init__(self, viewer: ViewerKind, dialect_name: str) -> None:
+        """Make statements for a kind of viewer."""
+        self.users = UserSource(viewer, dialect_name)
+        self.tags = TagSource(viewer, dialect_name)
+        self.posts = PostSource(viewer, dialect_name, self.users, self.tags)
+        self.api_tokens = ApiTokenSource(viewer, dialect_name)
+        self.sessions = SessionSource(viewer, dialect_name)
+
+
+# There are four kinds of viewers, and two databases.
+_sources = lru_cache(maxsize=16)(Sources)
 
 
 class Repositories:
@@ -20,29 +37,33 @@ class Repositories:
         self.scope = scope
 
     @cached_property
+    def _sources(self) -> Sources:
+        return _sources(ViewerKind.of(self.scope.viewer), self.scope.dialect_name)
+
+    @cached_property
     def users(self) -> UserRepository:
         """Reads of users."""
-        return UserRepository(self.scope)
+        return UserRepository(self.scope, self._sources.users)
 
     @cached_property
     def tags(self) -> TagRepository:
         """Reads of tags."""
-        return TagRepository(self.scope)
+        return TagRepository(self.scope, self._sources.tags)
 
     @cached_property
     def posts(self) -> PostRepository:
         """Reads of posts."""
-        return PostRepository(self.scope, self.users, self.tags)
+        return PostRepository(self.scope, self._sources.posts, self.users)
 
     @cached_property
-    def api_tokens(self) -> ApiTokenRepository:
+    def api_tokens(self) -> OwnRepository:
         """Reads of the viewer's API tokens."""
-        return ApiTokenRepository(self.scope)
+        return OwnRepository(self.scope, self._sources.api_tokens)
 
     @cached_property
-    def sessions(self) -> SessionRepository:
+    def sessions(self) -> OwnRepository:
         """Reads of the viewer's sessions."""
-        return SessionRepository(self.scope)
+        return OwnRepository(self.scope, self._sources.sessions)
 
     @cached_property
     def credentials(self) -> CredentialRepository:
@@ -52,12 +73,16 @@ class Repositories:
     @cached_property
     def post_aggregates(self) -> PostAggregateRepository:
         """Figures about posts."""
-        return PostAggregateRepository(self.scope, self.posts)
+        return PostAggregateRepository(self.scope, self._sources.posts)
+
+    @property
+    def _search_sources(self) -> dict[Kind, Source]:
+        return {Kind.POST: self._sources.posts, Kind.USER: self._sources.users, Kind.TAG: self._sources.tags}
 
     @cached_property
     def search(self) -> SearchRepository:
         """Search across all of them."""
-        return SearchRepository(self.scope, {Kind.POST: self.posts, Kind.USER: self.users, Kind.TAG: self.tags})
+        return SearchRepository(self.scope, self._search_sources)
 
 
 __all__ = ["ReadScope", "Repositories", "WriteScope"]

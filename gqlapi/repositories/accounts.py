@@ -12,8 +12,10 @@ from gqlapi.database.dialect import bind_ids, is_one_of
 from gqlapi.database.read_unit import ReadUnit
 from gqlapi.models import ApiToken, RefreshToken, Session, User, UserCredential, Viewer
 from gqlapi.repositories.base import Repository
+from gqlapi.repositories.construction import RecordShape
 from gqlapi.repositories.locks import for_change, skip_locked
 from gqlapi.repositories.records import ApiTokenRecord, Record, SessionRecord
+from gqlapi.repositories.sources import NOW, VIEWER_ID, Draft, Selection, Source, reading
 from gqlapi.repositories.write_scope import WriteScope
 
 USERS = User.__table__.c
@@ -26,14 +28,24 @@ PRUNED_WITH_EACH_SIGN_IN = 10
 IS_LIVE = USERS.deleted_at.is_(None)
 
 
-async def viewer_of_session(unit: ReadUnit, user_id: UUID, session_id: UUID, now: datetime) -> Viewer | None:
-    """Return who a session belongs to, if it goes on; one statement."""
+def _viewer_of_session() -> Draft:
     statement = (
         sa.select(USERS.id, USERS.role)
         .join(Session.__table__, SESSIONS.user_id == USERS.id)
-        .where(SESSIONS.id == session_id, USERS.id == user_id, SESSIONS.expires_at > now, IS_LIVE)
+        .where(
+            SESSIONS.id == sa.bindparam("session_id", type_=sa.Uuid()),
+            USERS.id == sa.bindparam("user_id", type_=sa.Uuid()),
+            SESSIONS.expires_at > NOW,
+            IS_LIVE,
+        )
     )
-    rows: Sequence[Any] = await unit.rows(statement)
+    return Draft(statement)
+
+
+async def viewer_of_session(unit: ReadUnit, user_id: UUID, session_id: UUID, now: datetime) -> Viewer | None:
+    """Return whose session this is, if it is active; one statement."""
+    kept, make = reading(unit.dialect_name, _viewer_of_session)
+    rows = make(await unit.fetch(kept, {"user_id": user_id, "session_id": session_id, "now": now}))
     return Viewer(rows[0][0], rows[0][1], session_id) if rows else None
 
 
@@ -45,14 +57,23 @@ class TokenUse:
     last_used_at: datetime | None
 
 
-async def use_of_api_token(unit: ReadUnit, token_hash: str, now: datetime) -> TokenUse | None:
-    """Return whose token this is, if it is valid; one statement."""
+def _use_of_api_token() -> Draft:
     statement = (
         sa.select(USERS.id, USERS.role, TOKENS.scopes, TOKENS.id, TOKENS.last_used_at)
         .join(ApiToken.__table__, TOKENS.user_id == USERS.id)
-        .where(TOKENS.hash == token_hash, sa.or_(TOKENS.expires_at.is_(None), TOKENS.expires_at > now), IS_LIVE)
+        .where(
+            TOKENS.hash == sa.bindparam("hash", type_=TOKENS.hash.type),
+            sa.or_(TOKENS.expires_at.is_(None), TOKENS.expires_at > NOW),
+            IS_LIVE,
+        )
     )
-    rows: Sequence[Any] = await unit.rows(statement)
+    return Draft(statement)
+
+
+async def use_of_api_token(unit: ReadUnit, token_hash: str, now: datetime) -> TokenUse | None:
+    """Return whose token this is, if it is valid; one statement."""
+    kept, make = reading(unit.dialect_name, _use_of_api_token)
+    rows = make(await unit.fetch(kept, {"hash": token_hash, "now": now}))
     if not rows:
         return None
     user_id, role, scopes, token_id, last_used_at = rows[0]
@@ -94,46 +115,56 @@ class CredentialRepository:
         return Credential(*rows[0]) if rows else None
 
 
-class OwnRepository(Repository[Any]):
-    """Reads of what only its owner may see."""
+class OwnSource(Source):
+    """The statements about what only its owner may see."""
 
     record = Record
 
     def visible(self) -> sa.ColumnElement[bool]:
-        """Hold for the viewer's own rows."""
-        return self.columns["user_id"] == self.scope.viewer.id
+        """Condition for the viewer's own rows."""
+        return self.columns["user_id"] == VIEWER_ID
 
-    async def list_by_user_ids(self, ids: Sequence[UUID]) -> list[list[Record]]:
-        """Read the newest rows of each user, newest first, in the order of `ids`; of others than the viewer none."""
-        columns, owner = self._selected_columns(), self.columns["user_id"]
+    def of_users(self, selection: Selection) -> Draft:
+        """Select the newest rows of each user in `ids`, newest first."""
+        owner = self.columns["user_id"]
+        columns = [self.column(name).label(name) for name in selection.names]
         statement = (
-            self._select(columns)
-            .add_columns(owner)
-            .where(is_one_of(self.scope.dialect_name, owner), self.visible())
+            sa.select(owner.label("owner_id"), *columns)
+            .where(is_one_of(self.dialect_name, owner), self.visible())
             .order_by(self.columns["id"].desc())
             .limit(MAX_LISTED)
         )
-        rows: Sequence[Any] = await self.scope.unit.rows(statement, bind_ids(self.scope.dialect_name, ids))
-        own = self._records(columns, [row[:-1] for row in rows])
-        return [own if id_ == self.scope.viewer.id else [] for id_ in ids]
+        return Draft(statement, RecordShape(self.record, selection.names, has_parent=True))
 
 
-class ApiTokenRepository(OwnRepository):
-    """Reads of the viewer's API tokens."""
+class ApiTokenSource(OwnSource):
+    """The statements about the viewer's API tokens."""
 
     record = ApiTokenRecord
     columns: ClassVar = {**TOKENS}
 
 
-class SessionRepository(OwnRepository):
-    """Reads of the viewer's sessions."""
+class SessionSource(OwnSource):
+    """The statements about the viewer's sessions."""
 
     record = SessionRecord
     columns: ClassVar = {**SESSIONS}
 
     def visible(self) -> sa.ColumnElement[bool]:
-        """Hold for the viewer's sessions that go on."""
-        return sa.and_(super().visible(), SESSIONS.expires_at > self.scope.now)
+        """Condition for the viewer's active sessions."""
+        return sa.and_(super().visible(), SESSIONS.expires_at > NOW)
+
+
+class OwnRepository(Repository[Any]):
+    """Reads of what only its owner may see."""
+
+    source: OwnSource
+
+    async def list_by_user_ids(self, ids: Sequence[UUID]) -> list[list[Record]]:
+        """Read the newest rows of each user, newest first, in the order of `ids`; of others than the viewer none."""
+        values = bind_ids(self.scope.dialect_name, ids)
+        by_user = await self._read(self.source.of_users, self._selection(), values=values)
+        return [by_user.get(id_, []) for id_ in ids]
 
 
 def _live_user(id_: UUID) -> sa.Select[User]:

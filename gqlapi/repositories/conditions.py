@@ -2,13 +2,15 @@
 
 import operator
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
+from uuid import UUID
 
 import sqlalchemy as sa
 
-from gqlapi.database.dialect import contains_text
+from gqlapi.database.dialect import bind_array, contains_text, is_among
+from gqlapi.database.kept import Slot, bind
 from gqlapi.words import MAX_SHRINKAGE, fold_key
 
 
@@ -70,6 +72,7 @@ class Related:
 
 
 Condition = All | AnyOf | Not | Compare | Related
+ALWAYS, NEVER = All(()), AnyOf(())
 Special = Callable[[Compare], sa.ColumnElement[bool]]
 RelatedClause = Callable[[Related], sa.ColumnElement[bool]]
 
@@ -109,10 +112,11 @@ class Filterable:
     nullable: frozenset[str] = frozenset()
     special: Mapping[str, Special] = field(default_factory=dict)
     related: RelatedClause | None = None
-    keys: FoldedKeys = field(default_factory=FoldedKeys)
+    # What can be filtered of related rows.
+    relations: Mapping[str, "Filterable"] = field(default_factory=dict)
 
     def clause(self, condition: Condition) -> sa.ColumnElement[bool]:
-        """Compile a condition; the clause is never NULL, so that `not` is the complement."""
+        """Build the clause of a condition's form; it is never NULL, so that `not` is the complement."""
         match condition:
             case All(parts):
                 return sa.and_(sa.true(), *map(self.clause, parts))
@@ -129,45 +133,104 @@ class Filterable:
         raise TypeError(f"{condition} does not apply here")
 
     def _compare(self, condition: Compare) -> sa.ColumnElement[bool]:
-        if condition.attribute in self.texts:
-            return self._compare_text(condition, self.texts[condition.attribute])
-        column = self.columns[condition.attribute]
-        clause = CLAUSES[condition.operator](column, condition.value)
-        if condition.attribute not in self.nullable or condition.operator is Operator.IS_NULL:
+        attribute, operator_, value = condition.attribute, condition.operator, condition.value
+        column = self.texts[attribute].column if condition.folded else self.columns[attribute]
+        if operator_ is Operator.IS_NULL:
+            return column.is_(None) if value else column.is_not(None)
+        clause = self._clause(column, operator_, value)
+        if attribute not in self.nullable:
             return clause
-        if condition.operator in {Operator.NE, Operator.NOT_IN}:
+        if operator_ in {Operator.NE, Operator.NOT_IN}:
             return sa.or_(column.is_(None), clause)
         return sa.and_(column.is_not(None), clause)
 
-    def _compare_text(self, condition: Compare, key: TextKey) -> sa.ColumnElement[bool]:
-        """Compare a text; no stored text equals or contains a value that is too long to be stored."""
-        column = key.column if condition.folded else self.columns[condition.attribute]
-        value = condition.value
-        if isinstance(value, list | tuple):
-            kept = [self._stored(text, key, folded=condition.folded) for text in value]
-            return CLAUSES[condition.operator](column, [text for text in kept if text is not None])
-        stored = self._stored(value, key, folded=condition.folded)
-        if stored is None:
-            return sa.true() if condition.operator is Operator.NE else sa.false()
-        if condition.operator is Operator.CONTAINS:
-            return contains_text(self.dialect_name, column, stored)
-        return CLAUSES[condition.operator](column, stored)
-
-    def _stored(self, text: str, key: TextKey, *, folded: bool) -> str | None:
-        if folded:
-            return self.keys.get(text, key.max_length)
-        return text if len(text) <= key.max_text_length else None
+    def _clause(self, column: sa.ColumnElement[Any], operator_: Operator, value: Any) -> sa.ColumnElement[bool]:
+        match operator_:
+            case Operator.IN | Operator.NOT_IN if isinstance(value, Slot):
+                among = is_among(self.dialect_name, column, value.name)
+                return among if operator_ is Operator.IN else sa.not_(among)
+            case Operator.IN:
+                return sa.or_(sa.false(), *(column == member for member in value))
+            case Operator.NOT_IN:
+                return sa.and_(sa.true(), *(column != member for member in value))
+            case Operator.CONTAINS:
+                return contains_text(self.dialect_name, column, bind(value, sa.Text()))
+            case Operator.STARTS_WITH:
+                text = bind(value, sa.Text())
+                return sa.func.substr(column, 1, sa.func.length(text)) == text
+        return COMPARISONS[operator_](column, bind(value, column.type))
 
 
-CLAUSES: Mapping[Operator, Callable[[sa.ColumnElement[Any], Any], sa.ColumnElement[bool]]] = {
+COMPARISONS: Mapping[Operator, Callable[[sa.ColumnElement[Any], Any], sa.ColumnElement[bool]]] = {
     Operator.EQ: operator.eq,
     Operator.NE: operator.ne,
     Operator.LT: operator.lt,
     Operator.LTE: operator.le,
     Operator.GT: operator.gt,
     Operator.GTE: operator.ge,
-    Operator.IN: lambda column, values: column.in_(values),
-    Operator.NOT_IN: lambda column, values: column.not_in(values),
-    Operator.IS_NULL: lambda column, wanted: column.is_(None) if wanted else column.is_not(None),
-    Operator.STARTS_WITH: lambda column, text: sa.func.substr(column, 1, len(text)) == text,
 }
+
+
+class Separation:
+    """The form of a condition, which decides the text of a statement, and the values that belong into its slots.
+
+    Statuses, roles and whether something is NULL are parts of the form: there are few of them.
+    """
+
+    def __init__(self, condition: Condition | None, filterable: Filterable, keys: FoldedKeys) -> None:
+        """Separate a condition; texts are folded, and one that is too long to be stored equals none."""
+        self._keys = keys
+        self._dialect_name = filterable.dialect_name
+        self.values: dict[str, Any] = {}
+        # Whether its statement can be kept: the text of a full-text search depends on its words.
+        self.is_kept = True
+        self.form = None if condition is None else self._separate(condition, filterable)
+
+    def _separate(self, condition: Condition, filterable: Filterable) -> Condition:
+        match condition:
+            case All(parts):
+                return All(tuple(self._separate(part, filterable) for part in parts))
+            case AnyOf(parts):
+                return AnyOf(tuple(self._separate(part, filterable) for part in parts))
+            case Not(part):
+                return Not(self._separate(part, filterable))
+            case Related(relation, part, none):
+                return Related(relation, self._separate(part, filterable.relations[relation]), none)
+            case Compare():
+                return self._separate_comparison(condition, filterable)
+
+    def _separate_comparison(self, condition: Compare, filterable: Filterable) -> Condition:
+        if condition.operator is Operator.FINDS:
+            self.is_kept = False
+            return condition
+        if condition.operator is Operator.IS_NULL:
+            return condition
+        if (key := filterable.texts.get(condition.attribute)) is not None:
+            return self._separate_text(condition, key)
+        value = condition.value
+        if not isinstance(value, tuple):
+            return replace(condition, value=self._slot(value))
+        if value and isinstance(value[0], UUID):
+            return replace(condition, value=self._slot(bind_array(self._dialect_name, value)))
+        return replace(condition, value=tuple(sorted(value)))
+
+    def _separate_text(self, condition: Compare, key: TextKey) -> Condition:
+        value = condition.value
+        if isinstance(value, list | tuple):
+            stored = [self._stored(text, key, folded=condition.folded) for text in value]
+            texts = bind_array(self._dialect_name, [text for text in stored if text is not None])
+            return replace(condition, value=self._slot(texts))
+        text = self._stored(value, key, folded=condition.folded)
+        if text is None:
+            return ALWAYS if condition.operator is Operator.NE else NEVER
+        return replace(condition, value=self._slot(text))
+
+    def _stored(self, text: str, key: TextKey, *, folded: bool) -> str | None:
+        if folded:
+            return self._keys.get(text, key.max_length)
+        return text if len(text) <= key.max_text_length else None
+
+    def _slot(self, value: Any) -> Slot:
+        slot = Slot(f"filter_{len(self.values)}")
+        self.values[slot.name] = value
+        return slot

@@ -1,7 +1,7 @@
 """Reads of posts."""
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -16,11 +16,13 @@ from gqlapi.errors import Forbidden, Unauthenticated
 from gqlapi.models import Post, PostState, PostStatus, PostTag, Tag, User, Viewer
 from gqlapi.models.post import MAX_POST_SLUG_LENGTH, MAX_TITLE_KEY_LENGTH, MAX_TITLE_LENGTH
 from gqlapi.repositories.base import ReadScope, Repository
-from gqlapi.repositories.conditions import Compare, Filterable, Operator, Related, TextKey
+from gqlapi.repositories.conditions import Compare, Condition, Filterable, Operator, Related, TextKey
+from gqlapi.repositories.construction import RecordShape
 from gqlapi.repositories.pages import Ordering, PageRequest, RecordPage
-from gqlapi.repositories.records import PostRecord
-from gqlapi.repositories.tags import TagRepository
-from gqlapi.repositories.users import UserRepository
+from gqlapi.repositories.records import PostRecord, UserRecord
+from gqlapi.repositories.sources import NOTHING, NOW, Draft, ListForm, Selection, Source, ViewerKind
+from gqlapi.repositories.tags import TagSource
+from gqlapi.repositories.users import UserRepository, UserSource
 
 POSTS = Post.__table__.c
 LINKS = PostTag.__table__.c
@@ -32,8 +34,8 @@ IS_PUBLISHED = POSTS.state == sa.literal_column(f"'{PostState.PUBLISHED}'")
 STATUS_TYPE: sa.types.TypeEngine[PostStatus] = enum_column_type(PostStatus, "status")
 
 
-def posts_visible_to(viewer: Viewer, now: datetime, *, deleted: bool = False) -> sa.ColumnElement[bool]:
-    """Hold for the posts that a viewer may see: the rule that every statement about posts passes through.
+def posts_visible_to(viewer: Viewer | ViewerKind, now: Any, *, deleted: bool = False) -> sa.ColumnElement[bool]:
+    """Condition for the posts that a viewer may see: the rule that every statement about posts passes through.
 
     Published posts whose time has come, for everybody; all posts for editors and admins; for authors their own.
     Deleted posts are nobody's, unless `deleted`: then those that the viewer would see if they were not deleted, except
@@ -48,41 +50,49 @@ def posts_visible_to(viewer: Viewer, now: datetime, *, deleted: bool = False) ->
     return public
 
 
-class PostRepository(Repository[PostRecord]):
-    """Reads of posts."""
+class PostSource(Source):
+    """The statements about posts."""
 
     record = PostRecord
+    relations = frozenset({"author"})
     bodies = BODIES
     columns: ClassVar = {**POSTS, "text_head": sa.func.substr(POSTS.text, 1, MAX_EXCERPT_LENGTH + 1)}
 
-    def __init__(self, scope: ReadScope, users: UserRepository, tags: TagRepository) -> None:
-        """Bind the repository to an operation; filters reach into authors and tags."""
-        super().__init__(scope)
+    def __init__(self, viewer: ViewerKind, dialect_name: str, users: UserSource, tags: TagSource) -> None:
+        """Make statements for a kind of viewer; filters reach into authors and tags, and authors ride along."""
+        super().__init__(viewer, dialect_name)
         self._users = users
         self._tags = tags
 
+    def selection(self, selected: Mapping[str, frozenset[str]], ordering: Ordering | None = None) -> Selection:
+        """Return the columns to read, and those of the author if it is selected."""
+        own = super().selection(selected, ordering)
+        if "author" not in selected.get("Post", NOTHING):
+            return own
+        return Selection(own.names, self._users.selection(selected).names)
+
     def visible(self) -> sa.ColumnElement[bool]:
-        """Hold for published posts whose time has come; for authors their own, for editors all, deleted ones never."""
-        return posts_visible_to(self.scope.viewer, self.scope.now)
+        """Condition for published posts whose time has come, authors' own, all for editors; deleted ones never."""
+        return posts_visible_to(self.viewer, NOW)
 
     def visible_with_deleted(self) -> sa.ColumnElement[bool]:
-        """Hold for what `visible` shows and the deleted posts: all of them for editors, their own for authors.
+        """Condition for what `visible` shows and the deleted posts: all of them for editors, their own for authors.
 
         Raises:
-            Unauthenticated: nobody is signed in.
+            Unauthenticated: the caller is not signed in.
             Forbidden: the viewer writes no posts.
         """
-        viewer = self.scope.viewer
-        if viewer.id is None:
+        if not self.viewer.is_signed_in:
             raise Unauthenticated("Sign in to list deleted posts.")
-        if not (viewer.sees_everything or viewer.sees_own_drafts):
+        if self._sees_only_public:
             raise Forbidden("Only authors and editors may list deleted posts.")
-        return posts_visible_to(viewer, self.scope.now, deleted=True)
+        return posts_visible_to(self.viewer, NOW, deleted=True)
 
+    @cached_property
     def filterable(self) -> Filterable:
-        """Say what can be filtered; slugs are folded when they are written."""
+        """What can be filtered; slugs are folded when they are written."""
         return Filterable(
-            self.scope.dialect_name,
+            self.dialect_name,
             self.columns,
             texts={
                 "slug": TextKey(POSTS.slug, MAX_POST_SLUG_LENGTH, MAX_POST_SLUG_LENGTH),
@@ -91,88 +101,79 @@ class PostRepository(Repository[PostRecord]):
             nullable=frozenset({"published_at"}),
             special={"status": self._has_status, "search": self._is_found},
             related=self._has_related,
-            keys=self.scope.folded_keys,
+            relations={"author": self._users.filterable, "tags": self._tags.filterable},
         )
 
     def column(self, attribute: str) -> sa.ColumnElement[Any]:
         """Return the column, or the expression, that an attribute is read from."""
-        return self._status() if attribute == "status" else super().column(attribute)
+        return self.status() if attribute == "status" else super().column(attribute)
 
-    async def get_aggregate_by(self, attribute: str, value: Any) -> Post | None:
-        """Load one visible post with the relations that are selected, in one statement each, through `selectinload`."""
-        selected = self.scope.selected.get("Post", frozenset())
-        # The time of publication is the key of the default ordering, hence of a payload's edge.
-        stored = [getattr(Post, name) for name in {"id", "published_at", *selected} if name in Post.__table__.columns]
-        options = [load_only(*stored, raiseload=True), with_expression(Post.status, self._status())]
-        if "text_head" in selected:
-            options.append(with_expression(Post.text_head, self.columns["text_head"]))
-        if "author" in selected:
-            options.append(selectinload(Post.author))
-        if "tags" in selected:
-            options.append(selectinload(Post.post_tags).selectinload(PostTag.tag))
-        statement = sa.select(Post).where(self.visible(), self.columns[attribute] == value).options(*options)
-        posts: Sequence[Post] = await self.scope.unit.entities(statement)
-        for post in posts:
-            self.scope.unit.count_body(sum(len(getattr(post, name)) for name in BODIES & selected))
-        return posts[0] if posts else None
+    def keys(self, ordering: Ordering) -> list[Key]:
+        """Return the columns of an ordering; a public post has a time of publication."""
+        keys = super().keys(ordering)
+        if not self._sees_only_public:
+            return keys
+        return [Key(key.name, key.column, key.descending, nullable=False) for key in keys]
 
-    async def page_by_author_ids(self, ids: Sequence[UUID], request: PageRequest) -> list[RecordPage[PostRecord]]:
-        """Read the same page of each author's posts, in the order of `ids`."""
-        children = sa.select(POSTS.id).where(self._matches(request))
-        keys = self._keys(request.ordering)
-        return await self._page_by_parents(ids, request, children, POSTS.author_id, keys)
+    def page_of_authors(self, selection: Selection, form: ListForm) -> Draft:
+        """Select the same page of the posts of each author in `ids`."""
+        children = sa.select(POSTS.id).where(self.matching(form.condition))
+        return self.page_of_parents(selection, form, children, POSTS.author_id, self.keys(form.required_ordering))
 
-    async def count_by_author_ids(self, ids: Sequence[UUID], request: PageRequest) -> list[int]:
-        """Count each author's posts, in the order of `ids`."""
-        children = sa.select(POSTS.id).where(self._matches(request))
-        return await self._count_by_parents(ids, children, POSTS.author_id)
+    def count_of_authors(self, form: ListForm) -> Draft:
+        """Count the posts of each author in `ids`."""
+        return self.count_of_parents(sa.select(POSTS.id).where(self.matching(form.condition)), POSTS.author_id)
 
-    async def page_by_tag_ids(self, ids: Sequence[UUID], request: PageRequest) -> list[RecordPage[PostRecord]]:
-        """Read the same page of each tag's posts, in the order of `ids`."""
-        children = self._of_tags(request, reads_posts=True)
-        return await self._page_by_parents(ids, request, children, LINKS.tag_id, self._link_keys(request.ordering))
+    def page_of_tags(self, selection: Selection, form: ListForm) -> Draft:
+        """Select the same page of the posts of each tag in `ids`."""
+        children = self._of_tags(form.condition, reads_posts=True)
+        return self.page_of_parents(selection, form, children, LINKS.tag_id, self._link_keys(form.required_ordering))
 
-    async def count_by_tag_ids(self, ids: Sequence[UUID], request: PageRequest) -> list[int]:
-        """Count each tag's posts, in the order of `ids`."""
-        reads_posts = request.condition is not None or not self._sees_only_public
-        children = self._of_tags(request, reads_posts=reads_posts)
-        return await self._count_by_parents(ids, children, LINKS.tag_id)
+    def count_of_tags(self, form: ListForm) -> Draft:
+        """Count the posts of each tag in `ids`."""
+        reads_posts = form.condition is not None or not self._sees_only_public
+        return self.count_of_parents(self._of_tags(form.condition, reads_posts=reads_posts), LINKS.tag_id)
+
+    def status(self) -> sa.ColumnElement[PostStatus]:
+        """Return the status that a post has now."""
+        scheduled = sa.and_(IS_PUBLISHED, POSTS.published_at > NOW)
+        status = sa.case((scheduled, PostStatus.SCHEDULED.value), else_=sa.cast(POSTS.state, sa.String))
+        return sa.type_coerce(status, STATUS_TYPE)
 
     @property
     def _sees_only_public(self) -> bool:
-        viewer = self.scope.viewer
-        return not (viewer.sees_everything or viewer.sees_own_drafts)
+        return not (self.viewer.sees_everything or self.viewer.sees_own_drafts)
 
-    def _of_tags(self, request: PageRequest, *, reads_posts: bool) -> AnySelect:
+    def _select(self, selection: Selection) -> AnySelect:
+        statement = super()._select(selection)
+        if not selection.joined_names:
+            return statement
+        author = [self._users.column(name).label(f"author_{name}") for name in selection.joined_names]
+        is_author = sa.and_(User.__table__.c.id == POSTS.author_id, self._users.visible_as_author())
+        # Every post has an author; an outer join leaves the plan to the posts.
+        return statement.add_columns(*author).join_from(Post.__table__, User.__table__, is_author, isouter=True)
+
+    def _shape(self, selection: Selection) -> RecordShape:
+        joined = ("author", UserRecord, selection.joined_names) if selection.joined_names else None
+        return RecordShape(PostRecord, selection.names, joined=joined)
+
+    def _of_tags(self, condition: Condition | None, *, reads_posts: bool) -> AnySelect:
         """Select the visible posts of tags, from the links: `visible_from` alone tells what is public."""
         links: sa.FromClause = PostTag.__table__
         source = links.join(Post.__table__, POSTS.id == LINKS.post_id) if reads_posts else links
-        visible = LINKS.visible_from <= self.scope.now if self._sees_only_public else self.visible()
+        visible = LINKS.visible_from <= NOW if self._sees_only_public else self.visible()
         statement = sa.select(LINKS.post_id).select_from(source).where(visible)
-        if request.condition is not None:
-            statement = statement.where(self.filterable().clause(request.condition))
-        return statement
+        return statement if condition is None else statement.where(self.filterable.clause(condition))
 
     def _link_keys(self, ordering: Ordering) -> list[Key]:
         """Order by the links' copies of the keys where there are, so that a tag's page is one index range."""
         copies: dict[str, sa.ColumnElement[Any]] = {"id": LINKS.post_id}
         if self._sees_only_public:
             copies["published_at"] = LINKS.visible_from
-        return [Key(k.name, copies.get(k.name, k.column), k.descending, k.nullable) for k in self._keys(ordering)]
-
-    def _keys(self, ordering: Ordering) -> list[Key]:
-        keys = super()._keys(ordering)
-        if not self._sees_only_public:
-            return keys
-        return [Key(key.name, key.column, key.descending, nullable=False) for key in keys]
-
-    def _status(self) -> sa.ColumnElement[PostStatus]:
-        scheduled = sa.and_(IS_PUBLISHED, POSTS.published_at > self.scope.now)
-        status = sa.case((scheduled, PostStatus.SCHEDULED.value), else_=sa.cast(POSTS.state, sa.String))
-        return sa.type_coerce(status, STATUS_TYPE)
+        return [Key(k.name, copies.get(k.name, k.column), k.descending, k.nullable) for k in self.keys(ordering)]
 
     def _has_status(self, condition: Compare) -> sa.ColumnElement[bool]:
-        is_due = POSTS.published_at <= self.scope.now
+        is_due = POSTS.published_at <= NOW
         clauses = {
             PostStatus.DRAFT: POSTS.state == PostState.DRAFT,
             PostStatus.SCHEDULED: sa.and_(IS_PUBLISHED, sa.not_(is_due)),
@@ -185,16 +186,66 @@ class PostRepository(Repository[PostRecord]):
         return sa.or_(sa.false(), *(clauses[status] for status in condition.value))
 
     def _is_found(self, condition: Compare) -> sa.ColumnElement[bool]:
-        return POSTS.id.in_(found_ids(self.scope.dialect_name, condition.value, "post"))
+        return POSTS.id.in_(found_ids(self.dialect_name, condition.value, "post"))
 
     def _has_related(self, condition: Related) -> sa.ColumnElement[bool]:
         """Uncorrelated subqueries over keys that are never NULL: measured better than EXISTS and joins for counts."""
         if condition.relation == "author":
-            authors = sa.select(User.id).where(self._users.filterable().clause(condition.condition))
+            authors = sa.select(User.id).where(self._users.filterable.clause(condition.condition))
             return POSTS.author_id.in_(authors)
         tagged = (
             sa.select(LINKS.post_id)
             .join(Tag.__table__, Tag.__table__.c.id == LINKS.tag_id)
-            .where(self._tags.visible(), self._tags.filterable().clause(condition.condition))
+            .where(self._tags.visible(), self._tags.filterable.clause(condition.condition))
         )
         return POSTS.id.not_in(tagged) if condition.none else POSTS.id.in_(tagged)
+
+
+class PostRepository(Repository[PostRecord]):
+    """Reads of posts; authors that are selected are read together with a post or a page."""
+
+    source: PostSource
+
+    def __init__(self, scope: ReadScope, source: PostSource, users: UserRepository) -> None:
+        """Bind the repository to an operation; `users` takes over the authors that are read."""
+        super().__init__(scope, source)
+        self._users = users
+
+    async def get_aggregate_by(self, attribute: str, value: Any) -> Post | None:
+        """Load one visible post with the relations that are selected, in one statement each, through `selectinload`."""
+        selected = self.scope.selected.get("Post", frozenset())
+        # The time of publication is the key of the default ordering, so that a payload's edge has its cursor.
+        stored = [getattr(Post, name) for name in {"id", "published_at", *selected} if name in Post.__table__.columns]
+        options = [load_only(*stored, raiseload=True), with_expression(Post.status, self.source.status())]
+        if "text_head" in selected:
+            options.append(with_expression(Post.text_head, self.source.columns["text_head"]))
+        if "author" in selected:
+            options.append(selectinload(Post.author))
+        if "tags" in selected:
+            options.append(selectinload(Post.post_tags).selectinload(PostTag.tag))
+        statement = sa.select(Post).where(self.source.visible(), self.source.columns[attribute] == value)
+        posts: Sequence[Post] = await self.scope.unit.entities(statement.options(*options), self.scope.values)
+        for post in posts:
+            self.scope.unit.count_body(sum(len(getattr(post, name)) for name in BODIES & selected))
+        return posts[0] if posts else None
+
+    async def page_by_author_ids(self, ids: Sequence[UUID], request: PageRequest) -> list[RecordPage[PostRecord]]:
+        """Read the same page of each author's posts, in the order of `ids`."""
+        return await self._pages_of_parents(self.source.page_of_authors, ids, request)
+
+    async def count_by_author_ids(self, ids: Sequence[UUID], request: PageRequest) -> list[int]:
+        """Count each author's posts, in the order of `ids`."""
+        return await self._counts_of_parents(self.source.count_of_authors, ids, request)
+
+    async def page_by_tag_ids(self, ids: Sequence[UUID], request: PageRequest) -> list[RecordPage[PostRecord]]:
+        """Read the same page of each tag's posts, in the order of `ids`."""
+        return await self._pages_of_parents(self.source.page_of_tags, ids, request)
+
+    async def count_by_tag_ids(self, ids: Sequence[UUID], request: PageRequest) -> list[int]:
+        """Count each tag's posts, in the order of `ids`."""
+        return await self._counts_of_parents(self.source.count_of_tags, ids, request)
+
+    def _take_over(self, records: Sequence[PostRecord], selection: Selection) -> None:
+        super()._take_over(records, selection)
+        if selection.joined_names:
+            self._users.take_over_authors(record.author for record in records)

@@ -32,7 +32,7 @@ class Record:
 
     @classmethod
     def of(cls, names: Sequence[str], values: Sequence[Any]) -> Self:
-        """Make a record of the columns `names`."""
+        """Make one record of the columns `names`; `construction` has a faster way for many."""
         made = cls.__new__(cls)
         for name, value in zip(names, values, strict=True):
             setattr(made, name, value)
@@ -57,7 +57,10 @@ class UserRecord(Record):
 
 @record
 class PostRecord(Record):
-    """Columns of a post; `status` depends on the clock, `text_head` is the beginning of `text`."""
+    """Columns of a post; `status` depends on the clock, `text_head` is the beginning of `text`.
+
+    `author` is set when it was read with the post; authors of equal ids are then one object.
+    """
 
     typename = "Post"
 
@@ -73,6 +76,7 @@ class PostRecord(Record):
     html: str
     text: str
     text_head: str
+    author: UserRecord
 
 
 @record

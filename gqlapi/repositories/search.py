@@ -12,12 +12,13 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
-from gqlapi.database.dialect import AnySelect, bind_ids, is_one_of
+from gqlapi.database.dialect import bind_ids, is_one_of
 from gqlapi.database.search import DOCUMENTS, WORDS, Indexed, SearchQuery, from_documents, matches, score
 from gqlapi.errors import InvalidCursor
 from gqlapi.models import Post, Tag, User
-from gqlapi.repositories.base import ReadScope, Repository
+from gqlapi.repositories.base import ReadScope
 from gqlapi.repositories.pages import DAMAGED, decode_cursor, encode_cursor
+from gqlapi.repositories.sources import Draft, Selection, Source, reading
 
 MAX_CANDIDATES = 1_000
 TIMEOUT_MS = 2_000
@@ -86,12 +87,12 @@ def after_cursor(hits: Sequence[Hit], cursor: tuple[float, UUID]) -> int:
 
 
 class SearchRepository:
-    """Ranked search. Every statement passes through the `visible` of the rows' own repositories."""
+    """Ranked search. Every statement passes through the `visible` of the rows' own sources."""
 
-    def __init__(self, scope: ReadScope, repositories: dict[Kind, Repository[Any]]) -> None:
+    def __init__(self, scope: ReadScope, sources: dict[Kind, Source]) -> None:
         """Bind the repository to an operation."""
         self._scope = scope
-        self._repositories = repositories
+        self._sources = sources
 
     async def rank(self, request: SearchRequest) -> list[Hit]:
         """Return the 1,000 best of the newest 1,000 hits of each kind, best first, in one statement."""
@@ -101,18 +102,22 @@ class SearchRepository:
             .order_by(candidates.c.score.desc(), candidates.c.node_id.desc())
             .limit(MAX_CANDIDATES)
         )
-        rows: Sequence[Any] = await self._scope.unit.rows(statement, timeout_ms=TIMEOUT_MS)
+        rows: Sequence[Any] = await self._scope.unit.rows(statement, self._scope.values, timeout_ms=TIMEOUT_MS)
         return [Hit(row[0], row[1], Kind(row[2])) for row in rows]
 
     async def texts(self, kind: Kind, ids: Sequence[UUID]) -> dict[UUID, tuple[str, str]]:
-        """Read the title and the body that a hit was found by, of each visible row."""
-        columns = self._repositories[kind].columns
-        title, body = (columns[name] for name in TEXT_ATTRIBUTES[kind])
-        statement: AnySelect = sa.select(columns["id"], title, body).where(
-            is_one_of(self._scope.dialect_name, columns["id"]), self._repositories[kind].visible()
-        )
+        """Read the title and the body that a hit was found by, of each visible row.
+
+        Raises:
+            LimitExceeded: the bodies are longer than allowed.
+        """
+        unit = self._scope.unit
+        kept, make = reading(self._scope.dialect_name, _texts, self._sources[kind], kind)
         ids_parameter = bind_ids(self._scope.dialect_name, ids)
-        rows: Sequence[Any] = await self._scope.unit.rows(statement, ids_parameter, has_bodies=True)
+        values = {**self._scope.values, **ids_parameter, "body_budget": unit.body_budget}
+        rows = make(await unit.fetch(kept, values))
+        if kind is Kind.POST:
+            unit.count_bodies([row[2] for row in rows])
         return {row[0]: (row[1], row[2] or "") for row in rows}
 
     def _candidates(self, kind: Kind, query: SearchQuery) -> sa.Select[Any]:
@@ -120,12 +125,12 @@ class SearchRepository:
 
         Hidden rows are filtered out before the cap, so that they displace no visible ones.
         """
-        dialect_name, repository = self._scope.dialect_name, self._repositories[kind]
-        identity = repository.columns["id"]
+        dialect_name, source = self._scope.dialect_name, self._sources[kind]
+        identity = source.columns["id"]
         newest = (
             sa.select(DOCUMENTS.c.node_id)
             .select_from(from_documents(dialect_name).join(identity.table, identity == DOCUMENTS.c.node_id))
-            .where(matches(dialect_name, query), repository.visible())
+            .where(matches(dialect_name, query), source.visible())
             .order_by(DOCUMENTS.c.node_id.desc())
             .limit(MAX_CANDIDATES)
             .subquery()
@@ -141,6 +146,11 @@ TEXT_ATTRIBUTES = {
     Kind.USER: ("display_name", "bio"),
     Kind.TAG: ("name", "description"),
 }
+
+
+def _texts(source: Source, kind: Kind) -> Draft:
+    title, body = TEXT_ATTRIBUTES[kind]
+    return Draft(source.by_ids(Selection(("id", title, body)), bounds_bodies=True).statement)
 
 
 Document = tuple[UUID, Kind, Indexed]

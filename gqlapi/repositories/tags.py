@@ -1,7 +1,7 @@
 """Reads of tags."""
 
-from collections import defaultdict
 from collections.abc import Sequence
+from functools import cached_property
 from typing import ClassVar
 from uuid import UUID
 
@@ -12,42 +12,52 @@ from gqlapi.models import PostTag, Tag
 from gqlapi.models.tag import MAX_TAG_NAME_KEY_LENGTH, MAX_TAG_NAME_LENGTH, MAX_TAG_SLUG_LENGTH
 from gqlapi.repositories.base import Repository
 from gqlapi.repositories.conditions import Filterable, TextKey
+from gqlapi.repositories.construction import RecordShape
 from gqlapi.repositories.records import TagRecord
+from gqlapi.repositories.sources import Draft, Selection, Source
 
 TAGS = Tag.__table__.c
 LINKS = PostTag.__table__.c
 
 
-class TagRepository(Repository[TagRecord]):
-    """Reads of tags, which everybody may see."""
+class TagSource(Source):
+    """The statements about tags, which everybody may see."""
 
     record = TagRecord
     columns: ClassVar = {**TAGS}
 
     def visible(self) -> sa.ColumnElement[bool]:
-        """Hold for every tag."""
+        """Condition for every tag."""
         return sa.true()
 
+    @cached_property
     def filterable(self) -> Filterable:
-        """Say what can be filtered; slugs are folded when they are written."""
+        """What can be filtered; slugs are folded when they are written."""
         texts = {
             "slug": TextKey(TAGS.slug, MAX_TAG_SLUG_LENGTH, MAX_TAG_SLUG_LENGTH),
             "name": TextKey(TAGS.name_key, MAX_TAG_NAME_LENGTH, MAX_TAG_NAME_KEY_LENGTH),
         }
-        return Filterable(self.scope.dialect_name, self.columns, texts=texts, keys=self.scope.folded_keys)
+        return Filterable(self.dialect_name, self.columns, texts=texts)
 
-    async def list_by_post_ids(self, ids: Sequence[UUID]) -> list[list[TagRecord]]:
-        """Read the tags of each post, in the author's order, in the order of `ids`."""
-        columns = self._selected_columns()
+    def of_posts(self, selection: Selection) -> Draft:
+        """Select the tags of each post in `ids`, in the author's order."""
+        columns = [self.column(name).label(name) for name in selection.names]
         statement = (
-            self._select(columns)
-            .add_columns(LINKS.post_id)
-            .join(PostTag.__table__, LINKS.tag_id == TAGS.id)
-            .where(is_one_of(self.scope.dialect_name, LINKS.post_id), self.visible())
+            sa.select(LINKS.post_id, *columns)
+            .join_from(PostTag.__table__, Tag.__table__, LINKS.tag_id == TAGS.id)
+            .where(is_one_of(self.dialect_name, LINKS.post_id), self.visible())
             .order_by(LINKS.post_id, LINKS.position, LINKS.tag_id)
         )
-        by_post: dict[UUID, list[TagRecord]] = defaultdict(list)
-        names = tuple(columns)
-        for row in await self.scope.unit.rows(statement, bind_ids(self.scope.dialect_name, ids)):
-            by_post[row[-1]].append(TagRecord.of(names, row[:-1]))
+        return Draft(statement, RecordShape(TagRecord, selection.names, has_parent=True, shared=True))
+
+
+class TagRepository(Repository[TagRecord]):
+    """Reads of tags."""
+
+    source: TagSource
+
+    async def list_by_post_ids(self, ids: Sequence[UUID]) -> list[list[TagRecord]]:
+        """Read the tags of each post, in the author's order, in the order of `ids`; equal tags are one object."""
+        values = bind_ids(self.scope.dialect_name, ids)
+        by_post = await self._read(self.source.of_posts, self._selection(), values=values)
         return [by_post.get(id_, []) for id_ in ids]

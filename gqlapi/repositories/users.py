@@ -1,39 +1,75 @@
 """Reads of users."""
 
-from collections.abc import Sequence
-from typing import ClassVar
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from typing import Any, ClassVar
 from uuid import UUID
 
 import sqlalchemy as sa
 
 from gqlapi.models import User
 from gqlapi.models.user import MAX_USERNAME_KEY_LENGTH, MAX_USERNAME_LENGTH
-from gqlapi.repositories.base import Repository
+from gqlapi.repositories.base import ReadScope, Repository
 from gqlapi.repositories.conditions import Filterable, TextKey
 from gqlapi.repositories.records import UserRecord
+from gqlapi.repositories.sources import Draft, Selection, Source
 
 USERS = User.__table__.c
 
 
-class UserRepository(Repository[UserRecord]):
-    """Reads of users; deleted ones appear only as the authors of their posts."""
+class UserSource(Source):
+    """The statements about users; deleted ones appear only as the authors of their posts."""
 
     record = UserRecord
     columns: ClassVar = {**USERS}
 
     def visible(self) -> sa.ColumnElement[bool]:
-        """Hold for users that are not deleted."""
+        """Condition for users that are not deleted."""
         return USERS.deleted_at.is_(None)
 
+    def visible_as_author(self) -> sa.ColumnElement[bool]:
+        """Condition for users who are the authors of visible posts: a deleted one is its blanked row."""
+        return sa.true()
+
+    @cached_property
     def filterable(self) -> Filterable:
-        """Say what can be filtered."""
+        """What can be filtered."""
         texts = {"username": TextKey(USERS.username_key, MAX_USERNAME_LENGTH, MAX_USERNAME_KEY_LENGTH)}
-        return Filterable(self.scope.dialect_name, self.columns, texts=texts, keys=self.scope.folded_keys)
+        return Filterable(self.dialect_name, self.columns, texts=texts)
+
+    def authors(self, selection: Selection, bounds_bodies: bool) -> Draft:  # noqa: FBT001 - a part of the shape
+        """Select the authors whose ids are the parameter `ids`."""
+        return self.by_ids_where(selection, self.visible_as_author(), bounds_bodies=bounds_bodies)
+
+    def any(self) -> Draft:
+        """Select any user, deleted or not."""
+        return Draft(sa.select(USERS.id).limit(1))
+
+
+class UserRepository(Repository[UserRecord]):
+    """Reads of users."""
+
+    source: UserSource
+
+    def __init__(self, scope: ReadScope, source: UserSource) -> None:
+        """Bind the repository to an operation."""
+        super().__init__(scope, source)
+        self._authors: dict[UUID, UserRecord] = {}
+
+    def take_over_authors(self, authors: Iterable[UserRecord]) -> None:
+        """Remember authors that were read together with their posts."""
+        self._authors |= {author.id: author for author in authors}
 
     async def list_authors_by_ids(self, ids: Sequence[UUID]) -> list[UserRecord | None]:
-        """Read the authors of visible posts, in the order of `ids`: a deleted one is its blanked row."""
-        return await self._by_ids(ids, sa.true())
+        """Read the authors of visible posts, in the order of `ids`, but those that were read with their posts."""
+        known = self._authors
+        missing = [id_ for id_ in ids if id_ not in known] if known else ids
+        if missing:
+            found = await self._by_ids(self.source.authors, missing)
+            known |= {author.id: author for author in found if author is not None}
+        return [known.get(id_) for id_ in ids]
 
     async def exist(self) -> bool:
-        """Tell whether there is any user, deleted or not."""
-        return bool(await self.scope.unit.rows(sa.select(USERS.id).limit(1)))
+        """Whether there is any user, deleted or not."""
+        rows: Sequence[Any] = await self._read(self.source.any, values={})
+        return bool(rows)

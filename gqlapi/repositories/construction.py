@@ -1,0 +1,76 @@
+"""Functions that make records of rows, generated for each choice of columns: a quarter of the time of a loop."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from gqlapi.database.kept import Processor, Rows
+
+Make = Callable[[Rows], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordShape:
+    """What the columns of rows are: those of a record, after its parent's id and before a joined record's.
+
+    A record that several parents have is one object if it is `shared`. `joined` is the attribute, the class and the
+    columns of a record that rides along, one object for each id.
+    """
+
+    record: type[Any]
+    names: tuple[str, ...]
+    has_parent: bool = False
+    shared: bool = False
+    joined: tuple[str, type[Any], tuple[str, ...]] | None = None
+
+
+@lru_cache(maxsize=512)
+def constructor(shape: RecordShape, processors: tuple[Processor | None, ...] = ()) -> Make:
+    """Return a function that makes a list of records of rows, or with parents a dict of lists by the parent's id.
+
+    `processors` are those of the columns.
+    """
+    source = "\n".join(_source(shape, processors))
+    scope: dict[str, Any] = {"new": object.__new__, "record": shape.record}
+    scope |= {f"process_{place}": process for place, process in enumerate(processors)}
+    if shape.joined is not None:
+        scope["joined_record"] = shape.joined[1]
+    exec(source, scope)  # noqa: S102 - made of the names of our own columns
+    make: Make = scope["make"]
+    return make
+
+
+def _source(shape: RecordShape, processors: Sequence[Processor | None]) -> list[str]:
+    joined_names = () if shape.joined is None else shape.joined[2]
+    width = shape.has_parent + len(shape.names) + len(joined_names)
+    values = [f"value_{place}" for place in range(width)]
+    made = [
+        f"process_{place}({value})" if processors and processors[place] else value for place, value in enumerate(values)
+    ]
+    own = slice(int(shape.has_parent), shape.has_parent + len(shape.names))
+    joined = slice(own.stop, width)
+    lines = ["def make(rows):", " found, joined_records, records, parents = {}, {}, [], {}"]
+    lines += [f" for {', '.join(values)}, in rows:"]
+    id_ = values[own][shape.names.index("id")]
+    if shape.shared:
+        lines += [f"  one = found.get({id_})", "  if one is None:"]
+        lines += [f"   {line}" for line in _creation("one", "record", shape.names, made[own])]
+        lines += [f"   found[{id_}] = one"]
+    else:
+        lines += [f"  {line}" for line in _creation("one", "record", shape.names, made[own])]
+    if shape.joined is not None:
+        attribute, _, names = shape.joined
+        joined_id = values[joined][names.index("id")]
+        lines += [f"  other = joined_records.get({joined_id})", "  if other is None:"]
+        lines += [f"   {line}" for line in _creation("other", "joined_record", names, made[joined])]
+        lines += [f"   joined_records[{joined_id}] = other", f"  one.{attribute} = other"]
+    if not shape.has_parent:
+        return [*lines, "  records.append(one)", " return records"]
+    lines += ["  records = parents.get(value_0)", "  if records is None:", "   parents[value_0] = [one]"]
+    return [*lines, "  else:", "   records.append(one)", " return parents"]
+
+
+def _creation(variable: str, record: str, names: Sequence[str], values: Sequence[str]) -> list[str]:
+    assignments = [f"{variable}.{name} = {value}" for name, value in zip(names, values, strict=True)]
+    return [f"{variable} = new({record})", *assignments]

@@ -1,0 +1,255 @@
+"""What the statements of reads are made of, once for each kind of viewer: columns, visibility, filters, pages."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from functools import cached_property, lru_cache
+from typing import Any, ClassVar, NamedTuple
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from gqlapi.cache import BudgetedCache
+from gqlapi.database.dialect import AnySelect, is_one_of, octet_length, page_per_parent
+from gqlapi.database.kept import KeptStatement
+from gqlapi.database.pagination import Key, Window
+from gqlapi.database.types import UtcDateTime
+from gqlapi.errors import Forbidden
+from gqlapi.models import Viewer
+from gqlapi.repositories.conditions import Condition, Filterable
+from gqlapi.repositories.construction import Make, RecordShape, constructor
+from gqlapi.repositories.pages import Ordering
+
+# Parameters that every read supplies.
+NOW = sa.bindparam("now", type_=UtcDateTime())
+VIEWER_ID = sa.bindparam("viewer_id", type_=sa.Uuid())
+MAX_BYTES = 16 * 1_048_576
+NOTHING: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class ViewerKind:
+    """What of a viewer decides the text of statements; the id is a parameter."""
+
+    is_signed_in: bool
+    sees_everything: bool
+    sees_own_drafts: bool
+
+    @classmethod
+    def of(cls, viewer: Viewer) -> "ViewerKind":
+        """Return the kind of a viewer."""
+        return cls(viewer.id is not None, viewer.sees_everything, viewer.sees_own_drafts)
+
+    @property
+    def id(self) -> sa.ColumnElement[UUID] | None:
+        """The parameter that is the viewer's id; None if nobody is signed in."""
+        return VIEWER_ID if self.is_signed_in else None
+
+
+@dataclass(frozen=True, slots=True)
+class ListForm:
+    """What of a list decides the text of its statement: slots are in the place of values.
+
+    `bounds_bodies`: there may be more rows with long texts than fit the budget.
+    """
+
+    condition: Condition | None = None
+    include_deleted: bool = False
+    ordering: Ordering | None = None
+    window: Window | None = None
+    bounds_bodies: bool = False
+
+    @property
+    def required_ordering(self) -> Ordering:
+        """The ordering of a page."""
+        if self.ordering is None:
+            raise TypeError("a count has no ordering")
+        return self.ordering
+
+    @property
+    def required_window(self) -> Window:
+        """The window of a page."""
+        if self.window is None:
+            raise TypeError("a count has no window")
+        return self.window
+
+
+class Selection(NamedTuple):
+    """The columns that a statement reads, sorted, and those of a record that rides along."""
+
+    names: tuple[str, ...]
+    joined_names: tuple[str, ...] = ()
+
+
+class Draft(NamedTuple):
+    """A statement, and what its rows are; None where they are no records."""
+
+    statement: AnySelect
+    shape: RecordShape | None = None
+
+
+class Reading(NamedTuple):
+    """A kept statement, and the function that makes records of its rows."""
+
+    statement: KeptStatement
+    make: Make
+
+
+Build = Callable[..., Draft]
+
+
+class Source:
+    """The statements about one table for one kind of viewer. Every statement passes through `visible`."""
+
+    record: ClassVar[type[Any]]
+    # Attribute name to column, for all attributes of the record that are stored.
+    columns: ClassVar[Mapping[str, sa.ColumnElement[Any]]]
+    # Attributes that are other records.
+    relations: ClassVar[frozenset[str]] = frozenset()
+    # Attributes that hold long texts: they are read up to a budget.
+    bodies: ClassVar[frozenset[str]] = frozenset()
+    readable: ClassVar[frozenset[str]]
+
+    def __init_subclass__(cls) -> None:
+        """Note which attributes the record has; the rest of a selection are relations."""
+        cls.readable = frozenset(attribute.name for attribute in fields(cls.record)) - cls.relations
+
+    def __init__(self, viewer: ViewerKind, dialect_name: str) -> None:
+        """Make statements for a kind of viewer."""
+        self.viewer = viewer
+        self.dialect_name = dialect_name
+
+    def selection(self, selected: Mapping[str, frozenset[str]], ordering: Ordering | None = None) -> Selection:
+        """Return the columns to read for the attributes that an operation reads of each type."""
+        return Selection(_names(self.readable, selected.get(self.record.typename, NOTHING), ordering))
+
+    def visible(self) -> sa.ColumnElement[bool]:
+        """Condition for the rows that the viewer may see."""
+        raise NotImplementedError
+
+    def visible_with_deleted(self) -> sa.ColumnElement[bool]:
+        """Condition for the rows that the viewer may see, deleted ones among them.
+
+        Raises:
+            ApiError: the viewer may see no deleted rows.
+        """
+        raise Forbidden("Deleted rows of this kind cannot be listed.")
+
+    @cached_property
+    def filterable(self) -> Filterable:
+        """What can be filtered."""
+        raise NotImplementedError
+
+    def column(self, attribute: str) -> sa.ColumnElement[Any]:
+        """Return the column, or the expression, that an attribute is read from."""
+        return self.columns[attribute]
+
+    def keys(self, ordering: Ordering) -> list[Key]:
+        """Return the columns of an ordering."""
+        return [Key(t.attribute, self.columns[t.attribute], t.descending, t.nullable) for t in ordering.terms]
+
+    def matching(self, condition: Condition | None, *, include_deleted: bool = False) -> sa.ColumnElement[bool]:
+        """Condition for the rows that the viewer may see and that meet the form of a condition."""
+        visible = self.visible_with_deleted() if include_deleted else self.visible()
+        return visible if condition is None else sa.and_(visible, self.filterable.clause(condition))
+
+    def by_ids(self, selection: Selection, bounds_bodies: bool) -> Draft:  # noqa: FBT001 - a part of the shape
+        """Select the visible rows whose ids are the parameter `ids`."""
+        return self.by_ids_where(selection, self.visible(), bounds_bodies=bounds_bodies)
+
+    def by_key(self, selection: Selection, attribute: str) -> Draft:
+        """Select the visible row whose unique attribute is the parameter `key`."""
+        column = self.columns[attribute]
+        statement = self._select(selection).where(self.visible(), column == sa.bindparam("key", type_=column.type))
+        return Draft(statement, self._shape(selection))
+
+    def page(self, selection: Selection, form: ListForm) -> Draft:
+        """Select one page."""
+        statement = self._select(selection).where(self.matching(form.condition, include_deleted=form.include_deleted))
+        statement = form.required_window.apply(statement, self.keys(form.required_ordering))
+        return Draft(self._bounded(statement, selection, bounds=form.bounds_bodies), self._shape(selection))
+
+    def count(self, form: ListForm) -> Draft:
+        """Count all rows that the pages of a list go through."""
+        matching = self.matching(form.condition, include_deleted=form.include_deleted)
+        return Draft(sa.select(sa.func.count()).select_from(self.columns["id"].table).where(matching))
+
+    def by_ids_where(self, selection: Selection, visible: sa.ColumnElement[bool], *, bounds_bodies: bool) -> Draft:
+        """Select the rows whose ids are the parameter `ids` under another rule than `visible`."""
+        is_asked_for = is_one_of(self.dialect_name, self.columns["id"])
+        statement = self._select(selection).where(is_asked_for, visible)
+        return Draft(self._bounded(statement, selection, bounds=bounds_bodies), self._shape(selection))
+
+    def page_of_parents(
+        self,
+        selection: Selection,
+        form: ListForm,
+        children: AnySelect,
+        link: sa.ColumnElement[UUID],
+        keys: Sequence[Key],
+    ) -> Draft:
+        """Select the same page of the children of each parent in `ids`; `children` lacks its columns."""
+        columns = self._columns(selection)
+        children = children.with_only_columns(*_labelled(columns), maintain_column_froms=True)
+        statement = page_per_parent(self.dialect_name, children, link, keys, form.required_window, columns)
+        statement = self._bounded(statement, selection, bounds=form.bounds_bodies)
+        return Draft(statement, RecordShape(self.record, selection.names, has_parent=True))
+
+    def count_of_parents(self, children: AnySelect, link: sa.ColumnElement[UUID]) -> Draft:
+        """Count the children of each parent in `ids`."""
+        counted: AnySelect = children.with_only_columns(link, sa.func.count(), maintain_column_froms=True)
+        return Draft(counted.where(is_one_of(self.dialect_name, link)).group_by(link))
+
+    def _columns(self, selection: Selection) -> dict[str, sa.ColumnElement[Any]]:
+        return {name: self.column(name) for name in selection.names}
+
+    def _select(self, selection: Selection) -> AnySelect:
+        return sa.select(*_labelled(self._columns(selection)))
+
+    def _shape(self, selection: Selection) -> RecordShape:
+        return RecordShape(self.record, selection.names)
+
+    def _bounded(self, statement: AnySelect, selection: Selection, *, bounds: bool) -> AnySelect:
+        """Read the bodies of a statement only if all of them together fit the parameter `body_budget`, else NULL.
+
+        PostgreSQL knows their lengths without reading them, so that nothing is in memory before it is known to fit.
+        """
+        bodies = self.bodies.intersection(selection.names)
+        if not bounds or not bodies:
+            return statement
+        measured = statement.subquery("measured")
+        lengths = (octet_length(self.dialect_name, measured.c[name]) for name in sorted(bodies))
+        total = sa.select(sa.func.sum(sum(lengths, start=sa.literal_column("0"))).label("bytes")).cte("bodies")
+        budget = sa.bindparam("body_budget", type_=sa.BigInteger)
+        fits = sa.select(total.c.bytes).scalar_subquery() <= budget
+        columns = [
+            sa.case((fits, column)).label(column.key) if column.key in bodies else column
+            for column in statement.selected_columns
+        ]
+        return statement.with_only_columns(*columns, maintain_column_froms=True)
+
+
+def _labelled(columns: Mapping[str, sa.ColumnElement[Any]]) -> list[sa.Label[Any]]:
+    return [column.label(name) for name, column in columns.items()]
+
+
+@lru_cache(maxsize=512)
+def _names(readable: frozenset[str], selected: frozenset[str], ordering: Ordering | None) -> tuple[str, ...]:
+    """Return the columns that are read: sorted, so that equal selections are one statement, whatever their order."""
+    keys = () if ordering is None else (term.attribute for term in ordering.terms)
+    return tuple(sorted({"id", *(selected & readable), *keys}))
+
+
+_readings: BudgetedCache[Any, Reading] = BudgetedCache(MAX_BYTES)
+
+
+def reading(dialect_name: str, build: Build, *shape: Any) -> Reading:
+    """Return the kept statement that `build` makes for a shape: a pure function of it, called once for each."""
+    key = (dialect_name, build, shape)
+    found = _readings.get(key)
+    if found is None:
+        draft = build(*shape)
+        kept = KeptStatement(draft.statement, dialect_name)
+        make = kept.processed if draft.shape is None else constructor(draft.shape, kept.processors)
+        found = Reading(kept, make)
+        _readings.put(key, found, kept.size)
+    return found
