@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.postgresql import ARRAY, TSVECTOR, insert
 
+from gqlapi.database.kept import KeptStatement
 from gqlapi.database.search import DOCUMENTS
 from gqlapi.database.types import UtcDateTime
 from gqlapi.models import ChangeKind, Post, PostChange, PostTag
@@ -30,8 +31,8 @@ SQLITE_CREATION = sqlite.insert(POSTS).on_conflict_do_nothing(index_elements=["s
 
 
 @cache
-def creation() -> sa.Select[Any]:
-    """Build the statement that inserts posts, but those whose slug is taken, and returns the keys of the inserted."""
+def creation() -> KeptStatement:
+    """Return the statement that inserts posts, but those whose slug is taken, and returns the keys of the inserted."""
     types = {column.name: _array_type(column.type) for column in POSTS.columns}
     rows = _unnested("new_posts", {**types, "vector": sa.Text()})
     created = (
@@ -47,7 +48,8 @@ def creation() -> sa.Select[Any]:
     documents = sa.select(created.c.id, sa.literal(Kind.POST.value), sa.cast(rows.c.vector, TSVECTOR))
     documents = documents.select_from(created.join(rows, rows.c.id == created.c.id))
     indexed = insert(DOCUMENTS).from_select(["node_id", "kind", "vector"], documents).cte("indexed")
-    return sa.select(created.c.id).add_cte(linked, indexed, _noted(created, ChangeKind.CREATED))
+    statement = sa.select(created.c.id).add_cte(linked, indexed, _noted(created, ChangeKind.CREATED))
+    return KeptStatement(statement, "postgresql")
 
 
 def creation_parameters(posts: Sequence[NewPostRow]) -> dict[str, Any]:
@@ -69,8 +71,8 @@ def links_of(post: NewPostRow) -> list[dict[str, Any]]:
 
 
 @cache
-def change(names: tuple[str, ...], *, moves_links: bool, indexes: bool) -> sa.Select[Any]:
-    """Build the statement that writes some columns of a post as its next version, and returns that."""
+def change(names: tuple[str, ...], *, moves_links: bool, indexes: bool) -> KeptStatement:
+    """Return the statement that writes some columns of a post as its next version, and returns that."""
     updated = update(names).returning(POSTS.c.id, POSTS.c.author_id, POSTS.c.version).cte("updated")
     parts = [_noted(updated, None)]
     if moves_links:
@@ -80,7 +82,7 @@ def change(names: tuple[str, ...], *, moves_links: bool, indexes: bool) -> sa.Se
         put = insert(DOCUMENTS).values(node_id=_POST_ID, kind=Kind.POST.value, vector=vector)
         on_conflict = put.on_conflict_do_update(index_elements=["node_id"], set_={"vector": put.excluded.vector})
         parts.append(on_conflict.cte("indexed"))
-    return sa.select(updated.c.version).add_cte(*parts)
+    return KeptStatement(sa.select(updated.c.version).add_cte(*parts), "postgresql")
 
 
 @cache

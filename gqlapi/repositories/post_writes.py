@@ -79,7 +79,7 @@ class PostWriteRepository:
             return set()
         if self._is_postgresql:
             parameters = {**statements.creation_parameters(posts), "now": self._scope.now}
-            return {*(await self._session.execute(statements.creation(), parameters)).scalars()}
+            return {row[0] for row in await statements.creation().rows(self._session, parameters)}
         return await self._create_on_sqlite(posts)
 
     async def _create_on_sqlite(self, posts: Sequence[NewPostRow]) -> set[UUID]:
@@ -118,7 +118,7 @@ class PostWriteRepository:
         if self._is_postgresql:
             words = {} if indexed is None else {"vector": indexed.to_tsvector()}
             statement = statements.change(names, moves_links=moves_links, indexes=indexed is not None)
-            version = (await self._session.execute(statement, parameters | words)).scalar_one()
+            [(version,)] = await statement.rows(self._session, parameters | words)
         else:
             version = post.version + 1
             await self._update_on_sqlite(post, names, parameters, indexed, moves_links=moves_links)
