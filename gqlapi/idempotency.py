@@ -6,8 +6,8 @@ written in the transaction of the mutation: of several at once, the others wait 
 
 import hashlib
 import json
-from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 from uuid import UUID
 
@@ -26,12 +26,14 @@ KEY_PATH = ("idempotencyKey",)
 class Outcome:
     """What a mutation did: the keys of its rows, from which the answer is read; it stands for the answer of a replay.
 
-    `results` are the rows of a bulk mutation, in the order of its input: a key, or why there is none.
+    `results` are the rows of a bulk mutation, in the order of its input: a key, or why there is none. `written` are
+    the records of what was written just now, by their keys; a replay has none.
     """
 
     id: UUID | None = None
     created: bool = False
     results: tuple[UUID | tuple[Problem, ...], ...] = ()
+    written: Mapping[UUID, Any] = field(default_factory=dict, compare=False)
 
 
 Body = Callable[[WriteScope], Awaitable[Outcome]]
@@ -98,7 +100,7 @@ def _problem_to_json(problem: Problem) -> dict[str, Any]:
 
 def _problem_from_json(stored: dict[str, Any]) -> Problem:
     problem_type: type[Problem] = getattr(problems, stored["type"])
-    values = {field.name: stored[field.name] for field in fields(problem_type)}
+    values = {attribute.name: stored[attribute.name] for attribute in fields(problem_type)}
     values["code"] = ProblemCode(values["code"])
     values["path"] = values["path"] and tuple(values["path"])
     if values.get("required_scope"):

@@ -88,7 +88,7 @@ class TestAccidents:
         row = await prepare(NewPost(title, "Text", tags=[TagRef((), name=name) for name in names], publish=True))
 
         async def body(scope: WriteScope) -> Outcome:
-            return Outcome(await create_post(scope, row))
+            return Outcome((await create_post(scope, row)).id)
 
         viewer = Viewer(author.id, UserRole.AUTHOR)
         outcome = await database.transact(

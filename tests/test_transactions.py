@@ -254,7 +254,7 @@ class TestConflicts:
         async def body(session: AsyncSession) -> None:
             nonlocal runs
             runs += 1
-            await session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+            await session.execute(sa.text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
             await session.execute(sa.select(Tag.description))
             if runs == 1:
                 await database.transact(lambda other: add_one(other, tag))

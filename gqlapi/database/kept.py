@@ -105,7 +105,9 @@ class KeptStatement:
             DBAPIError: as SQLAlchemy raises it; after a failure of the connection, it is invalidated.
         """
         if isinstance(connection, AsyncSession):
-            connection = await connection.connection()
+            bound = connection.bind
+            # Asking the session takes as long as a short statement.
+            connection = bound if isinstance(bound, AsyncConnection) else await connection.connection()
         return self.processed(await self.fetch(connection, values))
 
     def processed(self, rows: Rows) -> Rows:

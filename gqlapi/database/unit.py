@@ -95,11 +95,23 @@ class Database:
 
     @asynccontextmanager
     async def write(self, trace: Trace | None = None) -> AsyncIterator[AsyncSession]:
-        """Run one transaction: committed at the end of the block, rolled back when it raises."""
-        options = {} if trace is None else {TRACE_OPTION: trace}
-        session = AsyncSession(self.write_engine, expire_on_commit=False, execution_options=options)
-        async with session, session.begin():
-            yield session
+        """Run one transaction: committed at the end of the block, rolled back when it raises.
+
+        The session joins the transaction of its connection, on which kept statements run without it.
+        """
+        async with self.write_engine.connect() as connection:
+            if trace is not None:
+                await connection.execution_options(**{TRACE_OPTION: trace})
+            await connection.begin()
+            session = AsyncSession(connection, expire_on_commit=False)
+            try:
+                yield session
+                if session.in_transaction():
+                    await session.commit()  # writes what is not flushed; the connection commits
+                await connection.commit()
+            finally:
+                if session.in_transaction():
+                    await session.close()
 
     async def transact(self, body: Callable[[AsyncSession], Awaitable[T]], trace: Trace | None = None) -> T:
         """Run `body` in one transaction and commit it; run it again, up to three times, when it lost against another.

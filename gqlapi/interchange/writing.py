@@ -4,24 +4,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gqlapi.database.failures import is_transient, sqlstate_of, to_api_error
+from gqlapi.database.search import Indexed, PreparedText
 from gqlapi.errors import OperationTimeout
 from gqlapi.interchange.authors import AuthorFinder
 from gqlapi.interchange.blog_data import BlogData
 from gqlapi.interchange.reading import Article
 from gqlapi.interchange.unreadable import NotAPost, Unreadable
-from gqlapi.models import ChangeKind, Post, PostState, PostTag, Tag, UserRole, Viewer, new_id
+from gqlapi.models import ChangeKind, Post, PostState, Tag, UserRole, Viewer, created_at_of, new_id
 from gqlapi.publishing.drafts import TagRef
-from gqlapi.publishing.posts import set_content
 from gqlapi.publishing.tag_finder import TagFinder
 from gqlapi.repositories import WriteScope
 from gqlapi.repositories.interchange import ImportRepository
 from gqlapi.repositories.post_content import PostContent
+from gqlapi.repositories.post_rows import NewPostRow, PostRow, visible_from
 from gqlapi.repositories.post_writes import PostWriteRepository
 from gqlapi.repositories.tag_writes import TagWriteRepository
 from gqlapi.words import fold
@@ -124,23 +126,25 @@ class BlogWriter:
         return author.id
 
     async def _create(self, rendered: RenderedArticle, author_id: UUID, tag_ids: Sequence[UUID]) -> None:
-        article = rendered.article
+        article, now = rendered.article, self._scope.now
         # A post that is scheduled for the future was not created there.
-        created_at = min(article.created_at or self._scope.now, self._scope.now)
-        post = Post(id=new_id(created_at), slug=article.slug)
-        _apply(post, rendered, author_id)
-        post.post_tags = [
-            PostTag(tag_id=id_, position=position, visible_from=post.visible_from)
-            for position, id_ in enumerate(tag_ids)
-        ]
-        await self._posts.create([post], [rendered.content.body])
+        id_ = new_id(min(article.created_at or now, now))
+        row = PostRow(
+            id=id_,
+            created_at=created_at_of(id_),
+            updated_at=now,
+            slug=article.slug,
+            **_values(rendered, author_id),
+        )
+        created = await self._posts.create([NewPostRow(row, tag_ids, _words(rendered))])
+        if not created:
+            raise Unreadable("another post took its slug at this moment")
 
     async def _update(self, post: Post, rendered: RenderedArticle, author_id: UUID, tag_ids: Sequence[UUID]) -> None:
         kind = _kind_of_change(post, rendered.article, self._scope.now)
-        _apply(post, rendered, author_id)
-        await self._posts.update(post, kind)
-        await self._posts.replace_tags(post, tag_ids)
-        await self._posts.index(post, rendered.content.body)
+        await self._posts.update(post, _values(rendered, author_id), kind, _words(rendered))
+        public_from = visible_from(rendered.article.state, rendered.article.published_at, deleted_at=None)
+        await self._posts.replace_tags(post, tag_ids, public_from)
 
     async def _tag_ids(self, article: Article, author_id: UUID) -> list[UUID]:
         references = [TagRef(("tags", str(index)), name=name) for index, name in enumerate(article.tags)]
@@ -178,10 +182,19 @@ def _kind_of_change(post: Post, article: Article, now: datetime) -> ChangeKind:
     return ChangeKind.UPDATED if is_same else CHANGES_OF_STATE.get(article.state, ChangeKind.UPDATED)
 
 
-def _apply(post: Post, rendered: RenderedArticle, author_id: UUID) -> None:
+def _values(rendered: RenderedArticle, author_id: UUID) -> dict[str, Any]:
+    """Return the columns of a post that a file tells."""
     article = rendered.article
-    post.title, post.title_key = article.title, fold(article.title)
-    post.author_id = author_id
-    post.state, post.published_at = article.state, article.published_at
-    post.markdown = article.markdown
-    set_content(post, rendered.content.rendered)
+    return {
+        "title": article.title,
+        "title_key": fold(article.title),
+        "author_id": author_id,
+        "state": article.state,
+        "published_at": article.published_at,
+        "markdown": article.markdown,
+        **rendered.content.columns(),
+    }
+
+
+def _words(rendered: RenderedArticle) -> Indexed:
+    return Indexed(PreparedText(rendered.article.title), rendered.content.body)

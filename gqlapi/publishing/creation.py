@@ -1,39 +1,40 @@
 """Creating posts, one or many at once."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from itertools import count
 from uuid import UUID
 
-from sqlalchemy.exc import IntegrityError
-
 from gqlapi.accounts.policy import Action, require
-from gqlapi.database.failures import constraint_of
-from gqlapi.models import Post, PostState, PostTag
+from gqlapi.database.search import Indexed, PreparedText
+from gqlapi.models import PostState, created_at_of
 from gqlapi.problems import Problem, Rejected
 from gqlapi.publishing.checks import MAX_POST_SLUG_LENGTH
 from gqlapi.publishing.drafts import Draft, Row
-from gqlapi.publishing.posts import SLUG_TAKEN, set_content, slug_taken
+from gqlapi.publishing.posts import slug_taken
 from gqlapi.publishing.tag_finder import TagFinder
 from gqlapi.repositories import WriteScope
+from gqlapi.repositories.post_rows import NewPostRow, PostRow
 from gqlapi.repositories.post_writes import PostWriteRepository
+from gqlapi.repositories.records import PostRecord
 from gqlapi.repositories.slugs import SUFFIX_LENGTH, random_slug
 from gqlapi.words import fold, slug_of
 
-Result = UUID | tuple[Problem, ...]
+Result = PostRecord | tuple[Problem, ...]
 
 
-async def create_post(scope: WriteScope, draft: Draft) -> UUID:
-    """Write one post.
+async def create_post(scope: WriteScope, draft: Draft) -> PostRecord:
+    """Write one post: one statement on PostgreSQL if it names no tags and no slug, and no post has its title.
 
     Raises:
         Rejected: something is wrong with it, or the viewer may not.
     """
     [result] = await create_posts(scope, [draft], keeps_others=False)
-    assert isinstance(result, UUID)  # noqa: S101 - else it was rejected
+    assert isinstance(result, PostRecord)  # noqa: S101 - else it was rejected
     return result
 
 
 async def create_posts(scope: WriteScope, rows: Sequence[Row], *, keeps_others: bool) -> list[Result]:
-    """Write posts; return the key of each, or what is wrong with it. A constant number of statements for any number.
+    """Write posts; return the record of each, or its problems. A constant number of statements for any number.
 
     Without `keeps_others`, one that cannot be written leaves none written.
 
@@ -83,59 +84,59 @@ class _Creation:
         """Write the rows in which nothing is wrong."""
         drafts = [row for row in rows if isinstance(row, Draft)]
         await self._tags.create([ref for draft in drafts for ref in draft.post.tags])
-        written = iter(await self._write(await self._with_slugs(drafts)))
+        written = iter(await self._write(drafts))
         return [next(written) if isinstance(row, Draft) else row for row in rows]
 
-    async def _with_slugs(self, drafts: Sequence[Draft]) -> list[tuple[Draft, str]]:
-        chosen = {fold(draft.post.slug) for draft in drafts if draft.post.slug}
-        bases = [_slug_base(draft) for draft in drafts if not draft.post.slug]
-        made = iter(await self._posts.free_slugs(bases, chosen))
-        return [(draft, fold(draft.post.slug) if draft.post.slug else next(made)) for draft in drafts]
+    async def _write(self, drafts: Sequence[Draft]) -> list[Result]:
+        results: dict[UUID, Result] = {}
+        chosen = [(draft, fold(draft.post.slug)) for draft in drafts if draft.post.slug]
+        others = [draft for draft in drafts if not draft.post.slug]
+        reserved = {slug for _, slug in chosen}
+        # The slug of one title is most likely free: looking first would cost a statement.
+        for attempt in count(1 if len(others) > 1 else 0):
+            made = await self._slugs(others, attempt, reserved)
+            await self._create([*chosen, *zip(others, made, strict=True)], results)
+            # Another transaction took a slug at this moment.
+            await self._refuse([(draft, slug) for draft, slug in chosen if draft.id not in results], results)
+            chosen, others = [], [draft for draft in others if draft.id not in results]
+            if not others:
+                break
+        return [results[draft.id] for draft in drafts]
 
-    async def _write(self, drafts: Sequence[tuple[Draft, str]]) -> list[Result]:
-        posts = [self._make(draft, slug) for draft, slug in drafts]
-        try:
-            await self._posts.create(posts, [draft.content.body for draft, _ in drafts])
-        except IntegrityError:
-            # Somebody else took a slug at this moment: each row by itself.
-            return [await self._write_one(draft, slug) for draft, slug in drafts]
-        return [post.id for post in posts]
+    async def _slugs(self, drafts: Sequence[Draft], attempt: int, reserved: Collection[str]) -> list[str]:
+        bases = [_slug_base(draft) for draft in drafts]
+        if attempt == 0:
+            return bases
+        return await self._posts.free_slugs(bases, reserved) if attempt == 1 else [*map(random_slug, bases)]
 
-    async def _write_one(self, draft: Draft, slug: str) -> Result:
-        while True:
-            post = self._make(draft, slug)
-            try:
-                await self._posts.create([post], [draft.content.body])
-            except IntegrityError as error:
-                if constraint_of(error) != SLUG_TAKEN:
-                    raise
-                if draft.post.slug is not None:
-                    owners = await self._posts.ids_by_slug([slug])
-                    return (slug_taken(owners.get(slug), (*draft.post.path, "slug")),)
-                slug = random_slug(_slug_base(draft))
-            else:
-                return post.id
+    async def _create(self, named: Sequence[tuple[Draft, str]], results: dict[UUID, Result]) -> None:
+        posts = [self._make(draft, slug) for draft, slug in named]
+        created = await self._posts.create(posts)
+        results.update((post.row.id, post.row.record(self._scope.now)) for post in posts if post.row.id in created)
 
-    def _make(self, draft: Draft, slug: str) -> Post:
+    async def _refuse(self, refused: Sequence[tuple[Draft, str]], results: dict[UUID, Result]) -> None:
+        owners = await self._posts.ids_by_slug([slug for _, slug in refused])
+        for draft, slug in refused:
+            results[draft.id] = (slug_taken(owners.get(slug), (*draft.post.path, "slug")),)
+
+    def _make(self, draft: Draft, slug: str) -> NewPostRow:
         given, now, author_id = draft.post, self._scope.now, self._scope.viewer.id
         assert author_id is not None  # noqa: S101 - only those who are signed in may create posts
         title = given.title.strip()
-        post = Post(
+        row = PostRow(
             id=draft.id,
+            created_at=created_at_of(draft.id),
+            updated_at=now,
             author_id=author_id,
             slug=slug,
             title=title,
             title_key=fold(title),
-            markdown=given.markdown,
             state=PostState.PUBLISHED if given.publish else PostState.DRAFT,
             published_at=now if given.publish else None,
+            markdown=given.markdown,
+            **draft.content.columns(),
         )
-        set_content(post, draft.content.rendered)
-        post.post_tags = [
-            PostTag(tag_id=id_, position=position, visible_from=post.visible_from)
-            for position, id_ in enumerate(self._tags.ids_of(given.tags))
-        ]
-        return post
+        return NewPostRow(row, self._tags.ids_of(given.tags), Indexed(PreparedText(title), draft.content.body))
 
 
 def _slug_base(draft: Draft) -> str:

@@ -1,17 +1,19 @@
 """Writing posts. Each function runs in the transaction of its scope and changes nothing when it rejects."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.exc import IntegrityError
 
 from gqlapi.accounts.policy import Action, require
 from gqlapi.checks import check_version, invalid, not_found
-from gqlapi.content import RENDERER_VERSION, RenderedContent, Unrenderable
+from gqlapi.content import Unrenderable
 from gqlapi.database.failures import constraint_of
-from gqlapi.database.search import PreparedText
+from gqlapi.database.search import Indexed, PreparedText
+from gqlapi.database.types import to_milliseconds
 from gqlapi.models import ChangeKind, GlobalId, Post, PostState
 from gqlapi.models.base import EPOCH
 from gqlapi.problems import ConflictProblem, Path, Problem, ProblemCode, Rejected, ValidationProblem, reject_if_any
@@ -28,9 +30,12 @@ from gqlapi.publishing.tag_finder import TagFinder
 from gqlapi.repositories import WriteScope
 from gqlapi.repositories.post_content import PostContent
 from gqlapi.repositories.post_writes import PostWriteRepository
+from gqlapi.repositories.records import PostRecord
 from gqlapi.words import fold
 
 SLUG_TAKEN = "uq_posts_slug"
+# The new values of a post's columns, and what the change feed calls it.
+Changed = tuple[Mapping[str, Any], ChangeKind]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +91,7 @@ def _check_tag_patch(patch: TagListPatch) -> list[Problem]:
     return [problem for name, tags in lists.items() for problem in check_tags(tags, (*path, name))]
 
 
-async def update_post(scope: WriteScope, id_: UUID, expected_version: int | None, patch: PostPatch) -> None:
+async def update_post(scope: WriteScope, id_: UUID, expected_version: int | None, patch: PostPatch) -> PostRecord:
     """Change a post.
 
     Raises:
@@ -97,40 +102,55 @@ async def update_post(scope: WriteScope, id_: UUID, expected_version: int | None
         # Checked before the tags, for the right error; locked after them, for the order of locks.
         await _load(scope, id_, expected_version, locked=False)
         finder = await _find_tags(scope, patch.tags)
-    repository, post = await _load(scope, id_, expected_version)
+    repository, post = await _load(
+        scope,
+        id_,
+        expected_version,
+        with_tags=finder is not None,
+        with_text=patch.title is not None and patch.content is None,
+    )
+    # Rejected before anything is written.
     tag_ids = None if patch.tags is None or finder is None else _patched_tags(finder, post, patch.tags)
+    record = await _write_patch(repository, post, _patched_values(patch), await _patched_words(post, patch))
+    if tag_ids is not None:
+        await repository.replace_tags(post, tag_ids, post.visible_from)
+    return record
+
+
+async def _write_patch(
+    repository: PostWriteRepository, post: Post, values: Mapping[str, Any], indexed: Indexed | None
+) -> PostRecord:
+    slug = values.get("slug", post.slug)
+    if slug == post.slug:
+        return await repository.update(post, values, ChangeKind.UPDATED, indexed)
     try:
         async with repository.savepoint():
-            _apply(post, patch)
-            await repository.update(post, ChangeKind.UPDATED)
+            return await repository.update(post, values, ChangeKind.UPDATED, indexed)
     except IntegrityError as error:
         if constraint_of(error) != SLUG_TAKEN:
             raise
-        slug = fold(patch.slug or "")
         existing = await repository.ids_by_slug([slug])
         raise Rejected(slug_taken(existing.get(slug), ("patch", "slug"))) from None
-    if tag_ids is not None:
-        await repository.replace_tags(post, tag_ids)
-    if patch.content is not None:
-        await repository.index(post, patch.content.body)
-    elif patch.title is not None:
-        await repository.index(post, await PreparedText.in_turns(post.text))
 
 
-def _apply(post: Post, patch: PostPatch) -> None:
+def _patched_values(patch: PostPatch) -> dict[str, Any]:
+    """Return the new values of columns."""
+    values: dict[str, Any] = {}
     if patch.title is not None:
-        post.title, post.title_key = patch.title.strip(), fold(patch.title.strip())
+        values |= {"title": patch.title.strip(), "title_key": fold(patch.title.strip())}
     if patch.slug is not None:
-        post.slug = fold(patch.slug)
+        values["slug"] = fold(patch.slug)
     if patch.markdown is not None and patch.content is not None:
-        post.markdown = patch.markdown
-        set_content(post, patch.content.rendered)
+        values |= {"markdown": patch.markdown, **patch.content.columns()}
+    return values
 
 
-def set_content(post: Post, content: RenderedContent) -> None:
-    """Take over what was rendered from the post's Markdown."""
-    post.html, post.text = content.html, content.text
-    post.reading_time_minutes, post.renderer = content.reading_time_minutes, RENDERER_VERSION
+async def _patched_words(post: Post, patch: PostPatch) -> Indexed | None:
+    """Return the words that a patched post is found by, None if they stay."""
+    if patch.title is None and patch.content is None:
+        return None
+    title = PreparedText(post.title if patch.title is None else patch.title.strip())
+    return Indexed(title, patch.content.body if patch.content else await PreparedText.in_turns(post.text))
 
 
 def slug_taken(existing: UUID | None, path: Path) -> Problem:
@@ -167,7 +187,7 @@ def check_publication(at: datetime | None) -> Iterator[Problem]:
         yield invalid(("at",), "A post cannot be published before 1970.")
 
 
-async def publish_post(scope: WriteScope, id_: UUID, expected_version: int | None, at: datetime | None) -> None:
+async def publish_post(scope: WriteScope, id_: UUID, expected_version: int | None, at: datetime | None) -> PostRecord:
     """Publish a post, now or at a time of the viewer's choice; a time ahead schedules it.
 
     Without `at`, a post that was public already keeps its time.
@@ -176,98 +196,98 @@ async def publish_post(scope: WriteScope, id_: UUID, expected_version: int | Non
         Rejected: there is no such post, it has changed, or the viewer may not.
     """
 
-    def publish(post: Post) -> ChangeKind:
+    def publish(post: Post) -> Changed:
         has_been_public = post.published_at is not None and post.published_at <= scope.now
         is_public = has_been_public and post.state is PostState.PUBLISHED
         published_at = at or (post.published_at if has_been_public else None) or scope.now
-        post.state, post.published_at = PostState.PUBLISHED, published_at
+        values = {"state": PostState.PUBLISHED, "published_at": to_milliseconds(published_at.astimezone(UTC))}
         if published_at <= scope.now:
-            return ChangeKind.PUBLISHED
-        return ChangeKind.UNPUBLISHED if is_public else ChangeKind.UPDATED
+            return values, ChangeKind.PUBLISHED
+        return values, ChangeKind.UNPUBLISHED if is_public else ChangeKind.UPDATED
 
-    await _change(scope, id_, expected_version, publish)
+    return await _change(scope, id_, expected_version, publish)
 
 
-async def unpublish_post(scope: WriteScope, id_: UUID, expected_version: int | None) -> None:
+async def unpublish_post(scope: WriteScope, id_: UUID, expected_version: int | None) -> PostRecord:
     """Make a post a draft again, without a time of publication.
 
     Raises:
         Rejected: there is no such post, it has changed, or the viewer may not.
     """
-
-    def unpublish(post: Post) -> ChangeKind:
-        post.state, post.published_at = PostState.DRAFT, None
-        return ChangeKind.UNPUBLISHED
-
-    await _change(scope, id_, expected_version, unpublish)
+    values = {"state": PostState.DRAFT, "published_at": None}
+    return await _change(scope, id_, expected_version, lambda _: (values, ChangeKind.UNPUBLISHED))
 
 
-async def archive_post(scope: WriteScope, id_: UUID, expected_version: int | None) -> None:
+async def archive_post(scope: WriteScope, id_: UUID, expected_version: int | None) -> PostRecord:
     """Take a post out of the public's sight; it keeps its time of publication, unless that lies ahead.
 
     Raises:
         Rejected: there is no such post, it has changed, or the viewer may not.
     """
 
-    def archive(post: Post) -> ChangeKind:
-        post.state = PostState.ARCHIVED
-        if post.published_at is not None and post.published_at > scope.now:
-            post.published_at = None  # else it would pass for a time at which the post became public
-        return ChangeKind.ARCHIVED
+    def archive(post: Post) -> Changed:
+        # Kept, a time ahead would pass for a time at which the post became public.
+        is_ahead = post.published_at is not None and post.published_at > scope.now
+        published_at = None if is_ahead else post.published_at
+        return {"state": PostState.ARCHIVED, "published_at": published_at}, ChangeKind.ARCHIVED
 
-    await _change(scope, id_, expected_version, archive)
+    return await _change(scope, id_, expected_version, archive)
 
 
-async def delete_post(scope: WriteScope, id_: UUID, expected_version: int | None) -> None:
+async def delete_post(scope: WriteScope, id_: UUID, expected_version: int | None) -> PostRecord:
     """Delete a post; it can be restored.
 
     Raises:
         Rejected: there is no such post, it has changed, or the viewer may not.
     """
-
-    def delete(post: Post) -> ChangeKind:
-        post.deleted_at = scope.now
-        return ChangeKind.DELETED
-
-    await _change(scope, id_, expected_version, delete)
+    values = {"deleted_at": scope.now}
+    return await _change(scope, id_, expected_version, lambda _: (values, ChangeKind.DELETED))
 
 
-async def restore_post(scope: WriteScope, id_: UUID, expected_version: int | None) -> None:
+async def restore_post(scope: WriteScope, id_: UUID, expected_version: int | None) -> PostRecord:
     """Bring a deleted post back, as it was.
 
     Raises:
         Rejected: there is no such post, it is not deleted, it has changed, or the viewer may not.
     """
 
-    def restore(post: Post) -> ChangeKind:
+    def restore(post: Post) -> Changed:
         if post.deleted_at is None:
             raise Rejected(invalid(("id",), "The post is not deleted."))
-        post.deleted_at = None
-        return ChangeKind.RESTORED
+        return {"deleted_at": None}, ChangeKind.RESTORED
 
-    await _change(scope, id_, expected_version, restore, deleted=True)
+    return await _change(scope, id_, expected_version, restore, deleted=True)
 
 
 async def _change(
     scope: WriteScope,
     id_: UUID,
     expected_version: int | None,
-    apply: Callable[[Post], ChangeKind],
+    change: Callable[[Post], Changed],
     *,
     deleted: bool = False,
-) -> None:
+) -> PostRecord:
     repository, post = await _load(scope, id_, expected_version, deleted=deleted)
-    await repository.update(post, apply(post))
+    return await repository.update(post, *change(post))
 
 
 async def _load(
-    scope: WriteScope, id_: UUID, expected_version: int | None, *, deleted: bool = False, locked: bool = True
+    scope: WriteScope,
+    id_: UUID,
+    expected_version: int | None,
+    *,
+    deleted: bool = False,
+    locked: bool = True,
+    with_tags: bool = False,
+    with_text: bool = False,
 ) -> tuple[PostWriteRepository, Post]:
     # Who could not even change a post of their own is told so, whatever there is.
     require(scope.viewer, Action.CHANGE_POST, scope.viewer.id)
     repository = PostWriteRepository(scope)
-    get = repository.get_for_update if locked else repository.get
-    post = await get(id_, deleted=deleted)
+    if locked:
+        post = await repository.get_for_update(id_, deleted=deleted, with_tags=with_tags, with_text=with_text)
+    else:
+        post = await repository.get(id_, deleted=deleted)
     if post is None:
         raise not_found("Post", GlobalId("Post", id_).encode())
     require(scope.viewer, Action.CHANGE_POST, post.author_id)

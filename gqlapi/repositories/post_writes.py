@@ -1,37 +1,49 @@
 """Writes of posts."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSessionTransaction
 from sqlalchemy.orm import selectinload, undefer
-from sqlalchemy.orm.attributes import flag_modified
 
-from gqlapi.database.search import Indexed, PreparedText
-from gqlapi.models import ChangeKind, Post, PostChange, PostTag
+from gqlapi.database.search import Indexed
+from gqlapi.models import ChangeKind, Post, PostTag
+from gqlapi.repositories import post_statements as statements
 from gqlapi.repositories.locks import for_change
+from gqlapi.repositories.post_rows import COLUMNS, NARROW_COLUMNS, NewPostRow, record_of, values_of, visible_from
 from gqlapi.repositories.posts import posts_visible_to
+from gqlapi.repositories.records import PostRecord
 from gqlapi.repositories.search import Kind, SearchIndex
 from gqlapi.repositories.slugs import free_slugs
 from gqlapi.repositories.write_scope import WriteScope
 
 
 class PostWriteRepository:
-    """Writes of posts in a transaction; links, search and change feed stay in step with them."""
+    """Writes of posts in a transaction; links, search and change feed stay in step with them.
+
+    Posts are loaded as entities, which nothing changes: what is written goes through one statement on PostgreSQL,
+    through one for each table on SQLite.
+    """
 
     def __init__(self, scope: WriteScope) -> None:
         """Bind the repository to a transaction."""
         self._scope = scope
         self._session = scope.session
+        self._is_postgresql = scope.dialect_name == "postgresql"
 
     async def get(self, id_: UUID, *, deleted: bool = False) -> Post | None:
         """Load a post that the viewer may see, without a lock."""
         return (await self._session.scalars(self._visible(id_, deleted=deleted))).one_or_none()
 
-    async def get_for_update(self, id_: UUID, *, deleted: bool = False) -> Post | None:
-        """Load a post that the viewer may see, with its links and its text, and lock it."""
-        statement = self._visible(id_, deleted=deleted).options(selectinload(Post.post_tags), undefer(Post.text))
+    async def get_for_update(
+        self, id_: UUID, *, deleted: bool = False, with_tags: bool = False, with_text: bool = False
+    ) -> Post | None:
+        """Load a post that the viewer may see, and lock it; with its links to tags, and its text, if asked for."""
+        options = [selectinload(Post.post_tags)] * with_tags + [undefer(Post.text)] * with_text
+        statement = self._visible(id_, deleted=deleted).options(*options)
         # What was read before the lock may be out of date.
         locked = for_change(statement, of=Post).execution_options(populate_existing=True)
         return (await self._session.scalars(locked)).one_or_none()
@@ -55,38 +67,86 @@ class PostWriteRepository:
         """Open a savepoint, which a failure inside goes back to; what was changed before it is written first."""
         return self._session.begin_nested()
 
-    async def create(self, posts: Sequence[Post], bodies: Sequence[PreparedText]) -> None:
-        """Insert posts with their links in one savepoint, so that the transaction survives when one is refused.
+    async def create(self, posts: Sequence[NewPostRow]) -> set[UUID]:
+        """Insert posts, but those whose slug is taken, and return the keys of the inserted.
 
-        `bodies` are the words of the posts' texts, in the same order: preparing them takes too long for a transaction.
-
-        Raises:
-            IntegrityError: a slug is taken, or a tag is gone.
-        """
-        async with self._session.begin_nested():
-            self._session.add_all(posts)
-        await self._index(posts, bodies)
-        await self._tell(posts, ChangeKind.CREATED)
-
-    async def update(self, post: Post, kind: ChangeKind) -> None:
-        """Write a changed post as its next version, and tell the change feed.
+        One statement on PostgreSQL, a constant number of them on SQLite.
 
         Raises:
-            IntegrityError: its slug is taken; whoever changed that does it in a `savepoint`.
+            IntegrityError: a tag or an author is gone.
         """
-        post.updated_at = self._scope.now
-        # Written whether or not anything differs: each successful mutation is a version.
-        flag_modified(post, "updated_at")
-        await self._session.flush()
-        # Only those that change: PostgreSQL checks the foreign keys of a row that one transaction writes twice, and
-        # would lock its tag after the post.
-        is_stale = (PostTag.post_id == post.id) & PostTag.visible_from.is_distinct_from(post.visible_from)
-        links = sa.update(PostTag).where(is_stale).values(visible_from=post.visible_from)
-        await self._session.execute(links.execution_options(synchronize_session=False))
-        await self._tell([post], kind)
+        if not posts:
+            return set()
+        if self._is_postgresql:
+            parameters = {**statements.creation_parameters(posts), "now": self._scope.now}
+            return {row[0] for row in await statements.creation().rows(self._session, parameters)}
+        return await self._create_on_sqlite(posts)
 
-    async def replace_tags(self, post: Post, tag_ids: Sequence[UUID]) -> None:
-        """Link a locked post to these tags, in this order, and to no others.
+    async def _create_on_sqlite(self, posts: Sequence[NewPostRow]) -> set[UUID]:
+        connection = await self._session.connection()
+        columns = [dict(zip(COLUMNS, values_of(post.row), strict=True)) for post in posts]
+        created = {*(await connection.execute(statements.SQLITE_CREATION, columns)).scalars()}
+        inserted = [post for post in posts if post.row.id in created]
+        if not inserted:
+            return created
+        if links := [link for post in inserted for link in statements.links_of(post)]:
+            await connection.execute(sa.insert(statements.LINKS), links)
+        await self._index({post.row.id: post.indexed for post in inserted})
+        rows = [post.row for post in inserted]
+        changes = [(ChangeKind.CREATED, row.id, row.author_id, row.version, self._scope.now) for row in rows]
+        named = [dict(zip(statements.CHANGE_COLUMNS, change, strict=True)) for change in changes]
+        await connection.execute(sa.insert(statements.CHANGES), named)
+        return created
+
+    async def update(
+        self, post: Post, values: Mapping[str, Any], kind: ChangeKind, indexed: Indexed | None = None
+    ) -> PostRecord:
+        """Write columns of a locked post as its next version, and the words that it is found by if they change.
+
+        Returns what is known of the post then: its narrow columns, and those that were written. Without a value it is
+        a version all the same: each successful mutation is one.
+
+        Raises:
+            IntegrityError: its slug is taken; a transaction that can go on changes it in a `savepoint`.
+        """
+        columns = {name: getattr(post, name) for name in NARROW_COLUMNS} | dict(values)
+        parameters = statements.change_parameters(post, values, kind, self._scope.now)
+        moves_links = parameters["visible_from"] != visible_from(post.state, post.published_at, post.deleted_at)
+        # What the session knows of it is out of date.
+        self._session.expunge(post)
+        names = tuple(sorted(values))
+        if self._is_postgresql:
+            words = {} if indexed is None else {"vector": indexed.to_tsvector()}
+            statement = statements.change(names, moves_links=moves_links, indexes=indexed is not None)
+            [(version,)] = await statement.rows(self._session, parameters | words)
+        else:
+            version = post.version + 1
+            await self._update_on_sqlite(post, names, parameters, indexed, moves_links=moves_links)
+        return record_of(columns | {"version": version, "updated_at": self._scope.now}, self._scope.now)
+
+    async def _update_on_sqlite(
+        self,
+        post: Post,
+        names: tuple[str, ...],
+        parameters: dict[str, Any],
+        indexed: Indexed | None,
+        *,
+        moves_links: bool,
+    ) -> None:
+        connection = await self._session.connection()
+        await connection.execute(statements.update(names), parameters)
+        if moves_links:
+            await connection.execute(statements.move_links(), parameters)
+        author_id = parameters.get("new_author_id", post.author_id)
+        change = (parameters["change_kind"], post.id, author_id, post.version + 1, self._scope.now)
+        await connection.execute(
+            sa.insert(statements.CHANGES), dict(zip(statements.CHANGE_COLUMNS, change, strict=True))
+        )
+        if indexed is not None:
+            await self._index({post.id: indexed})
+
+    async def replace_tags(self, post: Post, tag_ids: Sequence[UUID], public_from: datetime | None) -> None:
+        """Link a locked post, whose links are loaded, to these tags, in this order, and to no others.
 
         Existing links are not inserted again: that would lock their tags after the post.
         """
@@ -102,25 +162,9 @@ class PostWriteRepository:
             await self._session.execute(sa.update(links).where(is_moved).values(position=sa.bindparam("place")), moved)
         added = [{"tag_id": id_, "position": place} for id_, place in places.items() if id_ not in known]
         if added:
-            shared = {"post_id": post.id, "visible_from": post.visible_from}
+            shared = {"post_id": post.id, "visible_from": public_from}
             await self._session.execute(sa.insert(links), [{**shared, **row} for row in added])
 
-    async def index(self, post: Post, body: PreparedText) -> None:
-        """Index the title of a post again, and the words of its text."""
-        await self._index([post], [body])
-
-    async def _index(self, posts: Sequence[Post], bodies: Sequence[PreparedText]) -> None:
-        documents = (
-            (post.id, Kind.POST, Indexed(PreparedText(post.title), body))
-            for post, body in zip(posts, bodies, strict=True)
-        )
-        async for _ in SearchIndex(self._session).put_all(documents):
+    async def _index(self, documents: Mapping[UUID, Indexed]) -> None:
+        async for _ in SearchIndex(self._session).put_all((id_, Kind.POST, doc) for id_, doc in documents.items()):
             pass
-
-    async def _tell(self, posts: Sequence[Post], kind: ChangeKind) -> None:
-        """Write the change feed, in one statement: nobody here needs to know the positions."""
-        rows = [
-            {"kind": kind, "post_id": post.id, "author_id": post.author_id, "version": post.version} for post in posts
-        ]
-        if rows:
-            await self._session.execute(sa.insert(PostChange), [{**row, "created_at": self._scope.now} for row in rows])

@@ -1,10 +1,13 @@
 """Who asks, read again by the transaction that writes for them."""
 
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
 
+from gqlapi.database.kept import KeptStatement
+from gqlapi.database.types import UtcDateTime
 from gqlapi.models import ApiToken, Session, User, Viewer
 from gqlapi.repositories.write_scope import WriteScope
 
@@ -22,19 +25,28 @@ async def renew_viewer(scope: WriteScope) -> Viewer | None:
     viewer = scope.viewer
     if viewer.id is None:
         return viewer
+    has_session, has_token = viewer.session_id is not None, viewer.token_id is not None
+    statement = _statement(scope.dialect_name, has_session=has_session, has_token=has_token)
+    keys = {"user_id": viewer.id, "session_id": viewer.session_id, "token_id": viewer.token_id, "now": scope.now}
+    rows = await statement.rows(scope.session, keys)
+    if not rows:
+        return None
+    [row] = rows
+    return replace(viewer, role=row[0], scopes=row[1] if has_token else viewer.scopes)
+
+
+@cache
+def _statement(dialect_name: str, *, has_session: bool, has_token: bool) -> KeptStatement:
+    now = sa.bindparam("now", type_=UtcDateTime)
     columns: list[sa.ColumnElement[Any]] = [USERS.role]
     source: sa.FromClause = User.__table__
-    is_valid = sa.and_(USERS.id == viewer.id, USERS.deleted_at.is_(None))
-    if viewer.session_id is not None:
+    is_valid = sa.and_(USERS.id == sa.bindparam("user_id"), USERS.deleted_at.is_(None))
+    if has_session:
         source = source.join(Session.__table__, SESSIONS.user_id == USERS.id)
-        is_valid &= sa.and_(SESSIONS.id == viewer.session_id, SESSIONS.expires_at > scope.now)
-    if viewer.token_id is not None:
+        is_valid &= sa.and_(SESSIONS.id == sa.bindparam("session_id"), SESSIONS.expires_at > now)
+    if has_token:
         columns.append(TOKENS.scopes)
         source = source.join(ApiToken.__table__, TOKENS.user_id == USERS.id)
-        is_valid &= sa.and_(
-            TOKENS.id == viewer.token_id, sa.or_(TOKENS.expires_at.is_(None), TOKENS.expires_at > scope.now)
-        )
-    row = (await scope.session.execute(sa.select(*columns).select_from(source).where(is_valid))).one_or_none()
-    if row is None:
-        return None
-    return replace(viewer, role=row[0], scopes=row[1] if viewer.token_id is not None else viewer.scopes)
+        is_current = sa.or_(TOKENS.expires_at.is_(None), TOKENS.expires_at > now)
+        is_valid &= sa.and_(TOKENS.id == sa.bindparam("token_id"), is_current)
+    return KeptStatement(sa.select(*columns).select_from(source).where(is_valid), dialect_name)

@@ -77,9 +77,14 @@ class TestTransaction:
         values = {"id": UUID(int=7), "version": 1, "created_at": LONG_AGO, "updated_at": LONG_AGO, "slug": "a"}
         values |= {"name": "A", "name_key": "a", "description": None}
         statement = kept(insert, database)
-        async with database.write() as session:
-            assert [tuple(row) for row in await statement.rows(session, values)] == [(UUID(int=7),)]
-            await session.rollback()
+
+        async def fail() -> None:
+            async with database.write() as session:
+                assert [tuple(row) for row in await statement.rows(session, values)] == [(UUID(int=7),)]
+                raise LookupError
+
+        with pytest.raises(LookupError):
+            await fail()
         assert await count(database, Tag) == 0
         async with database.write() as session:
             await statement.rows(session, values)

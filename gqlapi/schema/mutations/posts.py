@@ -1,6 +1,6 @@
 """Mutations of posts."""
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -13,9 +13,11 @@ from gqlapi.idempotency import Outcome, check_key
 from gqlapi.models import Viewer
 from gqlapi.problems import Problem, ProblemCode, Rejected, ValidationProblem, reject_if_any
 from gqlapi.publishing import posts
-from gqlapi.publishing.creation import create_post, create_posts
+from gqlapi.publishing.creation import Result, create_post, create_posts
 from gqlapi.publishing.drafts import prepare, prepare_all
 from gqlapi.repositories import WriteScope
+from gqlapi.repositories.post_rows import is_visible_to, knows_selected
+from gqlapi.repositories.records import PostRecord
 from gqlapi.schema.fields import Info, needs
 from gqlapi.schema.mutations.base import (
     INPUT,
@@ -91,13 +93,18 @@ class PostsPayload(Payload):
     created_count: int = strawberry.field(default=0, description="How many were written.")
 
 
-async def _answer(info: Info, id_: UUID) -> PostPayload:
-    """Read a post that was written, with the relations that are selected."""
-    post = await info.context.repositories.posts.get_aggregate_by("id", id_)
-    return PostPayload(errors=[], row=post)
+async def _answer(info: Info, outcome: Outcome) -> PostPayload:
+    """Show a post as it was written if all that is selected is known, else read it."""
+    assert outcome.id is not None  # noqa: S101 - else it was rejected
+    posts = info.context.repositories.posts
+    row: Any = outcome.written.get(outcome.id)
+    if row is not None and knows_selected(posts.scope, row):
+        return PostPayload(errors=[], row=row if is_visible_to(posts.scope.viewer, row) else None)
+    row = await posts.get_aggregate_by("id", outcome.id)
+    return PostPayload(errors=[], row=row)
 
 
-Change = Callable[[WriteScope, UUID, int | None], Awaitable[None]]
+Change = Callable[[WriteScope, UUID, int | None], Awaitable[PostRecord]]
 
 
 def _check_change(info: Info, given: Any) -> list[Problem]:
@@ -111,8 +118,8 @@ def _check_change(info: Info, given: Any) -> list[Problem]:
     return [*problems_of(lambda: given_id("Post", given.id)), *check_key(given.idempotency_key)]
 
 
-async def _change(info: Info, given: Any, change: Change, problems: Iterable[Problem] = ()) -> UUID:
-    """Carry a change of one post out, and return its key; `problems` are known already.
+async def _change(info: Info, given: Any, change: Change, problems: Iterable[Problem] = ()) -> Outcome:
+    """Carry a change of one post out; `problems` are known already.
 
     Raises:
         Rejected: nothing was written.
@@ -121,11 +128,9 @@ async def _change(info: Info, given: Any, change: Change, problems: Iterable[Pro
     id_: UUID = given_id("Post", given.id)
 
     async def body(scope: WriteScope) -> Outcome:
-        await change(scope, id_, given.expected_version)
-        return Outcome(id_)
+        return Outcome(id_, written={id_: await change(scope, id_, given.expected_version)})
 
-    await carry_out(info, given, body)
-    return id_
+    return await carry_out(info, given, body)
 
 
 def _check_bulk(viewer: Viewer, given: CreatePostsInput) -> None:
@@ -146,15 +151,28 @@ def _bulk_rules() -> FieldRules:
     )
 
 
+def _bulk_outcome(written: Sequence[Result]) -> Outcome:
+    results = tuple(result.id if isinstance(result, PostRecord) else result for result in written)
+    return Outcome(results=results, written={row.id: row for row in written if isinstance(row, PostRecord)})
+
+
 async def _bulk_answer(info: Info, outcome: Outcome) -> PostsPayload:
     ids = [result for result in outcome.results if isinstance(result, UUID)]
-    rows = dict(zip(ids, await info.context.repositories.posts.list_by_ids(ids), strict=True))
+    rows = await _bulk_rows(info, ids, outcome.written)
     results = [
         PostPayload(errors=[], row=rows[result]) if isinstance(result, UUID) else PostPayload(errors=[*result])  # type: ignore[list-item] # problems again
         for result in outcome.results
     ]
     errors = [error for result in results for error in result.errors]
     return PostsPayload(errors=errors, results=results, created_count=len(ids))
+
+
+async def _bulk_rows(info: Info, ids: Sequence[UUID], written: Mapping[UUID, Any]) -> Mapping[UUID, Any]:
+    """Return posts as they were written, or read them all when it is a replay."""
+    scope = info.context.repositories.posts.scope
+    if written and all(knows_selected(scope, row) for row in written.values()):
+        return {id_: row if is_visible_to(scope.viewer, row) else None for id_, row in written.items()}
+    return dict(zip(ids, await info.context.repositories.posts.list_by_ids(ids), strict=True))
 
 
 @strawberry.type
@@ -169,11 +187,10 @@ class PostMutations:
         draft = await prepare(post, [*check_key(given.idempotency_key), *problems])
 
         async def body(scope: WriteScope) -> Outcome:
-            return Outcome(await create_post(scope, draft))
+            row = await create_post(scope, draft)
+            return Outcome(row.id, written={row.id: row})
 
-        outcome = await carry_out(info, given, body)
-        assert outcome.id is not None  # noqa: S101 - else it was rejected
-        return await _answer(info, outcome.id)
+        return await _answer(info, await carry_out(info, given, body))
 
     @mutation(
         PostsPayload,
@@ -186,7 +203,7 @@ class PostMutations:
 
         async def body(scope: WriteScope) -> Outcome:
             keeps_others = given.on_error is BulkErrorPolicy.REJECT_FAILED
-            return Outcome(results=tuple(await create_posts(scope, rows, keeps_others=keeps_others)))
+            return _bulk_outcome(await create_posts(scope, rows, keeps_others=keeps_others))
 
         return await _bulk_answer(info, await carry_out(info, given, body))
 
@@ -201,7 +218,7 @@ class PostMutations:
 
     @mutation(PostPayload, description="Publish a post, now or later.")
     async def publish_post(self, info: Info, given: Annotated[PublishPostInput, INPUT]) -> PostPayload | None:
-        def publish(scope: WriteScope, id_: UUID, version: int | None) -> Awaitable[None]:
+        def publish(scope: WriteScope, id_: UUID, version: int | None) -> Awaitable[PostRecord]:
             return posts.publish_post(scope, id_, version, given.at)
 
         return await _answer(info, await _change(info, given, publish, posts.check_publication(given.at)))

@@ -1,0 +1,98 @@
+"""Posts as they are written, and as a payload shows them without reading them again."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from operator import attrgetter
+from typing import Any
+from uuid import UUID
+
+from gqlapi.database.search import Indexed
+from gqlapi.models import Post, PostState, PostStatus, Viewer
+from gqlapi.repositories.base import ReadScope
+from gqlapi.repositories.posts import BODIES, MAX_EXCERPT_LENGTH, PostRepository
+from gqlapi.repositories.records import PostRecord
+
+COLUMNS = tuple(Post.__table__.columns.keys())
+NARROW_COLUMNS = tuple(name for name in COLUMNS if name not in {"markdown", "html", "text"})
+# What a record has instead of these: the status, which depends on the clock.
+NOT_SHOWN = frozenset({"state", "renderer"})
+STATUSES = {PostState.DRAFT: PostStatus.DRAFT, PostState.ARCHIVED: PostStatus.ARCHIVED}
+
+values_of = attrgetter(*COLUMNS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostRow:
+    """All columns of a new post."""
+
+    id: UUID
+    version: int = 1
+    created_at: datetime
+    updated_at: datetime
+    author_id: UUID
+    slug: str
+    title: str
+    title_key: str
+    state: PostState
+    published_at: datetime | None
+    deleted_at: datetime | None = None
+    reading_time_minutes: int
+    renderer: int
+    markdown: str
+    html: str
+    text: str
+
+    def record(self, now: datetime) -> PostRecord:
+        """Return the record of the post at a moment, with all attributes."""
+        return record_of(dict(zip(COLUMNS, values_of(self), strict=True)), now)
+
+
+@dataclass(frozen=True, slots=True)
+class NewPostRow:
+    """A new post with its tags, in their order, and its words."""
+
+    row: PostRow
+    tag_ids: Sequence[UUID]
+    indexed: Indexed
+
+
+def visible_from(state: PostState, published_at: datetime | None, deleted_at: datetime | None) -> datetime | None:
+    """Return what the links of a post hold: when it became public, None while it is not to be seen."""
+    return published_at if state is PostState.PUBLISHED and deleted_at is None else None
+
+
+def record_of(columns: Mapping[str, Any], now: datetime) -> PostRecord:
+    """Make the record of a post whose columns were written, some of which may be unknown."""
+    values = {name: value for name, value in columns.items() if name not in NOT_SHOWN}
+    values["status"] = _status(columns["state"], columns["published_at"], now)
+    if "text" in values:
+        values["text_head"] = values["text"][: MAX_EXCERPT_LENGTH + 1]
+    return PostRecord.of(tuple(values), tuple(values.values()))
+
+
+def _status(state: PostState, published_at: datetime | None, now: datetime) -> PostStatus:
+    if state is not PostState.PUBLISHED:
+        return STATUSES[state]
+    return PostStatus.SCHEDULED if published_at is not None and published_at > now else PostStatus.PUBLISHED
+
+
+def is_visible_to(viewer: Viewer, post: PostRecord) -> bool:
+    """Whether a viewer may see a post that was written a moment ago: `posts_visible_to` in Python."""
+    if post.deleted_at is not None:
+        return False
+    is_own = viewer.sees_own_drafts and post.author_id == viewer.id
+    return viewer.sees_everything or is_own or post.status is PostStatus.PUBLISHED
+
+
+def knows_selected(scope: ReadScope, post: PostRecord) -> bool:
+    """Whether a post that was written has all attributes that an operation reads of posts; its bodies are counted.
+
+    Raises:
+        LimitExceeded: the bodies that the operation has read are longer than allowed.
+    """
+    selected = scope.selected.get(post.typename, frozenset())
+    if not all(hasattr(post, name) for name in selected & PostRepository.readable):
+        return False
+    scope.unit.count_body(sum(len(getattr(post, name)) for name in BODIES & selected))
+    return True

@@ -1,0 +1,141 @@
+"""Statements that write a post with its links, its change and its words at once, for PostgreSQL.
+
+Parts of one WITH see the same state and none of each other's rows, so no two of them write the same row.
+https://www.postgresql.org/docs/current/queries-with.html#QUERIES-WITH-MODIFYING
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.dialects.postgresql import ARRAY, TSVECTOR, insert
+
+from gqlapi.database.kept import KeptStatement
+from gqlapi.database.search import DOCUMENTS
+from gqlapi.database.types import UtcDateTime
+from gqlapi.models import ChangeKind, Post, PostChange, PostTag
+from gqlapi.repositories.post_rows import COLUMNS, NewPostRow, values_of, visible_from
+from gqlapi.repositories.search import Kind
+
+POSTS: sa.Table = Post.__table__  # type: ignore[assignment]  # a Table, as of every model that is mapped to one
+LINKS: sa.Table = PostTag.__table__  # type: ignore[assignment]  # as above
+CHANGES: sa.Table = PostChange.__table__  # type: ignore[assignment]  # as above
+CHANGE_COLUMNS = ["kind", "post_id", "author_id", "version", "created_at"]
+LINK_TYPES: dict[str, Any] = {"post_id": sa.Uuid(), "tag_id": sa.Uuid(), "position": sa.SmallInteger()}
+LINK_TYPES["visible_from"] = UtcDateTime()
+
+
+SQLITE_CREATION = sqlite.insert(POSTS).on_conflict_do_nothing(index_elements=["slug"]).returning(POSTS.c.id)
+
+
+@cache
+def creation() -> KeptStatement:
+    """Return the statement that inserts posts, but those whose slug is taken, and returns the keys of the inserted."""
+    types = {column.name: _array_type(column.type) for column in POSTS.columns}
+    rows = _unnested("new_posts", {**types, "vector": sa.Text()})
+    created = (
+        insert(POSTS)
+        .from_select(list(COLUMNS), sa.select(*(rows.c[name] for name in COLUMNS)))
+        .on_conflict_do_nothing(index_elements=["slug"])
+        .returning(POSTS.c.id, POSTS.c.author_id, POSTS.c.version, POSTS.c.created_at)
+        .cte("created")
+    )
+    links = _unnested("new_links", LINK_TYPES)
+    is_of_created = links.join(created, created.c.id == links.c.post_id)
+    linked = insert(LINKS).from_select([*LINK_TYPES], sa.select(*links.c).select_from(is_of_created)).cte("linked")
+    documents = sa.select(created.c.id, sa.literal(Kind.POST.value), sa.cast(rows.c.vector, TSVECTOR))
+    documents = documents.select_from(created.join(rows, rows.c.id == created.c.id))
+    indexed = insert(DOCUMENTS).from_select(["node_id", "kind", "vector"], documents).cte("indexed")
+    statement = sa.select(created.c.id).add_cte(linked, indexed, _noted(created, ChangeKind.CREATED))
+    return KeptStatement(statement, "postgresql")
+
+
+def creation_parameters(posts: Sequence[NewPostRow]) -> dict[str, Any]:
+    """Return the parameters of `creation`: an array for each column."""
+    columns = zip(*(values_of(post.row) for post in posts), strict=True)
+    parameters = {f"new_posts_{name}": list(values) for name, values in zip(COLUMNS, columns, strict=True)}
+    parameters["new_posts_vector"] = [post.indexed.to_tsvector() for post in posts]
+    links = [link for post in posts for link in links_of(post)]
+    for name in LINK_TYPES:
+        parameters[f"new_links_{name}"] = [link[name] for link in links]
+    return parameters
+
+
+def links_of(post: NewPostRow) -> list[dict[str, Any]]:
+    """Return the rows that link a new post to its tags."""
+    row = post.row
+    shared = {"post_id": row.id, "visible_from": visible_from(row.state, row.published_at, row.deleted_at)}
+    return [{**shared, "tag_id": id_, "position": position} for position, id_ in enumerate(post.tag_ids)]
+
+
+@cache
+def change(names: tuple[str, ...], *, moves_links: bool, indexes: bool) -> KeptStatement:
+    """Return the statement that writes some columns of a post as its next version, and returns that."""
+    updated = update(names).returning(POSTS.c.id, POSTS.c.author_id, POSTS.c.version).cte("updated")
+    parts = [_noted(updated, None)]
+    if moves_links:
+        parts.append(move_links().cte("moved"))
+    if indexes:
+        vector = sa.cast(sa.bindparam("vector", type_=sa.Text), TSVECTOR)
+        put = insert(DOCUMENTS).values(node_id=_POST_ID, kind=Kind.POST.value, vector=vector)
+        on_conflict = put.on_conflict_do_update(index_elements=["node_id"], set_={"vector": put.excluded.vector})
+        parts.append(on_conflict.cte("indexed"))
+    return KeptStatement(sa.select(updated.c.version).add_cte(*parts), "postgresql")
+
+
+@cache
+def update(names: tuple[str, ...]) -> sa.Update:
+    """Build the statement that writes some columns of a post as its next version; it knows its parameters only."""
+    values: dict[str, Any] = {name: sa.bindparam(f"new_{name}", type_=POSTS.c[name].type) for name in names}
+    version = POSTS.c.version + 1
+    return sa.update(POSTS).where(POSTS.c.id == _POST_ID).values(**values, version=version, updated_at=_NOW)
+
+
+@cache
+def move_links() -> sa.Update:
+    """Build the statement that repeats in the links of a post when it became public.
+
+    Only those that change: PostgreSQL checks the foreign keys of a row that one transaction writes twice, and would
+    lock its tag after the post.
+    """
+    moment = sa.bindparam("visible_from", type_=UtcDateTime)
+    is_stale = (LINKS.c.post_id == _POST_ID) & LINKS.c.visible_from.is_distinct_from(moment)
+    return sa.update(LINKS).where(is_stale).values(visible_from=moment)
+
+
+def change_parameters(post: Post, values: Mapping[str, Any], kind: ChangeKind, now: Any) -> dict[str, Any]:
+    """Return the parameters of `update`, `move_links` and `change`, but for the words."""
+    after = (values.get(name, getattr(post, name)) for name in ("state", "published_at", "deleted_at"))
+    return {
+        **{f"new_{name}": value for name, value in values.items()},
+        "changed_id": post.id,
+        "now": now,
+        "change_kind": kind,
+        "visible_from": visible_from(*after),
+    }
+
+
+_POST_ID = sa.bindparam("changed_id", type_=sa.Uuid)
+_NOW = sa.bindparam("now", type_=UtcDateTime)
+
+
+def _noted(source: sa.CTE, kind: ChangeKind | None) -> sa.CTE:
+    """Write the change feed: the position of a change is known to the database only."""
+    named = sa.bindparam("change_kind", kind, type_=CHANGES.c.kind.type, required=kind is None)
+    columns = (named, source.c.id, source.c.author_id, source.c.version, _NOW)
+    return insert(CHANGES).from_select(CHANGE_COLUMNS, sa.select(*columns)).cte("noted")
+
+
+def _unnested(name: str, types: Mapping[str, Any]) -> sa.CTE:
+    """Return rows of any number, whose columns are arrays: one statement text for all numbers."""
+    arrays = [sa.bindparam(f"{name}_{column}", type_=ARRAY(type_)) for column, type_ in types.items()]
+    columns = [sa.column(column, type_) for column, type_ in types.items()]
+    rows = sa.func.unnest(*arrays).table_valued(*columns, name=f"{name}_arrays").render_derived()
+    return sa.select(*rows.c).cte(name)
+
+
+def _array_type(type_: sa.types.TypeEngine[Any]) -> sa.types.TypeEngine[Any]:
+    """Return what an array of a column holds: a text's collation and an enum's names are matters of the column."""
+    return sa.Text() if isinstance(type_, sa.String) else type_
