@@ -7,11 +7,13 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from itertools import count
+from typing import TypeVar
 
 from gqlapi.errors import Unavailable
 
 # What a client is known by: its address, and its token if it has one. Each of them is bounded.
 ClientKeys = tuple[Hashable, ...]
+K = TypeVar("K", bound=Hashable)
 
 # The queue is closed to a client whose first request has waited for this many timeouts: more would only wait longer.
 CLOSED_AFTER_TIMEOUTS = 2
@@ -205,7 +207,7 @@ def _decrease(counts: dict[Hashable, int], key: Hashable) -> None:
         counts[key] -= 1
 
 
-def _leave_line(lines: dict[Hashable, Line], key: Hashable, waiter: Waiter) -> None:
+def _leave_line(lines: dict[K, Line], key: K, waiter: Waiter) -> None:
     line = lines[key]
     del line[waiter.number]
     if not line:
