@@ -11,6 +11,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from gqlapi.accounts import Accounts
@@ -20,10 +21,11 @@ from gqlapi.accounts.tokens import AccessTokens
 from gqlapi.database.unit import create_database
 from gqlapi.doctor import Severity, examine_pool
 from gqlapi.http import GRAPHQL_PATH
-from gqlapi.http.graphiql.page import graphiql_routes
+from gqlapi.http.graphiql.page import BrowserPage, send_asset
 from gqlapi.http.graphql import GraphQLEndpoint
 from gqlapi.http.health import Readiness, healthz
 from gqlapi.http.request_id import HEADER, RequestIdMiddleware
+from gqlapi.http.shortcut import Shortcut
 from gqlapi.logs import configure_logs
 from gqlapi.schema import Limits, Schema
 from gqlapi.settings import Settings
@@ -50,6 +52,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
         max_answer_bytes=settings.max_answer_bytes,
         reports_costs=settings.reports_costs,
     )
+    graphql: ASGIApp = BrowserPage(endpoint) if settings.serves_graphiql else endpoint
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -60,11 +63,12 @@ def create_app(settings: Settings | None = None) -> Starlette:
     app = Starlette(
         routes=[
             Route("/", _to_graphql),
-            *(graphiql_routes(GRAPHQL_PATH, endpoint) if settings.serves_graphiql else [Route(GRAPHQL_PATH, endpoint)]),
+            Route(GRAPHQL_PATH, graphql),
+            *([Route(GRAPHQL_PATH + "/assets/{name}", send_asset)] if settings.serves_graphiql else []),
             Route("/healthz", healthz),
             Route("/readyz", readiness.readyz),
         ],
-        middleware=_middleware(settings),
+        middleware=_middleware(settings, graphql),
         lifespan=lifespan,
     )
     app.state.database = database
@@ -113,7 +117,7 @@ async def _warn_of_pool(settings: Settings) -> None:
         logger.warning("doctor", code=finding.code, found=finding.found, fix=finding.fix)
 
 
-def _middleware(settings: Settings) -> list[Middleware]:
+def _middleware(settings: Settings, graphql: ASGIApp) -> list[Middleware]:
     cors = Middleware(
         CORSMiddleware,
         allow_origins=settings.cors_origins,
@@ -129,6 +133,7 @@ def _middleware(settings: Settings) -> list[Middleware]:
         *([proxies] if settings.trusted_proxies else []),
         Middleware(RequestIdMiddleware),
         *([cors] if is_open else []),
+        Middleware(Shortcut, path=GRAPHQL_PATH, endpoint=graphql),
     ]
 
 

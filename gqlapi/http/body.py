@@ -2,19 +2,21 @@
 
 import json
 import re
+from http import HTTPStatus
 from typing import Any, NoReturn
 
-from starlette.requests import ClientDisconnect, Request
+import orjson
+from starlette.types import Receive
 
 from gqlapi.errors import Code
 from gqlapi.http.failures import HttpFailure, busy
 
-HTTP_BAD_REQUEST = 400
-HTTP_CONTENT_TOO_LARGE = 413
 # Twice what `variables` may have by default; they are counted again, by the limit that is set.
 MAX_VALUES = 20_000
 # It matches from every quote, up to the end of the data if need be: a match that fails would be tried from each quote.
 JSON_STRING = re.compile(rb'"[^"]*+(?:"|\Z)')
+# orjson reads an integer of over 64 bits as a float.
+LONG_INTEGER = re.compile(rb"[0-9]{19}")
 CHUNK_BYTES = 65_536
 SEPARATORS = (b"[", b"{", b",")
 # 64 bodies of the largest size; ordinary ones are a thousandth of it.
@@ -30,30 +32,28 @@ class Bodies:
         self._max_bytes_together = max_bytes_together
         self.bytes = 0
 
-    async def read(self, request: Request) -> bytes:
-        """Read a body, counting while it arrives: Content-Length may lie.
+    async def read(self, receive: Receive, declared: bytes = b"") -> bytes:
+        """Read a body, counting while it arrives: its `declared` length may lie.
 
         Its bytes count until `release`.
 
         Raises:
             HttpFailure: it is larger than allowed, or the bodies together are, or the client went away.
         """
-        declared = request.headers.get("content-length", "")
         if declared.isdigit() and int(declared) > self._max_bytes:
             raise self._too_large()
-        size, chunks = 0, []
+        size, chunks, more = 0, [], True
         try:
-            async for chunk in request.stream():
+            while more:
+                chunk, more = await _receive(receive)
                 size += len(chunk)
                 self.bytes += len(chunk)
                 self._check(size)
                 chunks.append(chunk)
-        except BaseException as error:
+        except BaseException:
             self.release(size)
-            if isinstance(error, ClientDisconnect):
-                raise HttpFailure(HTTP_BAD_REQUEST, "The body is not complete.") from None
             raise
-        return b"".join(chunks)
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
     def release(self, size: int) -> None:
         """Stop counting a body."""
@@ -66,7 +66,7 @@ class Bodies:
             raise busy()
 
     def _too_large(self) -> HttpFailure:
-        return HttpFailure(HTTP_CONTENT_TOO_LARGE, f"The body is larger than {self._max_bytes} bytes.")
+        return HttpFailure(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"The body is larger than {self._max_bytes} bytes.")
 
 
 def parse_json(data: str | bytes) -> Any:
@@ -78,13 +78,27 @@ def parse_json(data: str | bytes) -> Any:
     """
     if isinstance(data, bytes) and has_many_values(data):
         message = f"The body has over {MAX_VALUES} values."
-        raise HttpFailure(HTTP_BAD_REQUEST, message, code=Code.LIMIT_EXCEEDED)
+        raise HttpFailure(HTTPStatus.BAD_REQUEST, message, code=Code.LIMIT_EXCEEDED)
+    encoded = data if isinstance(data, bytes) else data.encode(errors="surrogatepass")
+    if not LONG_INTEGER.search(encoded):
+        try:
+            return orjson.loads(encoded)
+        except orjson.JSONDecodeError:
+            pass  # it may hold what only the standard library accepts: a lone surrogate, a number beyond all bounds
     try:
         return json.loads(data, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
         # The body is bytes; the parameters of a URL are text.
         name = "The body" if isinstance(data, bytes) else "`variables` or `extensions`"
-        raise HttpFailure(HTTP_BAD_REQUEST, f"{name} is not valid JSON.") from None
+        raise HttpFailure(HTTPStatus.BAD_REQUEST, f"{name} is not valid JSON.") from None
+
+
+async def _receive(receive: Receive) -> tuple[bytes, bool]:
+    """Return a part of a body, and whether another one follows."""
+    message = await receive()
+    if message["type"] == "http.disconnect":
+        raise HttpFailure(HTTPStatus.BAD_REQUEST, "The body is not complete.")
+    return message.get("body", b""), message.get("more_body", False)
 
 
 def has_many_values(data: bytes) -> bool:

@@ -1,10 +1,13 @@
-"""JSON responses."""
+"""JSON in answers."""
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 import orjson
-from starlette.responses import Response
+from starlette.types import Send
+
+HeaderList = Iterable[tuple[bytes, bytes]]
 
 
 def encode_json(content: Any) -> bytes:
@@ -15,11 +18,8 @@ def encode_json(content: Any) -> bytes:
         return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
 
 
-class GraphQLJSONResponse(Response):
-    """A response encoded by `encode_json`."""
-
-    media_type = "application/json"
-
-    def render(self, content: Any) -> bytes:
-        """Encode the content."""
-        return encode_json(content)
+async def send_json(send: Send, status: int, content: bytes, headers: HeaderList = ()) -> None:
+    """Send a complete response."""
+    declared = (b"content-type", b"application/json"), (b"content-length", b"%d" % len(content))
+    await send({"type": "http.response.start", "status": status, "headers": [*declared, *headers]})
+    await send({"type": "http.response.body", "body": content})

@@ -2,19 +2,17 @@
 
 import re
 import time
-from typing import Any
+from collections.abc import Awaitable
 
-import structlog
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uuid_utils import uuid7
 
 from gqlapi.database.tracing import Trace
+from gqlapi.logs import REQUEST_ID, create_request_log
 
 HEADER = "X-Request-Id"
+NAME = HEADER.lower().encode()
 ACCEPTABLE = re.compile(rb"[A-Za-z0-9._-]{1,64}")
-
-logger = structlog.get_logger()
 
 
 class RequestIdMiddleware:
@@ -23,31 +21,34 @@ class RequestIdMiddleware:
     def __init__(self, app: ASGIApp) -> None:
         """Wrap an application."""
         self._app = app
+        self._log = create_request_log()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass one request on."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = _request_id(scope)
-        scope.setdefault("state", {})["request_id"] = request_id
-        started, status = time.perf_counter(), 0
+        encoded = _request_id(scope)
+        request_id, started, status = encoded.decode(), time.perf_counter(), 0
+        state = scope.setdefault("state", {})
+        state["request_id"] = request_id
 
-        async def send_with_id(message: Message) -> None:
+        def send_with_id(message: Message) -> Awaitable[None]:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)[HEADER] = request_id
-            await send(message)
+                message["headers"] = [*message.get("headers", ()), (NAME, encoded)]
+            return send(message)
 
-        structlog.contextvars.bind_contextvars(request_id=request_id)
+        token = REQUEST_ID.set(request_id)
         try:
             await self._app(scope, receive, send_with_id)
         finally:
-            milliseconds = round((time.perf_counter() - started) * 1000, 1)
-            sql = _sql_of(scope["state"].get("trace"))
-            logger.info("request", method=scope["method"], path=scope["path"], status=status, ms=milliseconds, **sql)
-            structlog.contextvars.unbind_contextvars("request_id")
+            REQUEST_ID.reset(token)
+            if "is_counted" not in state:
+                milliseconds = round((time.perf_counter() - started) * 1000, 1)
+                sql = _sql_of(state.get("trace"))
+                self._log(scope["method"], scope["path"], status, milliseconds, request_id, **sql)
 
 
 def _sql_of(trace: Trace | None) -> dict[str, float]:
@@ -55,11 +56,10 @@ def _sql_of(trace: Trace | None) -> dict[str, float]:
     return {} if trace is None else {"sql": trace.statements, "sql_ms": trace.ms}
 
 
-def _request_id(scope: Scope) -> str:
-    headers: list[tuple[bytes, bytes]] = scope["headers"]
-    for name, value in headers:
+def _request_id(scope: Scope) -> bytes:
+    for name, value in scope["headers"]:
         # Only what is safe to log and to send back.
-        if name == b"x-request-id" and ACCEPTABLE.fullmatch(value):
-            return value.decode("ascii")
-    made: Any = uuid7()
-    return str(made)
+        if name == NAME and ACCEPTABLE.fullmatch(value):
+            found: bytes = value
+            return found
+    return str(uuid7()).encode()

@@ -15,6 +15,7 @@ from uvicorn.server import ServerState
 
 from gqlapi.serving import refusals
 from gqlapi.serving.connections import Connections
+from gqlapi.serving.disconnect import EXTENSION, Disconnect
 from gqlapi.serving.limits import (
     LINGER_BYTES,
     LINGER_SECONDS,
@@ -89,6 +90,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self._guard.remove(self)
         self._release()
         self.pipeline.clear()
+        if self._answering is not None:
+            _disconnect_of(self._answering).happen()
         self._answering = None
 
     def data_received(self, data: bytes) -> None:
@@ -161,6 +164,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        extensions: Any = {EXTENSION: Disconnect()}
+        self.scope["extensions"] = extensions
         self._phase = HEAD
         self._upgrading = False
         self._head_bytes = 0
@@ -338,3 +343,9 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _client_address(self) -> str:
         return self.client[0] if self.client else ""
+
+
+def _disconnect_of(cycle: RequestResponseCycle) -> Disconnect:
+    extensions: Any = cycle.scope["extensions"]
+    disconnect: Disconnect = extensions[EXTENSION]
+    return disconnect

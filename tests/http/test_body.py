@@ -1,7 +1,6 @@
 """Bodies that end early."""
 
 import pytest
-from starlette.requests import Request
 from starlette.types import Message
 
 from gqlapi.http.body import Bodies
@@ -19,5 +18,5 @@ class TestBodies:
             return messages.pop(0)
 
         with pytest.raises(HttpFailure) as failure:
-            await Bodies(10).read(Request({"type": "http", "headers": []}, receive))
+            await Bodies(10).read(receive)
         assert failure.value.status_code == 400

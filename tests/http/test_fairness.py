@@ -9,10 +9,10 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from starlette.requests import Request
+from starlette.types import Receive
 
 from gqlapi.database.read_unit import ReadUnit
-from gqlapi.http import graphql
+from gqlapi.http import requests
 from gqlapi.http.body import Bodies
 from gqlapi.http.failures import HttpFailure
 from tests.api import NO_TLS, Api, gets_everything_back, only_error, serve, settings_for
@@ -88,7 +88,7 @@ class TestClient:
         many = [asyncio.create_task(server.post(TAGS)) for _ in range(4)]
         await until(lambda: server.database.gate.waiting == 2)
         with monkeypatch.context() as patched:
-            patched.setattr(graphql, "parse_json", None)
+            patched.setattr(requests, "parse_json", None)
             patched.setattr(Bodies, "read", None)
             assert (await server.post("{ not GraphQL")).status_code == 503
         pause.set()
@@ -143,16 +143,16 @@ class TestBodies:
     async def test_are_bounded_together(self) -> None:
         bodies = Bodies(1_000, max_bytes_together=1_500)
 
-        def request(size: int) -> Request:
+        def body(size: int) -> Receive:
             async def receive() -> Any:
                 return {"type": "http.request", "body": b" " * size, "more_body": False}
 
-            return Request({"type": "http", "method": "POST", "headers": []}, receive)
+            return receive
 
-        first = await bodies.read(request(900))
+        first = await bodies.read(body(900))
         with pytest.raises(HttpFailure) as refused:
-            await bodies.read(request(700))
+            await bodies.read(body(700))
         assert (refused.value.status_code, refused.value.code) == (503, "UNAVAILABLE")
         assert bodies.bytes == 900
         bodies.release(len(first))
-        assert len(await bodies.read(request(700))) == 700
+        assert len(await bodies.read(body(700))) == 700

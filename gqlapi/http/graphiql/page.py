@@ -12,7 +12,6 @@ import structlog
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
-from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gqlapi.http.graphiql import bundle, fallback
@@ -48,11 +47,6 @@ PAGE = """<!doctype html>
 """
 
 logger = structlog.get_logger()
-
-
-def graphiql_routes(path: str, endpoint: ASGIApp) -> list[Route]:
-    """Return the routes of an endpoint that shows GraphiQL to browsers."""
-    return [Route(path, BrowserPage(endpoint)), Route(path + "/assets/{name}", send_asset)]
 
 
 class BrowserPage:

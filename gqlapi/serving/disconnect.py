@@ -1,0 +1,25 @@
+"""News of a client that has closed its connection, for the application that answers it."""
+
+from collections.abc import Callable
+
+# The name of the extension in the ASGI scope.
+EXTENSION = "gqlapi.disconnect"
+
+
+class Disconnect:
+    """Whether the client of a request is gone; `callback` is called when it goes.
+
+    ASGI's `receive` says the same, to a task that waits for it: a task for each request costs more than a small one.
+    """
+
+    __slots__ = ("callback", "has_happened")
+
+    def __init__(self) -> None:
+        self.has_happened = False
+        self.callback: Callable[[], None] | None = None
+
+    def happen(self) -> None:
+        """Note that the client is gone."""
+        self.has_happened = True
+        if self.callback is not None:
+            self.callback()
