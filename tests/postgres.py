@@ -10,7 +10,7 @@ import stat
 import subprocess
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -78,20 +78,26 @@ class PostgresServer:
 class PrivatePostgres:
     """A server of our own on 127.0.0.1, with its files in a temporary folder, for the length of a `with` block.
 
-    PostgreSQL refuses to run as root, so root starts it as `nobody`.
+    Another folder is kept with its data. PostgreSQL refuses to run as root, so root starts it as `nobody`.
     """
 
-    def __init__(self, binaries: Path | None = None) -> None:
+    def __init__(
+        self, binaries: Path | None = None, options: Mapping[str, str] = OPTIONS, folder: Path | None = None
+    ) -> None:
         self.binaries = binaries
+        self.options = options
+        self.kept_folder = folder
         self.process: subprocess.Popen[Any] | None = None
 
     def __enter__(self) -> PostgresServer:
         found = self.binaries or find_binaries()
-        self.folder = Path(tempfile.mkdtemp(prefix="gqlapi-postgres-"))
+        self.folder = self.kept_folder or Path(tempfile.mkdtemp(prefix="gqlapi-postgres-"))
+        self.folder.mkdir(parents=True, exist_ok=True)
         try:
             self.account = _account(self.folder)
             binaries = _reachable(found, self.folder)
-            self._run_initdb(binaries)
+            if not (self.folder / "data" / "PG_VERSION").is_file():
+                self._run_initdb(binaries)
             return PostgresServer(f"postgresql://postgres@127.0.0.1:{self._start(binaries)}/postgres")
         except BaseException:
             self.stop()
@@ -111,7 +117,8 @@ class PrivatePostgres:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        if self.kept_folder is None:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def _run_initdb(self, binaries: Path) -> None:
         command = [f"{binaries}/initdb", "--pgdata", f"{self.folder}/data", "--username=postgres", "--auth=trust"]
@@ -127,7 +134,7 @@ class PrivatePostgres:
         log = self.folder / "log"
         for _ in range(3):  # another process may take the port in between
             port = _free_port()
-            options = {**OPTIONS, "port": str(port), "unix_socket_directories": str(self.folder)}
+            options = {**self.options, "port": str(port), "unix_socket_directories": str(self.folder)}
             command = [f"{binaries}/postgres", "-D", f"{self.folder}/data"]
             command += [argument for name, value in options.items() for argument in ("-c", f"{name}={value}")]
             with log.open("wb") as output:
@@ -201,10 +208,10 @@ def _reachable(binaries: Path, folder: Path) -> Path:
         return binaries
     package, install = binaries.parents[1], binaries.parent
     copy = folder / "programs" / package.name / install.name
-    shutil.copytree(install, copy, symlinks=True)
+    shutil.copytree(install, copy, symlinks=True, dirs_exist_ok=True)
     libraries = package.with_name(f"{package.name}.libs")  # where a wheel keeps what its programs are linked with
     if libraries.is_dir():
-        shutil.copytree(libraries, folder / "programs" / libraries.name)
+        shutil.copytree(libraries, folder / "programs" / libraries.name, dirs_exist_ok=True)
     return copy / "bin"
 
 

@@ -43,11 +43,11 @@ class Service:
     @property
     def cpu_seconds(self) -> float:
         """The CPU time of all workers."""
-        return sum(_cpu_seconds(pid) for pid in self.worker_pids)
+        return sum(cpu_seconds_of(pid) for pid in self.worker_pids)
 
     def memory(self, name: str = "VmRSS") -> float:
         """Return the resident memory of all workers in MB, or its peak: `VmHWM`."""
-        return sum(_memory(pid, name) for pid in self.worker_pids)
+        return sum(memory_of(pid, name) for pid in self.worker_pids)
 
     def reset_peak(self) -> None:
         """Begin a new peak of memory (proc(5), `clear_refs`)."""
@@ -61,14 +61,16 @@ def _command(pid: str) -> str:
     return ""
 
 
-def _cpu_seconds(pid: int) -> float:
+def cpu_seconds_of(pid: int) -> float:
+    """Return the CPU time that a process has used."""
     with suppress(OSError):
         # The clock of another process, as clock_getcpuclockid(3) makes its number.
         return time.clock_gettime((~pid << 3) | 2)
     return 0
 
 
-def _memory(pid: int, name: str) -> float:
+def memory_of(pid: int, name: str) -> float:
+    """Return the resident memory of a process in MB, or its peak: `VmHWM`."""
     with suppress(OSError):
         for line in Path(f"/proc/{pid}/status").read_text().splitlines():
             if line.startswith(f"{name}:"):
