@@ -59,6 +59,8 @@ class Context:
         self._accounts = accounts
         self._database = database
         self._unit = database.read(trace, place=place, client=self.client.keys)
+        # The points of each root field, known before anything runs.
+        self.costs: Mapping[str, int] = {}
         self._operation: BoundOperation | None = None
         self._repositories: Repositories | None = None
         self._loaders: Loaders | None = None
@@ -73,12 +75,8 @@ class Context:
     def begin(self, operation: BoundOperation) -> None:
         """Start an operation, which is known to be allowed."""
         self._operation = operation
+        self.costs = operation.costs
         self._forget()
-
-    @property
-    def costs(self) -> Mapping[str, int]:
-        """The points of each root field; none before the operation is known to be allowed."""
-        return {} if self._operation is None else self._operation.costs
 
     @property
     def repositories(self) -> Repositories:

@@ -17,12 +17,13 @@ MAX_ERRORS = 10
 
 
 class Refused(Exception):
-    """An operation that does not run, and why."""
+    """An operation that does not run, why, and the points of its root fields where these are known."""
 
-    def __init__(self, errors: list[GraphQLError]) -> None:
+    def __init__(self, errors: list[GraphQLError], costs: Mapping[str, int] | None = None) -> None:
         """Keep the errors."""
         super().__init__()
         self.errors = errors
+        self.costs = costs or {}
 
 
 class Preparation:

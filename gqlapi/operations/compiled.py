@@ -103,7 +103,7 @@ class CompiledOperation:
         costs = costs_of(self._measured, outcomes, variables)
         if self._operation is None or sum(costs.values()) > self._rules.limits.max_cost:
             if errors := self._rules.limits.exceeded(self._measured, costs, self._definition):
-                raise Refused(errors)
+                raise Refused(errors, costs)
             self._operation = compile_operation(self._rules.schema, self._definition, self._fragments, self._flags)
         self._bound = BoundOperation(self._operation, self._measured, self._selected, variables, outcomes, costs)
         return self._bound
@@ -233,11 +233,11 @@ class Operations:
     def _read(self, text: str, name: str | None) -> KnownOperation:
         rules, limits = self._rules, self._rules.limits
         document = read_document(text, max_length=limits.max_document_length, max_tokens=limits.max_tokens)
-        if errors := validation_errors(rules.schema, document):
-            raise Refused(errors)
         definition = get_operation_ast(document, name)
         if definition is None:
             raise Refused([no_operation(name)])
+        if errors := validation_errors(rules.schema, document):
+            raise Refused(errors)
         return KnownOperation(rules, document, definition)
 
 

@@ -9,6 +9,7 @@ from typing import Any, cast
 import graphql
 import strawberry
 from graphql import DocumentNode, GraphQLError, GraphQLInputObjectType, GraphQLSchema, OperationType, execute
+from strawberry.exceptions import MissingQueryError
 from strawberry.schema.config import StrawberryConfig
 from strawberry.schema.exceptions import InvalidOperationTypeError
 from strawberry.types import ExecutionResult
@@ -80,15 +81,18 @@ class Schema(strawberry.Schema):
         """Run one operation within the deadline, give its connection back, and make its errors fit for clients.
 
         Raises:
+            MissingQueryError: there is no document.
+            InvalidOperationTypeError: the type of the operation is not allowed.
             InvalidToken: the operation is allowed, and its token is not valid.
         """
+        if not query:
+            raise MissingQueryError
         context = cast("Context", context_value)
         context.pace = Pace(self._turns)
         try:
-            operation = self.operations.bind(
-                query or "", operation_name, variable_values, _allow(allowed_operation_types)
-            )
+            operation = self.operations.bind(query, operation_name, variable_values, _allow(allowed_operation_types))
         except Refused as refused:
+            context.costs = refused.costs
             await context.close()
             return self._present(context, PreExecutionError(data=None, errors=refused.errors), is_refused=True)
         context.begin(operation)
