@@ -76,6 +76,7 @@ class Context:
         """Start an operation, which is known to be allowed."""
         self._operation = operation
         self.costs = operation.costs
+        self._unit.expects_one_statement = operation.operation.reads_once and self._find_viewer is None
         self._forget()
 
     @property

@@ -22,6 +22,9 @@ from graphql import (
 
 from gqlapi.execution.declarations import FieldRules, attribute_of, rules_of
 
+# More than one.
+MANY = 1_000
+
 
 class Kind(Enum):
     """How the values of a field are found."""
@@ -154,7 +157,7 @@ class Subscopes:
 class Operation:
     """A compiled operation."""
 
-    __slots__ = ("definition", "fragments", "is_serial", "root", "schema")
+    __slots__ = ("definition", "fragments", "is_serial", "reads_once", "root", "schema")
 
     def __init__(
         self,
@@ -171,3 +174,23 @@ class Operation:
         self.fragments = dict(fragments)
         self.root = root
         self.is_serial = is_serial
+        # Whether everything is read by one statement at most.
+        self.reads_once = not is_serial and _reads(root) <= 1
+
+
+def _reads(scope: Scope) -> int:
+    """Return the most statements of a scope; many where the types of objects are not known before they are read."""
+    reads = 0
+    for field in scope.composites:
+        relation = field.rules.relation
+        if relation is None and field.kind is Kind.RESOLVER:
+            return MANY
+        reads += 0 if relation is None else relation.reads
+        step = field.step
+        while step.items is not None:
+            step = step.items
+        if reads > 1 or step.abstract_type is not None:
+            return MANY
+        if step.object_type is not None:
+            reads += _reads(field.subscopes.on(step.object_type))
+    return reads

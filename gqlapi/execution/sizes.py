@@ -8,12 +8,12 @@ from typing import Any
 from gqlapi.execution.plan import Field, Scope, Step
 
 
-def text_length(scope: Scope, made: dict[str, Any]) -> int:
-    """Return the bytes of all long texts of an object of the answer, as UTF-8."""
+def text_length(scope: Scope, made: list[dict[str, Any]]) -> int:
+    """Return the bytes of all long texts of objects of the answer, as UTF-8."""
     length = 0
     for field in long_fields(scope):
-        value = made[field.name]
-        length += _length(value) if field.rules.is_long else _below(field.step, field, value)
+        values = [one[field.name] for one in made]
+        length += _length(values) if field.rules.is_long else _below(field.step, field, values)
     return length
 
 
@@ -33,22 +33,18 @@ def _may_have_some(field: Field) -> bool:
     return step.abstract_type is not None
 
 
-def _below(step: Step, field: Field, value: Any) -> int:
-    if value is None:
-        return 0
+def _below(step: Step, field: Field, values: list[Any]) -> int:
+    values = [value for value in values if value is not None]
     if step.items is not None:
-        return sum(_below(step.items, field, item) for item in value)
+        return _below(step.items, field, [item for value in values for item in value])
     if step.object_type is not None:
-        return text_length(field.subscopes.on(step.object_type), value)
-    # The longest of what it may be: of which type it is, nobody noted.
-    return max(text_length(scope, value) for scope in field.subscopes.compiled if _fits(scope, value))
+        return text_length(field.subscopes.on(step.object_type), values)
+    # Of which type an object is, the answer does not tell: its texts are counted as those of each type that fits.
+    return sum(
+        text_length(scope, [value for value in values if all(field.name in value for field in scope.fields)])
+        for scope in field.subscopes.compiled
+    )
 
 
-def _fits(scope: Scope, made: dict[str, Any]) -> bool:
-    return all(field.name in made for field in scope.fields)
-
-
-def _length(text: str | None) -> int:
-    if text is None:
-        return 0
-    return len(text) if text.isascii() else len(text.encode(errors="replace"))
+def _length(texts: list[str | None]) -> int:
+    return sum(len(text) if text.isascii() else len(text.encode(errors="replace")) for text in texts if text)

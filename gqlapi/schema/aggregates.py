@@ -69,7 +69,7 @@ class PostBucket:
         "month as `2026-11`."
     )
     node: Node | None = relation(
-        Relation(_nodes, key="node_key"), description="The author or tag, when grouped by one."
+        Relation(_nodes, key="node_key", reads=2), description="The author or tag, when grouped by one."
     )
     count: int = strawberry.field(description="How many posts there are in the group.")
     first_published_at: datetime | None = strawberry.field(description="The earliest publication in the group.")
@@ -158,6 +158,6 @@ def aggregates_field(description: str) -> Any:
         prepare=_prepare,
         rows=lambda prepared: cast("PreparedAggregates", prepared.value).top,
         surcharge=_surcharge,
-        relation=Relation(_load),
+        relation=Relation(_load, reads=2),
     )
     return prepared_field(arguments, rules, description)

@@ -83,6 +83,22 @@ class Connection(Generic[Node]):
     )
 
 
+class Placed:
+    """What an edge is read from: a record, whose cursor is made when it is selected."""
+
+    __slots__ = ("_cursor_of", "node")
+
+    def __init__(self, node: Any, cursor_of: Callable[[Any], str]) -> None:
+        """Place a record."""
+        self.node = node
+        self._cursor_of = cursor_of
+
+    @property
+    def cursor(self) -> str:
+        """The place of the record."""
+        return self._cursor_of(self.node)
+
+
 class List:
     """What a connection's fields are read from: a page, and how to count the whole list."""
 
@@ -99,9 +115,9 @@ class List:
         self.nodes = self._page.records
 
     @property
-    def edges(self) -> list[Edge[Any]]:
+    def edges(self) -> list["Placed"]:
         """The records with their cursors."""
-        return [Edge(node=record, cursor=Cursor(self._cursor_of(record))) for record in self._page.records]
+        return [Placed(record, self._cursor_of) for record in self.nodes]
 
     @property
     def page_info(self) -> PageInfo:

@@ -196,7 +196,7 @@ class Query:
         FieldRules(
             prepare=_prepare_nodes,
             rows=lambda prepared: len(prepared.value),
-            relation=Relation(_load_node_lists, by_argument=True),
+            relation=Relation(_load_node_lists, by_argument=True, reads=5),
         ),
         "The objects with these ids, in their order; null for each that the viewer may not see. "
         "An id that cannot be decoded is an error at its own index.",

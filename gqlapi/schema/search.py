@@ -79,7 +79,9 @@ class SearchEdge:
         f"{HIGHLIGHT_COST} points.",
         metadata=rules_metadata(
             FieldRules(
-                surcharge=lambda _: HIGHLIGHT_COST, relation=Relation(_highlights, key="highlight_key"), is_long=True
+                surcharge=lambda _: HIGHLIGHT_COST,
+                relation=Relation(_highlights, key="highlight_key", reads=3),
+                is_long=True,
             )
         ),
     )
@@ -156,7 +158,7 @@ def search_field(description: str) -> Any:
         prepare=_prepare,
         rows=_page_size,
         surcharge=lambda prepared: ROOT.search + (_page_size(prepared) if reads_rows(prepared.selection) else 0),
-        relation=Relation(_load),
+        relation=Relation(_load, reads=4),
     )
     arguments = [
         argument(

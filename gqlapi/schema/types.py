@@ -83,7 +83,8 @@ def _known_tags(post: Any) -> Any:
     return post.tags if isinstance(post, models.Post) and "post_tags" in post.__dict__ else UNKNOWN
 
 
-AUTHOR = Relation(_authors, key="author_id", known=_known_author)
+# Read together with the posts of a page, by a join.
+AUTHOR = Relation(_authors, key="author_id", known=_known_author, reads=0)
 TAGS_OF_POST = Relation(_tags_of_posts, key="id", known=_known_tags)
 
 
