@@ -10,7 +10,7 @@ from uuid import UUID
 from gqlapi.database.search import Indexed
 from gqlapi.models import Post, PostState, PostStatus, Viewer
 from gqlapi.repositories.base import ReadScope
-from gqlapi.repositories.posts import BODIES, MAX_EXCERPT_LENGTH, PostRepository
+from gqlapi.repositories.posts import BODIES, MAX_EXCERPT_LENGTH
 from gqlapi.repositories.records import PostRecord
 
 COLUMNS = tuple(Post.__table__.columns.keys())
@@ -92,7 +92,7 @@ def knows_selected(scope: ReadScope, post: PostRecord) -> bool:
         LimitExceeded: the bodies that the operation has read are longer than allowed.
     """
     selected = scope.selected.get(post.typename, frozenset())
-    if not all(hasattr(post, name) for name in selected & PostRepository.readable):
+    if not all(hasattr(post, name) for name in selected & PostSource.readable):
         return False
     scope.unit.count_body(sum(len(getattr(post, name)) for name in BODIES & selected))
     return True
