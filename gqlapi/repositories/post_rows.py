@@ -10,7 +10,7 @@ from uuid import UUID
 from gqlapi.database.search import Indexed
 from gqlapi.models import Post, PostState, PostStatus, Viewer
 from gqlapi.repositories.base import ReadScope
-from gqlapi.repositories.posts import BODIES, MAX_EXCERPT_LENGTH
+from gqlapi.repositories.posts import BODIES, MAX_EXCERPT_LENGTH, PostSource
 from gqlapi.repositories.records import PostRecord
 
 COLUMNS = tuple(Post.__table__.columns.keys())
