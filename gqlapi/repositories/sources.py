@@ -166,7 +166,7 @@ class Source:
         """Select one page."""
         statement = self._select(selection).where(self.matching(form.condition, include_deleted=form.include_deleted))
         statement = form.required_window.apply(statement, self.keys(form.required_ordering))
-        return Draft(self._bounded(statement, selection, bounds=form.bounds_bodies), self._shape(selection))
+        return Draft(self._bounded(statement, selection, form, bounds=form.bounds_bodies), self._shape(selection))
 
     def count(self, form: ListForm) -> Draft:
         """Count all rows that the pages of a list go through."""
@@ -191,7 +191,7 @@ class Source:
         columns = self._columns(selection)
         children = children.with_only_columns(*_labelled(columns), maintain_column_froms=True)
         statement = page_per_parent(self.dialect_name, children, link, keys, form.required_window, columns)
-        statement = self._bounded(statement, selection, bounds=form.bounds_bodies)
+        statement = self._bounded(statement, selection, form, bounds=form.bounds_bodies)
         return Draft(statement, RecordShape(self.record, selection.names, has_parent=True))
 
     def count_of_parents(self, children: AnySelect, link: sa.ColumnElement[UUID]) -> Draft:
@@ -208,24 +208,32 @@ class Source:
     def _shape(self, selection: Selection) -> RecordShape:
         return RecordShape(self.record, selection.names)
 
-    def _bounded(self, statement: AnySelect, selection: Selection, *, bounds: bool) -> AnySelect:
+    def _bounded(
+        self, statement: AnySelect, selection: Selection, form: ListForm | None = None, *, bounds: bool
+    ) -> AnySelect:
         """Read the bodies of a statement only if all of them together fit the parameter `body_budget`, else NULL.
 
         PostgreSQL knows their lengths without reading them, so that nothing is in memory before it is known to fit.
+        `form` is that of a list, whose order is stated again.
         """
         bodies = self.bodies.intersection(selection.names)
         if not bounds or not bodies:
             return statement
         measured = statement.subquery("measured")
         lengths = (octet_length(self.dialect_name, measured.c[name]) for name in sorted(bodies))
-        total = sa.select(sa.func.sum(sum(lengths, start=sa.literal_column("0"))).label("bytes")).cte("bodies")
-        budget = sa.bindparam("body_budget", type_=sa.BigInteger)
-        fits = sa.select(total.c.bytes).scalar_subquery() <= budget
+        together = sa.func.sum(sum(lengths, start=sa.literal_column("0"))).over()
+        fits = together <= sa.bindparam("body_budget", type_=sa.BigInteger)
         columns = [
-            sa.case((fits, column)).label(column.key) if column.key in bodies else column
-            for column in statement.selected_columns
+            sa.case((fits, column)).label(column.key) if column.key in bodies else column for column in measured.c
         ]
-        return statement.with_only_columns(*columns, maintain_column_froms=True)
+        bounded: AnySelect = sa.select(*columns)
+        if form is None:
+            return bounded
+        keys = (
+            Key(key.name, measured.c[key.name], key.descending, key.nullable)
+            for key in self.keys(form.required_ordering)
+        )
+        return bounded.order_by(*(key.order_by(backward=form.required_window.backward) for key in keys))
 
 
 def _labelled(columns: Mapping[str, sa.ColumnElement[Any]]) -> list[sa.Label[Any]]:
