@@ -39,6 +39,9 @@ def builder(type_: GraphQLObjectType, fields: Sequence[Field], leaves: Sequence[
 
     It raises an exception when any value needs the care of the general path; nothing has happened then.
     """
+    if not leaves:
+        names_only = [field.name for field in fields]
+        return lambda objects, _context, _prepared: [dict.fromkeys(names_only) for _ in objects]
     names = {field.name for field in leaves}
     key = type_, tuple((field.name, field.nodes[0].name.value) for field in fields)
     build = _builders.get(key)

@@ -6,7 +6,8 @@ follows every spread is exponential (758 bytes took 3.2 seconds).
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import reduce
 from typing import Any, NamedTuple
 
 from graphql import (
@@ -36,13 +37,15 @@ from gqlapi.execution.compiler import NO_VARIABLES, is_included
 from gqlapi.execution.declarations import FieldRules, Prepared, rules_of
 from gqlapi.operations.introspection import IntrospectionCost
 from gqlapi.operations.price import FieldPrice, Group, IntrospectionPrice, Part
-from gqlapi.operations.size import Points, Size
+from gqlapi.operations.size import NO_POINTS, NOTHING, Points, Size
 
 # Levels that connections add; they do not count as depth.
 UNCOUNTED_LEVELS = frozenset({"edges", "node", "nodes"})
 INTROSPECTION = frozenset({"__schema", "__type"})
 # The name in the response that a skipped fragment has instead of fields.
 SKIPPED = ""
+NO_NAMES: frozenset[str] = frozenset()
+ONE_POINT = Points(1)
 
 Path = tuple[str, ...]
 Roots = dict[str, Size]
@@ -85,7 +88,7 @@ class Measured:
     @property
     def size(self) -> Size:
         """The size of all root fields together."""
-        return sum(self.roots.values(), Size())
+        return reduce(Size.beside, self.roots.values(), NOTHING)
 
     @property
     def root_names(self) -> list[str]:
@@ -132,7 +135,7 @@ class Measure:
         roots: Roots = {}
         for selection in selection_set.selections:
             for name, size in self._root_selection(root_type, selection).items():
-                roots[name] = roots.get(name, Size()) + size
+                roots[name] = roots.get(name, NOTHING).beside(size)
             if sum(size.fields > 0 for size in roots.values()) > self._max_root_fields:
                 break
         return roots
@@ -152,7 +155,7 @@ class Measure:
         else:
             roots = self._root(root_type, self._selection_set_of(selection))
         first = next(iter(roots))
-        return {**roots, first: roots[first] + directives}
+        return {**roots, first: roots[first].beside(directives)}
 
     def _selection_set_of(self, selection: SelectionNode) -> SelectionSetNode:
         if isinstance(selection, FragmentSpreadNode):
@@ -161,23 +164,28 @@ class Measure:
         return selection.selection_set
 
     def _selections(self, parent: GraphQLNamedType, selection_set: SelectionSetNode, path: Path) -> Size:
-        size = Size()
+        size = NOTHING
         for selection in selection_set.selections:
-            size += self._selection(parent, selection, path)
+            size = size.beside(self._selection(parent, selection, path))
         return size
 
     def _selection(self, parent: GraphQLNamedType, selection: SelectionNode, path: Path) -> Size:
-        directives = Size(directives=len(selection.directives or ()))
+        if not selection.directives:
+            return self._included(parent, selection, path)
+        directives = Size(directives=len(selection.directives))
         if not is_included(selection, self._flags):
             return directives
+        return directives.beside(self._included(parent, selection, path))
+
+    def _included(self, parent: GraphQLNamedType, selection: SelectionNode, path: Path) -> Size:
         if isinstance(selection, FieldNode):
-            return directives + self._field(parent, selection, (*path, _response_key(selection)))
+            return self._field(parent, selection, (*path, _response_key(selection)))
         if isinstance(selection, FragmentSpreadNode):
-            return directives + self._fragment(selection.name.value, path)
+            return self._fragment(selection.name.value, path)
         assert isinstance(selection, InlineFragmentNode)  # noqa: S101 - the third and last kind of selection
         condition = selection.type_condition
         narrowed = parent if condition is None else self._schema.type_map[condition.name.value]
-        return directives + self._selections(narrowed, selection.selection_set, path)
+        return self._selections(narrowed, selection.selection_set, path)
 
     def _fragment(self, name: str, path: Path) -> Size:
         if name not in self._sizes:
@@ -185,7 +193,7 @@ class Measure:
             condition = self._schema.type_map[fragment.type_condition.name.value]
             size = self._selections(condition, fragment.selection_set, path)
             if size.points.parts:  # one part, however often it is spread
-                size = replace(size, points=self._part(Group(size.points)))
+                size = size._replace(points=self._part(Group(size.points)))
             self._sizes[name] = size
         return self._sizes[name]
 
@@ -194,21 +202,23 @@ class Measure:
         return Points(parts=(len(self._measured.parts) - 1,))
 
     def _field(self, parent: GraphQLNamedType, node: FieldNode, path: Path) -> Size:
-        own = Size(fields=1, aliases=int(node.alias is not None))
+        aliases = int(node.alias is not None)
         definition = self._definition(parent, node.name.value)
         if definition is None:
-            return replace(own, depth=1, points=Points(1))
+            return Size(1, 1, aliases, 0, Points(1))
         rules = rules_of(definition)
         self._select(parent, node.name.value)
         call = self._call(definition, node, path, rules)
         if node.selection_set is None:
-            return replace(own, depth=1, points=self._price(rules, definition, call, Points(), frozenset()))
-        inner = own + self._selections(get_named_type(definition.type), node.selection_set, path)
+            return Size(1, 1, aliases, 0, self._price(rules, definition, call, NO_POINTS, NO_NAMES))
+        inner = self._selections(get_named_type(definition.type), node.selection_set, path)
+        depth = inner.depth + (node.name.value not in UNCOUNTED_LEVELS)
         if node.name.value in INTROSPECTION:
-            return replace(inner, depth=1, points=self._introspect(parent, node))
-        selection = frozenset(field.name.value for field in self._fields(node.selection_set))
-        points = self._price(rules, definition, call, inner.points, selection)
-        return replace(inner, depth=inner.depth + (node.name.value not in UNCOUNTED_LEVELS), points=points)
+            depth, points = 1, self._introspect(parent, node)
+        else:
+            selection = frozenset(field.name.value for field in self._fields(node.selection_set))
+            points = self._price(rules, definition, call, inner.points, selection)
+        return Size(depth, inner.fields + 1, inner.aliases + aliases, inner.directives, points)
 
     def _price(
         self,
@@ -219,6 +229,8 @@ class Measure:
         selection: frozenset[str],
     ) -> Points:
         """Return the points of a field: a number where nothing depends on variables."""
+        if call is None and rules.surcharge is None and not selection:
+            return ONE_POINT
         is_list = isinstance(get_nullable_type(definition.type), GraphQLList) and bool(selection)
         slot = None if call is None else self._measured.slots[id(call.node)]
         price = FieldPrice(rules, slot, selection, inner, is_list)

@@ -1,10 +1,9 @@
 """The size of a selection: the figures that limits are compared with."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Points:
+class Points(NamedTuple):
     """The cost of a selection, as far as it is known without the values of variables.
 
     `cost` are points for one parent object; `row_cost` are points for each row of the list that the selection is on:
@@ -16,27 +15,32 @@ class Points:
     row_cost: int = 0
     parts: tuple[int, ...] = ()
 
-    def __add__(self, other: "Points") -> "Points":
+    def beside(self, other: "Points") -> "Points":
         """Return the cost of two selections side by side."""
         return Points(self.cost + other.cost, self.row_cost + other.row_cost, self.parts + other.parts)
 
 
-@dataclass(frozen=True, slots=True)
-class Size:
+NO_POINTS = Points()
+
+
+class Size(NamedTuple):
     """The size of a selection, with every fragment expanded where it is spread."""
 
     depth: int = 0
     fields: int = 0
     aliases: int = 0
     directives: int = 0
-    points: Points = Points()
+    points: Points = NO_POINTS
 
-    def __add__(self, other: "Size") -> "Size":
+    def beside(self, other: "Size") -> "Size":
         """Return the size of two selections side by side."""
         return Size(
             max(self.depth, other.depth),
             self.fields + other.fields,
             self.aliases + other.aliases,
             self.directives + other.directives,
-            self.points + other.points,
+            self.points.beside(other.points),
         )
+
+
+NOTHING = Size()
