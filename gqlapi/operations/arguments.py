@@ -3,19 +3,29 @@
 import re
 from collections.abc import Callable, Hashable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from graphql import FieldNode, GraphQLField
 from graphql.execution.values import VariableValues, get_argument_values
 from strawberry.schema.schema_converter import GraphQLCoreConverter
-from strawberry.types.arguments import StrawberryArgument, convert_argument
+from strawberry.types.arguments import convert_argument
 
 from gqlapi.errors import BadUserInput, LimitExceeded
 from gqlapi.execution.declarations import FieldRules
 from gqlapi.operations.variables import InputType, inner_values, weight
 
+# Where the arguments of a field are kept, among its extensions.
+EXTENSION = "arguments"
 # What the databases cannot store.
 FORBIDDEN_CHARACTERS = re.compile("[\x00\ud800-\udfff]")
+
+
+class Argument(NamedTuple):
+    """An argument: its names in GraphQL and in Python, and its type in Strawberry."""
+
+    name: str
+    python_name: str
+    type: Any
 
 
 class Arguments:
@@ -83,16 +93,26 @@ class Arguments:
     def _convert(
         self, definition: GraphQLField, keys: Mapping[str, Hashable], arguments: dict[str, Any]
     ) -> dict[str, Any]:
-        field = definition.extensions["strawberry-definition"]
-        name_of = self._converter.config.name_converter.from_argument
-        named = [(name_of(argument), argument) for argument in field.arguments]
         return {
-            argument.python_name: self._once(keys[name], partial(self._convert_one, argument, arguments[name]))
-            for name, argument in named
-            if name in arguments
+            argument.python_name: self._once(
+                keys[argument.name], partial(self._convert_one, argument, arguments[argument.name])
+            )
+            for argument in self._arguments_of(definition)
+            if argument.name in arguments
         }
 
-    def _convert_one(self, argument: StrawberryArgument, value: Any) -> Any:
+    def _arguments_of(self, definition: GraphQLField) -> list["Argument"]:
+        """Return the arguments of a field as Python takes them; Strawberry resolves their types at each question."""
+        known: list[Argument] | None = definition.extensions.get(EXTENSION)
+        if known is None:
+            name_of = self._converter.config.name_converter.from_argument
+            known = definition.extensions[EXTENSION] = [
+                Argument(name_of(argument), argument.python_name, argument.type)
+                for argument in definition.extensions["strawberry-definition"].arguments
+            ]
+        return known
+
+    def _convert_one(self, argument: "Argument", value: Any) -> Any:
         return convert_argument(value, argument.type, self._converter.scalar_registry, self._converter.config)
 
     def _once(self, key: Hashable, make: Callable[[], Any]) -> Any:
