@@ -97,7 +97,8 @@ class TestDocuments:
             assert await server.data(query, values) == {name: "Query" for name in names if values[name]}
         known = documents_of(server).get((query, None))
         assert known is not None
-        assert known.bytes < documents_of(server).bytes <= 50_000
+        # All of them would take half as much again.
+        assert known.bytes < documents_of(server).bytes < 150_000
 
 
 class TestStatements:

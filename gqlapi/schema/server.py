@@ -96,19 +96,24 @@ class Schema(strawberry.Schema):
             await context.close()
             return self._present(context, PreExecutionError(data=None, errors=refused.errors), is_refused=True)
         context.begin(operation)
+        result = await self._execute_bound(operation, context, root_value, variable_values)
+        return self._present(context, result, is_refused=False)
+
+    async def _execute_bound(
+        self, operation: BoundOperation, context: Context, root: Any, variables: dict[str, Any] | None
+    ) -> ExecutionResult:
         try:
             async with asyncio.timeout(self.limits.operation_timeout_seconds):
                 await context.authenticate()
-                result = await self._run(operation, context, root_value, variable_values)
+                return await self._run(operation, context, root, variables)
         except TimeoutError:
             context.note_timeout()
-            timeout = OperationTimeout(f"The operation took over {self.limits.operation_timeout_seconds:g} seconds.")
-            result = ExecutionResult(data=None, errors=[GraphQLError(timeout.message, original_error=timeout)])
+            seconds = self.limits.operation_timeout_seconds
+            return _failed(OperationTimeout(f"The operation took over {seconds:g} seconds."))
         except ApiError as error:
-            result = ExecutionResult(data=None, errors=[GraphQLError(error.message, original_error=error)])
+            return _failed(error)
         finally:
             await context.close()
-        return self._present(context, result, is_refused=False)
 
     async def _run_compiled(
         self, operation: BoundOperation, context: Context, root: Any, _variables: dict[str, Any] | None
@@ -151,6 +156,10 @@ class Schema(strawberry.Schema):
             requested = min(sum(context.costs.values()), MAX_SHOWN_SIZE)
             report["cost"] = {"requested": requested, "limit": self.limits.max_cost}
         return report
+
+
+def _failed(error: ApiError) -> ExecutionResult:
+    return ExecutionResult(data=None, errors=[GraphQLError(error.message, original_error=error)])
 
 
 def _allow(types: Iterable[AllowedType] | None) -> Callable[[OperationType], None]:

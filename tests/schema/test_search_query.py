@@ -41,7 +41,9 @@ def naive_highlight(query: SearchQuery, title: str, body: str) -> str | None:
     whole = {word for term in wanted for word in (term.words[:-1] if term.is_prefix else term.words)}
     prefixes = tuple(term.words[-1] for term in wanted if term.is_prefix)
     for text in (body, title):
-        hits = [(start, end) for start, end, word in written_words(text) if word in whole or word.startswith(prefixes)]
+        words = [*written_words(text)]
+        # Of a very long word, only the beginning.
+        hits = [(at, min(end, at + 200)) for at, end, word in words if word in whole or word.startswith(prefixes)]
         if hits:
             return naive_mark(text.replace("\n", " "), hits)
     return None
@@ -93,6 +95,7 @@ class TestHighlighter:
     @example(query=["b"], title="", body="™ " * 2_000 + "ﷺ b" + " end" * 60)
     @example(query=["apple"], title="", body="é" * 5_000 + " apple " + "é" * 5_000)
     @example(query=["app*"], title="", body="x" * 3_000 + "é apples")
+    @example(query=["a*"], title="", body="apple" * 41)
     @example(query=["か"], title="", body="か\u3099 か" * 400)
     def test_shows_what_a_naive_reading_shows(self, query: list[str], title: str, body: str) -> None:
         try:
