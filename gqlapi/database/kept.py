@@ -140,15 +140,16 @@ def _result_processor(type_: sa.types.TypeEngine[Any], dialect: sa.Dialect) -> P
     return type_.dialect_impl(dialect).result_processor(dialect, None)
 
 
-async def _execute(connection: AsyncConnection, sql: str, arguments: list[Any], *, in_transaction: bool) -> Rows:
+async def _execute(connection: AsyncConnection, sql: str, arguments: Sequence[Any], *, in_transaction: bool) -> Rows:
     """Execute SQL by asyncpg, on the connection and in the transaction that SQLAlchemy has."""
     core = connection.sync_connection
     if core is None or core.invalidated:
         raise PendingRollbackError("the connection has been lost")
     adapter: Any = core.connection.dbapi_connection
     trace: Trace | None = core.get_execution_options().get(TRACE_OPTION)
-    # What listens to SQLAlchemy's statements sees this one as well.
-    core.dispatch.before_cursor_execute(core, None, sql, arguments, None, False)  # noqa: FBT003 - the event's own
+    # What listens to SQLAlchemy's statements sees this one as well, and may change it.
+    for listener in core.dispatch.before_cursor_execute:
+        sql, arguments = listener(core, None, sql, arguments, None, False)  # noqa: FBT003 - the event's own
     if trace is not None:
         trace.start()
     try:
