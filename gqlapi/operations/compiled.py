@@ -97,7 +97,7 @@ class CompiledOperation:
         Raises:
             Refused: an argument is wrong, or a limit is exceeded.
         """
-        if self._bound is not None and not self._variable_calls and not variables.coerced:
+        if self._bound is not None and variables is NO_VARIABLES:
             return self._bound
         outcomes = self._outcomes(variables)
         costs = costs_of(self._measured, outcomes, variables)
@@ -105,8 +105,10 @@ class CompiledOperation:
             if errors := self._rules.limits.exceeded(self._measured, costs, self._definition):
                 raise Refused(errors, costs)
             self._operation = compile_operation(self._rules.schema, self._definition, self._fragments, self._flags)
-        self._bound = BoundOperation(self._operation, self._measured, self._selected, variables, outcomes, costs)
-        return self._bound
+        bound = BoundOperation(self._operation, self._measured, self._selected, variables, outcomes, costs)
+        if variables is NO_VARIABLES:  # nothing that a client sent is kept
+            self._bound = bound
+        return bound
 
     def _outcomes(self, variables: VariableValues) -> list[Outcome | None]:
         """Read the arguments that have variables; those that are wrong are told together with the others."""
