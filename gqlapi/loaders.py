@@ -29,17 +29,18 @@ class Loaders:
         self._loaders: dict[Hashable, DataLoader[Any, Any]] = {}
         # Rows of lists by what they count, then by their parents.
         self.counts: dict[Hashable, dict[Any, int]] = {}
+        self.counting = asyncio.Lock()
 
     def load(self, relation: Relation, source: Any, prepared: Prepared) -> Any:
         """Return the value of a relation for one object, or its future."""
         if relation.known is not None and (known := relation.known(source)) is not UNKNOWN:
             return known
 
-        async def load(keys: list[Any]) -> list[Any]:
-            return [*await relation.load(self._context, keys, prepared)]
+        async def load(keys: list[tuple[Any]]) -> list[Any]:
+            return [*await relation.load(self._context, [key for (key,) in keys], prepared)]
 
         loader = self.of(relation if relation.by_argument else (relation, prepared), load)
-        return loader.load(relation.key_of(source, prepared))
+        return loader.load((relation.key_of(source, prepared),))  # aiodataloader takes no None
 
     def of(self, key: Hashable, load: BatchLoad) -> DataLoader[Any, Any]:
         """Return the loader that `key` names, made at its first use."""
