@@ -3,14 +3,23 @@
 https://relay.dev/graphql/objectidentification.htm
 """
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import urlsafe_b64decode
 from binascii import Error as Base64Error
+from binascii import b2a_base64
 from typing import ClassVar, NamedTuple
 from uuid import UUID
 
 UUID_BYTES = 16
 # Twice the length of the longest one.
 MAX_ID_LENGTH = 64
+
+
+URL_SAFE = bytes.maketrans(b"+/", b"-_")
+
+
+def encode_global_id(typename: str, id_: UUID) -> str:
+    """Return the opaque text: base64url without padding of the type's name, then the 16 bytes of the key."""
+    return b2a_base64(typename.encode() + id_.bytes, newline=False).translate(URL_SAFE, b"=").decode()
 
 
 class GlobalId(NamedTuple):
@@ -20,8 +29,8 @@ class GlobalId(NamedTuple):
     id: UUID
 
     def encode(self) -> str:
-        """Return the opaque text: base64url without padding of the type's name, then the 16 bytes of the key."""
-        return urlsafe_b64encode(self.typename.encode() + self.id.bytes).rstrip(b"=").decode()
+        """Return the opaque text."""
+        return encode_global_id(self.typename, self.id)
 
 
 def decode_global_id(text: str) -> GlobalId:
@@ -53,4 +62,4 @@ class GlobalIdMixin:
     @property
     def global_id(self) -> str:
         """The opaque id that the API shows."""
-        return GlobalId(self.typename, self.id).encode()
+        return encode_global_id(self.typename, self.id)

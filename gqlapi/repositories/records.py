@@ -9,7 +9,8 @@ from datetime import datetime
 from typing import Any, ClassVar, Self
 from uuid import UUID
 
-from gqlapi.models import ApiScope, GlobalId, PostStatus, UserRole
+from gqlapi.models import ApiScope, PostStatus, UserRole
+from gqlapi.models.global_id import encode_global_id
 
 record = dataclass(init=False, repr=False, eq=False, slots=True)
 
@@ -28,7 +29,7 @@ class Record:
     @property
     def global_id(self) -> str:
         """The opaque id that the API shows."""
-        return GlobalId(self.typename, self.id).encode()
+        return encode_global_id(self.typename, self.id)
 
     @classmethod
     def of(cls, names: Sequence[str], values: Sequence[Any]) -> Self:
