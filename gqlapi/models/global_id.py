@@ -12,7 +12,14 @@ from uuid import UUID
 UUID_BYTES = 16
 # Twice the length of the longest one.
 MAX_ID_LENGTH = 64
+
+
 URL_SAFE = bytes.maketrans(b"+/", b"-_")
+
+
+def encode_global_id(typename: str, id_: UUID) -> str:
+    """Return the opaque text: base64url without padding of the type's name, then the 16 bytes of the key."""
+    return b2a_base64(typename.encode() + id_.bytes, newline=False).translate(URL_SAFE, b"=").decode()
 
 
 class GlobalId(NamedTuple):
@@ -22,13 +29,8 @@ class GlobalId(NamedTuple):
     id: UUID
 
     def encode(self) -> str:
-        """Return the opaque text: base64url without padding of the type's name, then the 16 bytes of the key."""
+        """Return the opaque text."""
         return encode_global_id(self.typename, self.id)
-
-
-def encode_global_id(typename: str, id_: UUID) -> str:
-    """Return what `GlobalId.encode` does: a list makes two for each of its rows, so this is the fastest way."""
-    return b2a_base64(typename.encode() + id_.bytes, newline=False).translate(URL_SAFE, b"=").decode()
 
 
 def decode_global_id(text: str) -> GlobalId:

@@ -148,7 +148,7 @@ class PostSource(Source):
         statement = super()._select(selection)
         if not selection.joined_names:
             return statement
-        author = [self._users.column(name).label(f"author__{name}") for name in selection.joined_names]
+        author = [self._users.column(name).label(f"joined_{name}") for name in selection.joined_names]
         is_author = sa.and_(User.__table__.c.id == POSTS.author_id, self._users.visible_as_author())
         # Every post has an author; an outer join leaves the plan to the posts.
         return statement.add_columns(*author).join_from(Post.__table__, User.__table__, is_author, isouter=True)

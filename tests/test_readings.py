@@ -1,0 +1,74 @@
+"""Statements of reads are kept by their form: values make no new ones, and records are made of their columns alone."""
+
+import pytest
+
+from gqlapi.repositories import sources
+from gqlapi.repositories.construction import RecordShape, constructor
+from gqlapi.repositories.records import PostRecord, TagRecord, UserRecord
+from tests.api import Api
+from tests.factories import make_post, make_tag, make_user, save
+
+FILTERED = "query($f: PostFilter, $n: Int, $a: Cursor) { posts(filter: $f, first: $n, after: $a) { nodes { title } } }"
+
+
+@pytest.fixture(autouse=True)
+def _empty() -> None:
+    """Keep nothing from before."""
+    sources._readings._entries.clear()
+    sources._readings.bytes = 0
+
+
+class TestForm:
+    async def test_is_one_for_all_values(self, api: Api) -> None:
+        author, tag = make_user(username="ada"), make_tag(slug="tag")
+        await save(api.database, [author, tag, *(make_post(author, tag, title=f"Post {n}") for n in range(5))])
+        for number in range(5):
+            texts = [f"Post {number}", *(f"Other {number} {other}" for other in range(number))]
+            related = {
+                "author": {"username": {"eq": "ada"}},
+                "tags": {"some": {"slug": {"in": ["tag"] * (number + 1)}}},
+            }
+            filter_ = {"title": {"in": texts, "contains": str(number)}, **related}
+            data = await api.data(FILTERED, {"f": filter_, "n": number + 1})
+            assert [node["title"] for node in data["posts"]["nodes"]] == [f"Post {number}"]
+        assert len(sources._readings) == 1
+
+    async def test_depends_on_statuses_and_null(self, api: Api) -> None:
+        for filter_ in (
+            {"status": ["PUBLISHED"]},
+            {"publishedAt": {"isNull": True}},
+            {"publishedAt": {"isNull": False}},
+        ):
+            await api.data(FILTERED, {"f": filter_})
+        assert len(sources._readings) == 3
+
+    async def test_of_a_text_that_cannot_be_stored_has_no_value(self, api: Api) -> None:
+        for number in range(3):
+            await api.data(FILTERED, {"f": {"title": {"eq": "x" * (5_000 + number)}}})
+        assert len(sources._readings) == 1
+
+    async def test_of_a_full_text_search_is_not_kept(self, api: Api) -> None:
+        for word in ("one", "two"):
+            await api.data(FILTERED, {"f": {"search": word}})
+        assert len(sources._readings) == 0
+
+
+class TestConstructor:
+    def test_makes_records(self) -> None:
+        make = constructor(RecordShape(TagRecord, ("id", "name")), (None, str.upper))
+        [record] = make([(1, "one")])
+        assert (record.id, record.name) == (1, "ONE")
+        with pytest.raises(AttributeError):
+            _ = record.slug
+
+    def test_shares_what_rides_along(self) -> None:
+        shape = RecordShape(PostRecord, ("id", "title"), joined=("author", UserRecord, ("id", "username")))
+        first, second, third = constructor(shape)([(1, "a", 7, "ada"), (2, "b", 7, "ada"), (3, "c", 8, "bob")])
+        assert first.author is second.author
+        assert (third.title, third.author.username) == ("c", "bob")
+
+    def test_groups_by_parents(self) -> None:
+        shape = RecordShape(TagRecord, ("id", "name"), has_parent=True, shared=True)
+        by_parent = constructor(shape)([("x", 1, "one"), ("y", 1, "one"), ("x", 2, "two")])
+        assert [tag.name for tag in by_parent["x"]] == ["one", "two"]
+        assert by_parent["y"][0] is by_parent["x"][0]
