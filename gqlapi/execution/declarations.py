@@ -39,7 +39,7 @@ class Relation:
     order; an exception among the values is the error of its key. `key` is the attribute that holds an object's key;
     without it the object is its own key. `by_argument`: the key is what the arguments became, so that fields with
     different arguments are loaded together. `known` returns the value of an object that was read with it, or UNKNOWN.
-    `reads` is the most statements that one load takes.
+    `reads` is the most statements that one load takes; `along` are relations of its objects that these read as well.
     """
 
     load: Load
@@ -47,6 +47,7 @@ class Relation:
     by_argument: bool = False
     known: Callable[[Any], Any] | None = None
     reads: int = 1
+    along: tuple["Relation", ...] = ()
 
     def key_of(self, source: Any, prepared: Prepared) -> Any:
         """Return the key of an object."""

@@ -20,7 +20,7 @@ from graphql import (
     is_non_null_type,
 )
 
-from gqlapi.execution.declarations import FieldRules, attribute_of, rules_of
+from gqlapi.execution.declarations import FieldRules, Relation, attribute_of, rules_of
 
 # More than one.
 MANY = 1_000
@@ -178,19 +178,23 @@ class Operation:
         self.reads_once = not is_serial and _reads(root) <= 1
 
 
-def _reads(scope: Scope) -> int:
-    """Return the most statements of a scope; many where the types of objects are not known before they are read."""
+def _reads(scope: Scope, along: tuple[Relation, ...] = ()) -> int:
+    """Return the most statements of a scope, many where the types of objects are not known before they are read.
+
+    `along` are relations that were read with the objects.
+    """
     reads = 0
     for field in scope.composites:
         relation = field.rules.relation
         if relation is None and field.kind is Kind.RESOLVER:
             return MANY
-        reads += 0 if relation is None else relation.reads
+        reads += 0 if relation is None or relation in along else relation.reads
         step = field.step
         while step.items is not None:
             step = step.items
         if reads > 1 or step.abstract_type is not None:
             return MANY
         if step.object_type is not None:
-            reads += _reads(field.subscopes.on(step.object_type))
+            below = field.subscopes.on(step.object_type)
+            reads += _reads(below, along if relation is None else relation.along)
     return reads

@@ -74,10 +74,11 @@ class ListForm:
 
 
 class Selection(NamedTuple):
-    """The columns that a statement reads, sorted, and those of a record that rides along."""
+    """The columns that a statement reads, sorted, and those of a record and of a list that ride along."""
 
     names: tuple[str, ...]
     joined_names: tuple[str, ...] = ()
+    listed_names: tuple[str, ...] = ()
 
 
 class Draft(NamedTuple):

@@ -50,8 +50,9 @@ def root_list(
     *,
     description: str,
     arguments: Sequence[StrawberryArgument] = (),
+    along: tuple[Relation, ...] = (),
 ) -> Any:
-    """Declare a list at the root: one statement for the page, one for the count."""
+    """Declare a list at the root: one statement for the page and the relations `along`, one for the count."""
 
     async def load(context: Context, keys: list[Any], prepared: Prepared) -> list[List]:
         request: PageRequest = prepared.value
@@ -65,7 +66,10 @@ def root_list(
         return [List(page, request.ordering, counter) for _ in keys]
 
     rules = FieldRules(
-        prepare=_preparer(kind), rows=_page_size, surcharge=_surcharge(ROOT, kind.indexed), relation=Relation(load)
+        prepare=_preparer(kind),
+        rows=_page_size,
+        surcharge=_surcharge(ROOT, kind.indexed),
+        relation=Relation(load, along=along),
     )
     return prepared_field([*_list_arguments(kind), *arguments], rules, description)
 

@@ -25,7 +25,7 @@ from gqlapi.schema.nodes import load_nodes
 from gqlapi.schema.pagination import Connection
 from gqlapi.schema.pricing import AGGREGATE_COST, ROOT
 from gqlapi.schema.search import SearchConnection, search_field
-from gqlapi.schema.types import POSTS, TAGS, USERS, Node, Post, Tag, User
+from gqlapi.schema.types import AUTHOR, POSTS, TAGS, TAGS_OF_POST, USERS, Node, Post, Tag, User
 from gqlapi.words import fold_key
 
 MAX_NODES = 100
@@ -125,7 +125,12 @@ def _to_key(by: UserKey | PostKey | TagKey, typename: str, attribute: str) -> Un
 
 
 def _by_key(
-    key_type: Any, typename: str, attribute: str, repository: Callable[[Repositories], Repository[Any]], text: str
+    key_type: Any,
+    typename: str,
+    attribute: str,
+    repository: Callable[[Repositories], Repository[Any]],
+    text: str,
+    along: tuple[Relation, ...] = (),
 ) -> Any:
     """Declare a field that finds one row by a unique key: one statement for all that look by id, one for each other."""
 
@@ -143,7 +148,7 @@ def _by_key(
                 found[key] = await source.get_by(key.attribute, key.value)
         return [found[key] if isinstance(key, UniqueKey) else key for key in keys]
 
-    rules = FieldRules(prepare=prepare, relation=Relation(load, by_argument=True))
+    rules = FieldRules(prepare=prepare, relation=Relation(load, by_argument=True, along=along))
     return prepared_field([argument("by", key_type, BY)], rules, text)
 
 
@@ -169,6 +174,7 @@ class Query:
         lambda repositories: repositories.posts,
         description="Posts that the viewer may see: public ones; authors see their own, editors and admins all.",
         arguments=[argument("include_deleted", bool, INCLUDE_DELETED, default=False)],
+        along=(AUTHOR,),
     )
     users: Connection[User] = root_list(
         USERS, lambda repositories: repositories.users, description="Users, authors and others."
@@ -217,6 +223,7 @@ class Query:
         "slug",
         lambda repositories: repositories.posts,
         "The post with this id or slug; null when there is none that the viewer may see.",
+        along=(AUTHOR, TAGS_OF_POST),
     )
     tag: Tag | None = _by_key(
         TagKey,

@@ -79,12 +79,13 @@ def _known_author(post: Any) -> Any:
 
 
 def _known_tags(post: Any) -> Any:
-    """Return the tags that were read as part of an aggregate."""
-    return post.tags if isinstance(post, models.Post) and "post_tags" in post.__dict__ else UNKNOWN
+    """Return the tags that were read with a post, by its key or as part of an aggregate."""
+    if isinstance(post, models.Post):
+        return post.tags if "post_tags" in post.__dict__ else UNKNOWN
+    return getattr(post, "tags", UNKNOWN)
 
 
-# Read together with the posts of a page, by a join.
-AUTHOR = Relation(_authors, key="author_id", known=_known_author, reads=0)
+AUTHOR = Relation(_authors, key="author_id", known=_known_author)
 TAGS_OF_POST = Relation(_tags_of_posts, key="id", known=_known_tags)
 
 
