@@ -60,7 +60,7 @@ class UserRecord(Record):
 class PostRecord(Record):
     """Columns of a post; `status` depends on the clock, `text_head` is the beginning of `text`.
 
-    `author` is set when it was read with the post; authors of equal ids are then one object.
+    `author` and `tags` are set when they were read with the post; authors of equal ids are then one object.
     """
 
     typename = "Post"
@@ -78,6 +78,7 @@ class PostRecord(Record):
     text: str
     text_head: str
     author: UserRecord
+    tags: "list[TagRecord]"
 
 
 @record
