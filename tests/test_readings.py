@@ -53,6 +53,24 @@ class TestForm:
         assert len(sources._readings) == 0
 
 
+class TestSinglePost:
+    QUERY = '{ post(by: {slug: "a"}) { title author { username } tags { name } } }'
+
+    async def test_is_read_with_its_author_and_its_tags(self, api: Api, dialect: str) -> None:
+        author, tags = make_user(username="ada"), [make_tag(name=name) for name in ("B", "A")]
+        await save(api.database, [author, *tags, make_post(author, *tags, slug="a", title="T"), make_post(author)])
+        with api.statements() as statements:
+            data = await api.data(self.QUERY)
+        expected = {"title": "T", "author": {"username": "ada"}, "tags": [{"name": "B"}, {"name": "A"}]}
+        assert data["post"] == expected
+        assert len(statements) == (1 if dialect == "postgresql" else 2)
+
+    async def test_may_have_no_tags(self, api: Api) -> None:
+        author = make_user(username="ada")
+        await save(api.database, [author, make_post(author, slug="a", title="T")])
+        assert (await api.data(self.QUERY))["post"]["tags"] == []
+
+
 class TestConstructor:
     def test_makes_records(self) -> None:
         make = constructor(RecordShape(TagRecord, ("id", "name")), (None, str.upper))
@@ -66,6 +84,12 @@ class TestConstructor:
         first, second, third = constructor(shape)([(1, "a", 7, "ada"), (2, "b", 7, "ada"), (3, "c", 8, "bob")])
         assert first.author is second.author
         assert (third.title, third.author.username) == ("c", "bob")
+
+    def test_makes_lists_of_arrays(self) -> None:
+        shape = RecordShape(PostRecord, ("id",), listed=("tags", TagRecord, ("id", "name")))
+        first, second = constructor(shape)([(1, [5, 6], ["one", "two"]), (2, None, None)])
+        assert [(tag.id, tag.name) for tag in first.tags] == [(5, "one"), (6, "two")]
+        assert second.tags == []
 
     def test_groups_by_parents(self) -> None:
         shape = RecordShape(TagRecord, ("id", "name"), has_parent=True, shared=True)

@@ -59,7 +59,7 @@ class Repository(Generic[R]):
 
     async def get_by(self, attribute: str, value: Any) -> R | None:
         """Read the one visible row whose unique attribute has this value."""
-        selection = self._selection()
+        selection = self.source.key_selection(self.scope.selected)
         records = await self._read(self.source.by_key, selection, attribute, values={"key": value})
         self._take_over(records, selection)
         return records[0] if records else None

@@ -15,8 +15,8 @@ class RecordShape:
     """What the columns of rows are: those of a record, after its parent's id and before a joined record's.
 
     A record that several parents have is one object if it is `shared`. `joined` is the attribute, the class and the
-    columns of a record that rides along, one object for each id; `listed` those of a list of records, whose columns are
-    arrays.
+    columns of a record that rides along, one object for each id; `listed` are those of a list of records, whose columns
+    are arrays.
     """
 
     record: type[Any]
@@ -71,16 +71,20 @@ def _source(shape: RecordShape, processors: Sequence[Processor | None]) -> list[
         lines += [f"   {line}" for line in _creation("other", "joined_record", names, made[joined])]
         lines += [f"   joined_records[{joined_id}] = other", f"  one.{attribute} = other"]
     if shape.listed is not None:
-        attribute, _, names = shape.listed
-        items = [f"item_{place}" for place in range(len(names))]
-        lines += [f"  one.{attribute} = items = []", f"  if {made[joined.stop]} is not None:"]
-        lines += [f"   for {', '.join(items)}, in zip({', '.join(made[joined.stop :])}):"]
-        lines += [f"    {line}" for line in _creation("item", "listed_record", names, items)]
-        lines += ["    items.append(item)"]
+        lines += [f"  {line}" for line in _list_creation(shape.listed[0], listed_names, values[joined.stop :])]
     if not shape.has_parent:
         return [*lines, "  records.append(one)", " return records"]
     lines += ["  records = parents.get(value_0)", "  if records is None:", "   parents[value_0] = [one]"]
     return [*lines, "  else:", "   records.append(one)", " return parents"]
+
+
+def _list_creation(attribute: str, names: Sequence[str], arrays: Sequence[str]) -> list[str]:
+    """Make the records of a list of the arrays of their columns, which are None for an empty list."""
+    items = [f"item_{place}" for place in range(len(names))]
+    creation = _creation("item", "listed_record", names, items)
+    lines = [f"one.{attribute} = items = []", f"if {arrays[0]} is not None:"]
+    lines += [f" for {', '.join(items)}, in zip({', '.join(arrays)}):"]
+    return [*lines, *(f"  {line}" for line in creation), "  items.append(item)"]
 
 
 def _creation(variable: str, record: str, names: Sequence[str], values: Sequence[str]) -> list[str]:

@@ -74,7 +74,7 @@ class ListForm:
 
 
 class Selection(NamedTuple):
-    """The columns that a statement reads, sorted, and those of a record and of a list that ride along."""
+    """The columns that a statement reads, sorted, and those of a record or of a list of records that ride along."""
 
     names: tuple[str, ...]
     joined_names: tuple[str, ...] = ()
@@ -122,6 +122,10 @@ class Source:
     def selection(self, selected: Mapping[str, frozenset[str]], ordering: Ordering | None = None) -> Selection:
         """Return the columns to read for the attributes that an operation reads of each type."""
         return Selection(_names(self.readable, selected.get(self.record.typename, NOTHING), ordering))
+
+    def key_selection(self, selected: Mapping[str, frozenset[str]]) -> Selection:
+        """Return the columns to read of a single row."""
+        return self.selection(selected)
 
     def visible(self) -> sa.ColumnElement[bool]:
         """Condition for the rows that the viewer may see."""

@@ -1,6 +1,6 @@
 """Reads of tags."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import ClassVar
 from uuid import UUID
@@ -8,10 +8,10 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
-from gqlapi.database.dialect import bind_ids, is_one_of
+from gqlapi.database.dialect import AnySelect, bind_ids, is_one_of
 from gqlapi.models import PostTag, Tag
 from gqlapi.models.tag import MAX_TAG_NAME_KEY_LENGTH, MAX_TAG_NAME_LENGTH, MAX_TAG_SLUG_LENGTH
-from gqlapi.repositories.base import Repository
+from gqlapi.repositories.base import ReadScope, Repository
 from gqlapi.repositories.conditions import Filterable, TextKey
 from gqlapi.repositories.construction import RecordShape
 from gqlapi.repositories.records import TagRecord
@@ -51,14 +51,15 @@ class TagSource(Source):
         )
         return Draft(statement, RecordShape(TagRecord, selection.names, has_parent=True, shared=True))
 
-    def arrays_of_post(self, names: Sequence[str], post_id: sa.ColumnElement[UUID]) -> sa.FromClause:
-        """Select the tags of the post of a row, an array for each column, in the author's order (PostgreSQL)."""
-        arrays = (
-            sa.func.array_agg(aggregate_order_by(self.column(name), LINKS.position, LINKS.tag_id)).label(f"tags_{name}")
-            for name in names
+    def arrays_of(self, post_id: sa.ColumnElement[UUID], names: Sequence[str]) -> AnySelect:
+        """Select the tags of a post in the author's order: for PostgreSQL, an array of each column."""
+        order = (LINKS.position, LINKS.tag_id)
+        arrays = (sa.func.array_agg(aggregate_order_by(self.column(name), *order)).label(name) for name in names)
+        return (
+            sa.select(*arrays)
+            .join_from(PostTag.__table__, Tag.__table__, LINKS.tag_id == TAGS.id)
+            .where(LINKS.post_id == post_id, self.visible())
         )
-        statement = sa.select(*arrays).join_from(PostTag.__table__, Tag.__table__, LINKS.tag_id == TAGS.id)
-        return statement.where(LINKS.post_id == post_id, self.visible()).lateral("tags_of_post")
 
 
 class TagRepository(Repository[TagRecord]):
@@ -66,8 +67,20 @@ class TagRepository(Repository[TagRecord]):
 
     source: TagSource
 
+    def __init__(self, scope: ReadScope, source: TagSource) -> None:
+        """Bind the repository to an operation."""
+        super().__init__(scope, source)
+        self._of_posts: dict[UUID, list[TagRecord]] = {}
+
+    def take_over_tags(self, tags: Mapping[UUID, list[TagRecord]]) -> None:
+        """Remember the tags that were read together with their posts."""
+        self._of_posts.update(tags)
+
     async def list_by_post_ids(self, ids: Sequence[UUID]) -> list[list[TagRecord]]:
-        """Read the tags of each post, in the author's order, in the order of `ids`; equal tags are one object."""
-        values = bind_ids(self.scope.dialect_name, ids)
-        by_post = await self._read(self.source.of_posts, self._selection(), values=values)
-        return [by_post.get(id_, []) for id_ in ids]
+        """Read the tags of each post in `ids`, in the author's order, but those that were read with their posts."""
+        known = self._of_posts
+        missing = [id_ for id_ in ids if id_ not in known] if known else ids
+        if missing:
+            values = bind_ids(self.scope.dialect_name, missing)
+            known = known | await self._read(self.source.of_posts, self._selection(), values=values)
+        return [known.get(id_, []) for id_ in ids]
