@@ -5,7 +5,14 @@ Compile (`compiler`): once per document. Bind: the values of variables. Execute 
 
 from typing import Any
 
-from graphql import DocumentNode, ExecutionResult, GraphQLError, GraphQLSchema, get_operation_ast
+from graphql import (
+    DocumentNode,
+    ExecutionResult,
+    GraphQLError,
+    GraphQLSchema,
+    OperationDefinitionNode,
+    get_operation_ast,
+)
 from graphql.execution.values import get_variable_values
 
 from gqlapi.execution.compiler import compile_operation, fragments_of
@@ -26,10 +33,7 @@ async def run(
     """Execute an operation of a valid document, with the results of graphql-core's `execute`."""
     definition = get_operation_ast(document, operation_name)
     if definition is None:
-        message = (
-            "Must provide an operation." if operation_name is None else f"Unknown operation named '{operation_name}'."
-        )
-        return ExecutionResult(None, [GraphQLError(message)])
+        return ExecutionResult(None, [GraphQLError(_missing(document, operation_name))])
     values = get_variable_values(schema, definition.variable_definitions or (), variables or {}, max_errors=50)
     if isinstance(values, list):
         return ExecutionResult(None, values)
@@ -39,6 +43,15 @@ async def run(
         return ExecutionResult(None, [error])
     data, errors = await Engine(PlainBound(operation, values), context_value, root_value).execute(error_mode)
     return ExecutionResult(data, errors or None)
+
+
+def _missing(document: DocumentNode, operation_name: str | None) -> str:
+    """Return why a document has no operation of a name, or not exactly one."""
+    if operation_name is not None:
+        return f"Unknown operation named '{operation_name}'."
+    if any(isinstance(node, OperationDefinitionNode) for node in document.definitions):
+        return "Must provide operation name if query contains multiple operations."
+    return "Must provide an operation."
 
 
 __all__ = ["ErrorMode", "run"]

@@ -4,7 +4,7 @@ Measured: 500 objects of 5 leaves take 0.07 ms, and 15 ms when each field of eac
 itself. Only names that GraphQL allows, and names of Python attributes, become source text.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -147,8 +147,8 @@ def completer(leaf: GraphQLLeafType) -> Callable[[Any], Any]:
 
 
 def _read_default(source: Any, name: str) -> Any:
-    """Read as graphql-core's default resolver does, from a dict or an attribute."""
-    value = source.get(name) if isinstance(source, dict) else getattr(source, name, None)
+    """Read as graphql-core's default resolver does, from a mapping or an attribute."""
+    value = source.get(name) if isinstance(source, Mapping) else getattr(source, name, None)
     if callable(value):
         raise NotGenerated
     return value
