@@ -44,7 +44,11 @@ class Completion:
 
         Trusted values come from a relation: they are objects of the declared type, null, or exceptions.
         """
-        usable = [value for value in values if not (value is None or isinstance(value, Exception | Failure))]
+        usable = [
+            value
+            for value in values
+            if not (value is None or value is Undefined or isinstance(value, Exception | Failure))
+        ]
         if len(usable) == len(values):
             completed = await self._complete_usable(step, field, usable, is_trusted=is_trusted)
         else:
@@ -58,7 +62,9 @@ class Completion:
         """Return the completed values in the places of the usable ones."""
         results, following = [], iter(completed)
         for value in values:
-            if value is None or isinstance(value, Failure):
+            if value is None or value is Undefined:
+                results.append(None)
+            elif isinstance(value, Failure):
                 results.append(value)
             elif isinstance(value, Exception):
                 results.append(self._failure(value))
@@ -85,8 +91,6 @@ class Completion:
 
     def _leaf(self, step: Step, value: Any) -> Any:
         assert step.leaf is not None  # noqa: S101 - by the caller
-        if value is Undefined:
-            return None
         try:
             return Executor.complete_leaf_value(step.leaf, value)
         except Exception as error:  # noqa: BLE001 - the error of its field
@@ -113,8 +117,6 @@ class Completion:
         """Return a value as a list, or a failure."""
         if value.__class__ is list:
             return value
-        if value is Undefined:
-            return None
         try:
             if isinstance(value, AsyncIterable):
                 return [item async for item in value]
