@@ -1,11 +1,13 @@
-"""Bodies of posts are read a few at a time, and no more of them than an answer may hold."""
+"""No more bodies of posts are read than an answer may hold."""
 
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
+from gqlapi.database.kept import KeptStatement
 from gqlapi.database.read_unit import ReadUnit
+from gqlapi.repositories.base import ROWS_WITH_BODIES
 from tests.api import Api, serve, settings_for
 from tests.factories import make_post, make_tag, make_user, save
 
@@ -26,6 +28,22 @@ async def server(database_url: str, request: pytest.FixtureRequest) -> AsyncIter
         posts = [make_post(author, tag, slug=f"post-{number}", title="word", **texts) for number in range(POSTS)]
         await save(api.database, [author, tag, *posts])
         yield api
+
+
+@pytest.fixture
+def fetched(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The characters of long texts that each statement brought into memory."""
+    lengths: list[int] = []
+    fetch = KeptStatement.fetch
+
+    async def note(statement: KeptStatement, *arguments: Any, **options: Any) -> Any:
+        rows = await fetch(statement, *arguments, **options)
+        texts = [value for row in rows for value in row if isinstance(value, str) and len(value) >= LENGTH]
+        lengths.append(sum(map(len, texts)))
+        return rows
+
+    monkeypatch.setattr(KeptStatement, "fetch", note)
+    return lengths
 
 
 @pytest.fixture
@@ -54,14 +72,16 @@ class TestBodies:
             pytest.param(f"{{ {ONE_BY_ONE} }}", id="one by one"),
         ],
     )  # fmt: skip
-    async def test_are_read_up_to_a_budget(
-        self, server: Api, counted: list[int], document: str, request: pytest.FixtureRequest
-    ) -> None:
-        """In transactions; without one, PostgreSQL has no cursor, and all rows of a statement are read."""
+    async def test_are_read_up_to_a_budget(self, server: Api, fetched: list[int], document: str) -> None:
+        """Up to ten rows are read before they are counted; of more, the database says first how long they are."""
         result = await server.execute(document)
         assert {error["extensions"]["code"] for error in result["errors"]} == {"LIMIT_EXCEEDED"}
-        at_once = 3 * LENGTH * (POSTS if request.node.callspec.params["server"] == "statement" else 11)
-        assert LIMIT < sum(counted) <= LIMIT + at_once
+        assert sum(fetched) <= LIMIT + 3 * LENGTH * ROWS_WITH_BODIES
+
+    async def test_of_many_rows_are_read_if_they_fit(self, server: Api, fetched: list[int]) -> None:
+        data: Any = await server.data("{ posts(first: 15) { nodes { content { html } } } }")
+        assert {len(node["content"]["html"]) for node in data["posts"]["nodes"]} == {LENGTH}
+        assert sum(fetched) == 16 * LENGTH
 
     async def test_that_fit_are_all_returned(self, server: Api, counted: list[int]) -> None:
         data: Any = await server.data("{ posts(first: 5) { nodes { content { html text } } } }")
