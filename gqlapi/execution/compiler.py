@@ -1,6 +1,7 @@
 """Compiles an operation: merged fields in the order of the response, and how the values of each are found."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from graphql import (
@@ -23,6 +24,7 @@ from graphql import (
 )
 from graphql.execution.values import VariableValues, get_directive_values
 
+from gqlapi.execution.declarations import Selected
 from gqlapi.execution.leaves import builder
 from gqlapi.execution.plan import Field, Kind, Operation, Scope, Step, Subscopes
 
@@ -71,8 +73,11 @@ def compile_operation(
     definition: OperationDefinitionNode,
     fragments: Mapping[str, FragmentDefinitionNode],
     flags: VariableValues = NO_VARIABLES,
+    selected: Selected = MappingProxyType({}),
 ) -> Operation:
     """Compile an operation of a valid document, for the given values of the variables of @skip and @include.
+
+    `selected` are the attributes that it reads of each type.
 
     Raises:
         GraphQLError: a directive has a wrong value, or the schema has no such operation type.
@@ -84,7 +89,7 @@ def compile_operation(
     compiler = Compiler(schema, fragments, flags)
     root = compiler.scope(root_type, [definition.selection_set])
     is_serial = definition.operation is OperationType.MUTATION
-    return Operation(schema, definition, fragments, root, is_serial=is_serial)
+    return Operation(schema, definition, fragments, root, is_serial=is_serial, selected=selected)
 
 
 class Compiler:

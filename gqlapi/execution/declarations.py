@@ -19,6 +19,8 @@ class Prepared:
 
 
 NOTHING = Prepared(None, frozenset())
+# The attributes that an operation reads of each type.
+Selected = Mapping[str, frozenset[str]]
 Load = Callable[[Any, list[Any], Prepared], Awaitable[Sequence[Any]]]
 
 
@@ -39,7 +41,8 @@ class Relation:
     order; an exception among the values is the error of its key. `key` is the attribute that holds an object's key;
     without it the object is its own key. `by_argument`: the key is what the arguments became, so that fields with
     different arguments are loaded together. `known` returns the value of an object that was read with it, or UNKNOWN.
-    `reads` is the most statements that one load takes; `along` are relations of its objects that these read as well.
+    `reads` is the most statements that one load takes; `along` returns the relations of its objects that these read as
+    well, in an operation that reads the given attributes of each type.
     """
 
     load: Load
@@ -47,7 +50,7 @@ class Relation:
     by_argument: bool = False
     known: Callable[[Any], Any] | None = None
     reads: int = 1
-    along: tuple["Relation", ...] = ()
+    along: Callable[[Selected], tuple["Relation", ...]] = lambda _selected: ()
 
     def key_of(self, source: Any, prepared: Prepared) -> Any:
         """Return the key of an object."""

@@ -20,7 +20,7 @@ from graphql import (
     is_non_null_type,
 )
 
-from gqlapi.execution.declarations import FieldRules, Relation, attribute_of, rules_of
+from gqlapi.execution.declarations import FieldRules, Relation, Selected, attribute_of, rules_of
 
 # More than one.
 MANY = 1_000
@@ -167,6 +167,7 @@ class Operation:
         root: Scope,
         *,
         is_serial: bool,
+        selected: Selected,
     ) -> None:
         """Describe an operation; `is_serial`: its root fields run one after the other."""
         self.schema = schema
@@ -175,10 +176,10 @@ class Operation:
         self.root = root
         self.is_serial = is_serial
         # Whether everything is read by one statement at most.
-        self.reads_once = not is_serial and _reads(root) <= 1
+        self.reads_once = not is_serial and _reads(root, selected) <= 1
 
 
-def _reads(scope: Scope, along: tuple[Relation, ...] = ()) -> int:
+def _reads(scope: Scope, selected: Selected, along: tuple[Relation, ...] = ()) -> int:
     """Return the most statements of a scope, many where the types of objects are not known before they are read.
 
     `along` are relations that were read with the objects.
@@ -196,5 +197,5 @@ def _reads(scope: Scope, along: tuple[Relation, ...] = ()) -> int:
             return MANY
         if step.object_type is not None:
             below = field.subscopes.on(step.object_type)
-            reads += _reads(below, along if relation is None else relation.along)
+            reads += _reads(below, selected, along if relation is None else relation.along(selected))
     return reads

@@ -104,7 +104,9 @@ class CompiledOperation:
         if self._operation is None or sum(costs.values()) > self._rules.limits.max_cost:
             if errors := self._rules.limits.exceeded(self._measured, costs, self._definition):
                 raise Refused(errors, costs)
-            self._operation = compile_operation(self._rules.schema, self._definition, self._fragments, self._flags)
+            self._operation = compile_operation(
+                self._rules.schema, self._definition, self._fragments, self._flags, self._selected
+            )
         bound = BoundOperation(self._operation, self._measured, self._selected, variables, outcomes, costs)
         if variables is NO_VARIABLES:  # nothing that a client sent is kept
             self._bound = bound

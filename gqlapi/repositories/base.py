@@ -67,7 +67,7 @@ class Repository(Generic[R]):
     async def page(self, request: PageRequest) -> RecordPage[R]:
         """Read one page."""
         form, values, is_kept = self._form(request)
-        selection = self._selection(request.ordering)
+        selection = self.source.page_selection(self.scope.selected, request.ordering)
         records = await self._read(self.source.page, selection, form, values=values, is_kept=is_kept)
         self._take_over(records, selection)
         return _cut(records, request)

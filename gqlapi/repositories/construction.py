@@ -8,6 +8,8 @@ from typing import Any
 from gqlapi.database.kept import Processor, Rows
 
 Make = Callable[[Rows], Any]
+# An attribute, the class of its records, and their columns.
+Listed = tuple[str, type[Any], tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,15 +18,17 @@ class RecordShape:
 
     A record that several parents have is one object if it is `shared`. `joined` is the attribute, the class and the
     columns of a record that rides along, one object for each id; `listed` are those of a list of records, whose columns
-    are arrays.
+    are arrays, or, if it is `spread`, one item for each row: the rows of a record follow each other, and equal items
+    are one object.
     """
 
     record: type[Any]
     names: tuple[str, ...]
     has_parent: bool = False
     shared: bool = False
-    joined: tuple[str, type[Any], tuple[str, ...]] | None = None
-    listed: tuple[str, type[Any], tuple[str, ...]] | None = None
+    joined: Listed | None = None
+    listed: Listed | None = None
+    spread: bool = False
 
 
 @lru_cache(maxsize=512)
@@ -55,27 +59,43 @@ def _source(shape: RecordShape, processors: Sequence[Processor | None]) -> list[
     ]
     own = slice(int(shape.has_parent), shape.has_parent + len(shape.names))
     joined = slice(own.stop, own.stop + len(joined_names))
-    lines = ["def make(rows):", " found, joined_records, records, parents = {}, {}, [], {}"]
+    lines = ["def make(rows):", " found, joined_records, records, parents, last = {}, {}, [], {}, None"]
     lines += [f" for {', '.join(values)}, in rows:"]
     id_ = values[own][shape.names.index("id")]
-    if shape.shared:
-        lines += [f"  one = found.get({id_})", "  if one is None:"]
-        lines += [f"   {line}" for line in _creation("one", "record", shape.names, made[own])]
-        lines += [f"   found[{id_}] = one"]
-    else:
-        lines += [f"  {line}" for line in _creation("one", "record", shape.names, made[own])]
+    creation = _creation("one", "record", shape.names, made[own])
     if shape.joined is not None:
         attribute, _, names = shape.joined
-        joined_id = values[joined][names.index("id")]
-        lines += [f"  other = joined_records.get({joined_id})", "  if other is None:"]
-        lines += [f"   {line}" for line in _creation("other", "joined_record", names, made[joined])]
-        lines += [f"   joined_records[{joined_id}] = other", f"  one.{attribute} = other"]
+        other = _creation("other", "joined_record", names, made[joined])
+        creation += _shared("other", values[joined][names.index("id")], other, found="joined_records")
+        creation.append(f"one.{attribute} = other")
+    if shape.spread and shape.listed is not None:
+        return [*lines, *_spread(shape.listed, id_, creation, values[joined.stop :], made[joined.stop :])]
+    if shape.shared:
+        creation = _shared("one", id_, creation)
+    lines += [f"  {line}" for line in creation]
     if shape.listed is not None:
         lines += [f"  {line}" for line in _list_creation(shape.listed[0], listed_names, values[joined.stop :])]
     if not shape.has_parent:
         return [*lines, "  records.append(one)", " return records"]
     lines += ["  records = parents.get(value_0)", "  if records is None:", "   parents[value_0] = [one]"]
     return [*lines, "  else:", "   records.append(one)", " return parents"]
+
+
+def _spread(
+    listed: tuple[str, type[Any], tuple[str, ...]],
+    id_: str,
+    creation: Sequence[str],
+    values: list[str],
+    made: list[str],
+) -> list[str]:
+    """Make a record at the first of its rows, and an item of its list at each; a row without an item has NULL there."""
+    attribute, _, names = listed
+    item_id = values[names.index("id")]
+    item = _shared("item", item_id, _creation("item", "listed_record", names, made))
+    lines = [f"  if {id_} != last:", f"   last = {id_}", *(f"   {line}" for line in creation)]
+    lines += [f"   one.{attribute} = items = []", "   records.append(one)"]
+    lines += [f"  if {item_id} is not None:", *(f"   {line}" for line in item), "   items.append(item)"]
+    return [*lines, " return records"]
 
 
 def _list_creation(attribute: str, names: Sequence[str], arrays: Sequence[str]) -> list[str]:
@@ -85,6 +105,12 @@ def _list_creation(attribute: str, names: Sequence[str], arrays: Sequence[str]) 
     lines = [f"one.{attribute} = items = []", f"if {arrays[0]} is not None:"]
     lines += [f" for {', '.join(items)}, in zip({', '.join(arrays)}):"]
     return [*lines, *(f"  {line}" for line in creation), "  items.append(item)"]
+
+
+def _shared(variable: str, id_: str, creation: Sequence[str], found: str = "found") -> list[str]:
+    """Make one object for each id."""
+    made = [f" {line}" for line in creation]
+    return [f"{variable} = {found}.get({id_})", f"if {variable} is None:", *made, f" {found}[{id_}] = {variable}"]
 
 
 def _creation(variable: str, record: str, names: Sequence[str], values: Sequence[str]) -> list[str]:

@@ -1,6 +1,7 @@
 """Reads of posts."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, ClassVar
 from uuid import UUID
@@ -29,6 +30,7 @@ LINKS = PostTag.__table__.c
 # Excerpts are at most this long; one character more tells whether the text goes on.
 MAX_EXCERPT_LENGTH = 2_000
 BODIES = frozenset({"markdown", "html", "text"})
+LONG_TEXTS = BODIES | {"text_head"}
 # The text of a published post's state stands literally in the SQL: a bound value hides it from partial indexes.
 IS_PUBLISHED = POSTS.state == sa.literal_column(f"'{PostState.PUBLISHED}'")
 STATUS_TYPE: sa.types.TypeEngine[PostStatus] = enum_column_type(PostStatus, "status")
@@ -70,6 +72,16 @@ class PostSource(Source):
         if "author" not in selected.get("Post", NOTHING):
             return own
         return Selection(own.names, self._users.selection(selected).names)
+
+    def page_selection(self, selected: Mapping[str, frozenset[str]], ordering: Ordering) -> Selection:
+        """Return the columns to read of the posts of a page: their tags come with them where no text is long.
+
+        Measured: half of the time of a second statement and the snapshot that two need.
+        """
+        selection = self.selection(selected, ordering)
+        if not tags_come_along(selected):
+            return selection
+        return selection._replace(listed_names=self._tags.selection(selected).names)
 
     def key_selection(self, selected: Mapping[str, frozenset[str]]) -> Selection:
         """Return the columns to read of a single post: its tags come with it on PostgreSQL, in arrays.
@@ -117,6 +129,21 @@ class PostSource(Source):
     def column(self, attribute: str) -> sa.ColumnElement[Any]:
         """Return the column, or the expression, that an attribute is read from."""
         return self.status() if attribute == "status" else super().column(attribute)
+
+    def page(self, selection: Selection, form: ListForm) -> Draft:
+        """Select one page, with a row for each tag of a post if its tags are to be read."""
+        if not selection.listed_names:
+            return super().page(selection, form)
+        draft = super().page(selection._replace(listed_names=()), form)
+        page = draft.statement.subquery("page")
+        keys = [
+            Key(key.name, page.c[key.name], key.descending, key.nullable) for key in self.keys(form.required_ordering)
+        ]
+        statement = self._tags.beside(page, selection.listed_names).order_by(
+            *(key.order_by(backward=form.required_window.backward) for key in keys), LINKS.position, LINKS.tag_id
+        )
+        listed = "tags", TagRecord, selection.listed_names
+        return Draft(statement, replace(self._shape(selection), listed=listed, spread=True))
 
     def keys(self, ordering: Ordering) -> list[Key]:
         """Return the columns of an ordering; a public post has a time of publication."""
@@ -216,6 +243,12 @@ class PostSource(Source):
             .where(self._tags.visible(), self._tags.filterable.clause(condition.condition))
         )
         return POSTS.id.not_in(tagged) if condition.none else POSTS.id.in_(tagged)
+
+
+def tags_come_along(selected: Mapping[str, frozenset[str]]) -> bool:
+    """Whether the page of an operation that reads these attributes reads the tags of its posts."""
+    attributes = selected.get("Post", NOTHING)
+    return "tags" in attributes and LONG_TEXTS.isdisjoint(attributes)
 
 
 class PostRepository(Repository[PostRecord]):

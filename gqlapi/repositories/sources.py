@@ -123,6 +123,10 @@ class Source:
         """Return the columns to read for the attributes that an operation reads of each type."""
         return Selection(_names(self.readable, selected.get(self.record.typename, NOTHING), ordering))
 
+    def page_selection(self, selected: Mapping[str, frozenset[str]], ordering: Ordering) -> Selection:
+        """Return the columns to read of the rows of a page."""
+        return self.selection(selected, ordering)
+
     def key_selection(self, selected: Mapping[str, frozenset[str]]) -> Selection:
         """Return the columns to read of a single row."""
         return self.selection(selected)

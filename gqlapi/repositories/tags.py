@@ -61,6 +61,15 @@ class TagSource(Source):
             .where(LINKS.post_id == post_id, self.visible())
         )
 
+    def beside(self, posts: sa.Subquery, names: Sequence[str]) -> AnySelect:
+        """Select all columns of posts and those of their tags, a row for each tag, one for a post without tags."""
+        tags = [self.column(name).label(f"tag_{name}") for name in names]
+        return (
+            sa.select(*posts.c, *tags)
+            .join_from(posts, PostTag.__table__, LINKS.post_id == posts.c.id, isouter=True)
+            .join(Tag.__table__, sa.and_(LINKS.tag_id == TAGS.id, self.visible()), isouter=True)
+        )
+
 
 class TagRepository(Repository[TagRecord]):
     """Reads of tags."""

@@ -1,6 +1,6 @@
 """List fields: their arguments, what these are checked for, and how all parents are answered at once."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -32,6 +32,14 @@ PageByParents = Callable[[Repositories, Sequence[UUID], PageRequest], Awaitable[
 CountByParents = Callable[[Repositories, Sequence[UUID], PageRequest], Awaitable[Sequence[int]]]
 
 
+Along = Callable[[Mapping[str, frozenset[str]]], tuple[Relation, ...]]
+
+
+def no_others(_selected: Mapping[str, frozenset[str]]) -> tuple[Relation, ...]:
+    """Return no relations: a statement reads none but its own."""
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class ListKind:
     """What the lists of one type have in common; `indexed` are the attributes whose ordering an index serves."""
@@ -50,7 +58,7 @@ def root_list(
     *,
     description: str,
     arguments: Sequence[StrawberryArgument] = (),
-    along: tuple[Relation, ...] = (),
+    along: Along = no_others,
 ) -> Any:
     """Declare a list at the root: one statement for the page and the relations `along`, one for the count."""
 

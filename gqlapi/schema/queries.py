@@ -17,10 +17,11 @@ from gqlapi.models.user import MAX_USERNAME_KEY_LENGTH
 from gqlapi.operations import Limits
 from gqlapi.repositories import Repositories
 from gqlapi.repositories.base import Repository
+from gqlapi.repositories.posts import tags_come_along
 from gqlapi.schema.aggregates import PostAggregates, aggregates_field
 from gqlapi.schema.fields import Info, argument, prepared_field, relation
 from gqlapi.schema.ids import decode_id
-from gqlapi.schema.lists import MAX_PAGE_SIZE, root_list
+from gqlapi.schema.lists import MAX_PAGE_SIZE, Along, no_others, root_list
 from gqlapi.schema.nodes import load_nodes
 from gqlapi.schema.pagination import Connection
 from gqlapi.schema.pricing import AGGREGATE_COST, ROOT
@@ -130,7 +131,7 @@ def _by_key(
     attribute: str,
     repository: Callable[[Repositories], Repository[Any]],
     text: str,
-    along: tuple[Relation, ...] = (),
+    along: Along = no_others,
 ) -> Any:
     """Declare a field that finds one row by a unique key: one statement for all that look by id, one for each other."""
 
@@ -174,7 +175,7 @@ class Query:
         lambda repositories: repositories.posts,
         description="Posts that the viewer may see: public ones; authors see their own, editors and admins all.",
         arguments=[argument("include_deleted", bool, INCLUDE_DELETED, default=False)],
-        along=(AUTHOR,),
+        along=lambda selected: (AUTHOR, TAGS_OF_POST) if tags_come_along(selected) else (AUTHOR,),
     )
     users: Connection[User] = root_list(
         USERS, lambda repositories: repositories.users, description="Users, authors and others."
@@ -223,7 +224,7 @@ class Query:
         "slug",
         lambda repositories: repositories.posts,
         "The post with this id or slug; null when there is none that the viewer may see.",
-        along=(AUTHOR, TAGS_OF_POST),
+        along=lambda _selected: (AUTHOR, TAGS_OF_POST),
     )
     tag: Tag | None = _by_key(
         TagKey,
