@@ -14,6 +14,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from uvicorn.server import ServerState
 
 from gqlapi.serving import refusals
+from gqlapi.serving.answers import WholeAnswer
 from gqlapi.serving.connections import Connections
 from gqlapi.serving.disconnect import EXTENSION, Disconnect
 from gqlapi.serving.limits import (
@@ -243,7 +244,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self.flow.pause_reading()
             return
         self._answering = cycle
-        super()._start_asgi_task(cycle, app)
+        super()._start_asgi_task(cycle, WholeAnswer(cycle, app))
 
     def on_response_complete(self) -> None:
         self.server_state.total_requests += 1
