@@ -60,7 +60,8 @@ class Completion:
 
     def _spread(self, values: list[Any], completed: list[Any]) -> list[Any]:
         """Return the completed values in the places of the usable ones."""
-        results, following = [], iter(completed)
+        results: list[Any] = []
+        following = iter(completed)
         for value in values:
             if value is None or value is Undefined:
                 results.append(None)
