@@ -1,0 +1,13 @@
+"""How many random examples a property gets: `GQLAPI_EXAMPLES=20` multiplies the numbers for a longer run."""
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+FACTOR = float(os.environ.get("GQLAPI_EXAMPLES", "1"))
+
+
+def examples(count: int) -> settings:
+    """Return the settings of a property that gets `count` examples in a common run."""
+    checks = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
+    return settings(max_examples=round(count * FACTOR), suppress_health_check=checks, report_multiple_bugs=False)

@@ -1,0 +1,92 @@
+"""The executor answers random operations over random schemas as graphql-core does, in each error mode."""
+
+import gc
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given, note
+from hypothesis import strategies as st
+
+from gqlapi.execution import ErrorMode
+from tests.execution.comparing import differences, impossible
+from tests.execution.examples import examples
+from tests.execution.objects import FORMS
+from tests.execution.random_documents import requests
+from tests.execution.random_schemas import schemas
+from tests.execution.random_worlds import worlds
+from tests.execution.running import Case, refer, run_case
+
+# Where a parent is nulled, graphql-core cancels resolvers before they start, and their coroutines with them.
+pytestmark = pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
+
+
+@pytest.fixture(autouse=True)
+def _collected() -> Iterator[None]:
+    """Let those warnings come while they are ignored."""
+    yield
+    gc.collect()
+
+
+@st.composite
+def cases(draw: st.DrawFn, *operations: str) -> Case:
+    """Draw a schema, resolvers, a request and the form of the root."""
+    schema = draw(schemas())
+    world = draw(worlds(schema))
+    return Case(schema, world, draw(requests(schema, operations)), draw(st.sampled_from([*FORMS, None])))
+
+
+class TestPropagate:
+    @examples(500)
+    @given(case=cases("query"))
+    async def test_queries_have_the_same_data_and_errors(self, case: Case) -> None:
+        await check_propagation(case)
+
+    @examples(100)
+    @given(case=cases("mutation"))
+    async def test_mutations_run_one_after_the_other_as_well(self, case: Case) -> None:
+        await check_propagation(case)
+
+
+class TestNull:
+    @examples(150)
+    @given(case=cases("query", "query", "mutation"))
+    async def test_failed_fields_are_null_and_all_errors_are_reported(self, case: Case) -> None:
+        """No error reaches beyond its own field, so that each must be reported."""
+        note(str(case))
+        reference = await refer(case)
+        outcome, expected = await run_case(case, ErrorMode.NULL), reference.unpropagated
+        assert differences(outcome.result, expected.result, reference.possible, {}) == []
+        assert outcome.log == expected.log
+
+
+class TestHalt:
+    @examples(150)
+    @given(case=cases("query", "query", "mutation"))
+    async def test_any_error_leaves_no_data(self, case: Case) -> None:
+        note(str(case))
+        reference = await refer(case)
+        outcome, unhalted = await run_case(case, ErrorMode.HALT), reference.unpropagated
+        if not reference.possible:
+            assert differences(outcome.result, unhalted.result, [], {}) == []
+            return
+        assert outcome.result.data is None
+        assert outcome.result.errors
+        assert impossible(outcome.result.errors, reference.possible) == []
+
+    @examples(60)
+    @given(case=cases("mutation"))
+    async def test_no_mutation_runs_after_a_failed_one(self, case: Case) -> None:
+        note(str(case))
+        reference = await refer(case)
+        outcome, unhalted = await run_case(case, ErrorMode.HALT), reference.unpropagated
+        failed = {str(error.path[0]) for error in reference.possible if error.path}
+        first = next((place for place, name in enumerate(unhalted.log) if name in failed), len(unhalted.log))
+        assert outcome.log == unhalted.log[: first + 1]
+
+
+async def check_propagation(case: Case) -> None:
+    note(str(case))
+    reference = await refer(case)
+    outcome, expected = await run_case(case, ErrorMode.PROPAGATE), reference.expected
+    assert differences(outcome.result, expected.result, reference.possible, reference.non_null) == []
+    assert outcome.log == expected.log
