@@ -52,8 +52,10 @@ class Settings(BaseSettings):
         "own (PostgreSQL only).",
     )
     pool_size: int = Field(10, ge=1, description="Database connections a worker keeps, and operations it runs at once.")
-    pool_queue_size: int = Field(100, ge=0, description="Operations that may wait for a connection.")
-    pool_timeout_seconds: float = Field(2.0, gt=0, description="Longest wait for a connection.")
+    pool_queue_size: int = Field(1_000, ge=0, description="Operations that may wait for a connection.")
+    pool_timeout_seconds: float = Field(
+        2.0, gt=0, description="Longest wait for a connection while none becomes free; five times that in all."
+    )
     client_share: float = Field(
         0.5,
         gt=0,

@@ -26,6 +26,7 @@ class FakeTransport:
         self.unsent = 0
         self.ended = ""
         self.written = b""
+        self.writes = 0
 
     def get_extra_info(self, _name: str) -> None:
         return None
@@ -38,6 +39,7 @@ class FakeTransport:
 
     def write(self, data: bytes) -> None:
         self.written += data
+        self.writes += 1
 
     def abort(self) -> None:
         self.ended = self.ended or "aborted"
@@ -170,6 +172,18 @@ class TestStall:
         client.fake.unsent = 1_000
         client.pause_writing()
         assert client.fake.ended == ""
+
+
+class TestAnswer:
+    async def test_is_sent_in_one_piece(self, config: ServerConfig, guard: Connections) -> None:
+        client = Connected(config, guard)
+        client.data_received(b"GET /readyz HTTP/1.1\r\nHost: a\r\n\r\n")
+        while not client.cycle.response_complete:
+            await asyncio.sleep(0)
+        answer = client.fake.written
+        assert client.fake.writes == 1
+        assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+        assert answer.endswith(b"\r\n\r\nready")
 
 
 class TestCounting:
