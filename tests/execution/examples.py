@@ -1,4 +1,7 @@
-"""How many random examples a property gets: `GQLAPI_EXAMPLES=20` multiplies the numbers for a longer run."""
+"""How many random examples a property gets.
+
+The longer run, with 10,000 random queries: `GQLAPI_EXAMPLES=20 uv run pytest tests/execution`.
+"""
 
 import os
 

@@ -100,8 +100,10 @@ class Inputs:
     def _variable(self, type_: Any, *, has_default: bool) -> str:
         """Return a new variable that may be used here, or one that was used before."""
         text = str(type_)
+        # Not for conditions: with null, @skip fails the whole request, and in graphql-core only the field above it.
         if text.endswith("!") and self._one_in(2):
-            definition = f"{text[:-1] if has_default or self._one_in(3) else text} = {self.constant(type_.of_type)}"
+            is_nullable = has_default or (text != "Boolean!" and self._one_in(3))
+            definition = f"{text[:-1] if is_nullable else text} = {self.constant(type_.of_type)}"
         elif text.endswith("!"):
             definition = text[:-1] if has_default and self._one_in(2) else text
         else:

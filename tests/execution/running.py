@@ -108,36 +108,35 @@ async def refer(case: Case) -> Reference:
 async def run_case(case: Case, mode: ErrorMode) -> Outcome:
     """Run a case on the executor under test."""
     document = parse(case.request.document)
-    async with _to_the_end():
+    async with _to_the_end(case.world):
         result = await run(
             case.schema, document, variables=dict(case.request.variables), error_mode=mode, **case.arguments()
         )
-        return Outcome(result, _take_log(case.world))
+        return Outcome(result, _read_log(case.world))
 
 
 async def _core(case: Case, document: DocumentNode, **options: Any) -> Outcome:
-    async with _to_the_end():
+    async with _to_the_end(case.world):
         result: Any = execute(
             case.schema, document, variable_values=dict(case.request.variables), **case.arguments(), **options
         )
         if is_awaitable(result):
             result = await result
-        return Outcome(ExecutionResult(result.data, copy(result.errors)), _take_log(case.world))
+        return Outcome(ExecutionResult(result.data, copy(result.errors)), _read_log(case.world))
 
 
 @asynccontextmanager
-async def _to_the_end() -> AsyncIterator[None]:
-    """Wait for what still runs after a block: an operation need not wait for fields that it has nulled."""
+async def _to_the_end(world: World) -> AsyncIterator[None]:
+    """Wait for what still runs after a block, and forget it: an operation need not wait for fields that are nulled."""
     before = asyncio.all_tasks()
     yield
     while late := asyncio.all_tasks() - before:
         await asyncio.wait(late)
-
-
-def _take_log(world: World) -> list[str]:
-    names = [name for name, _ in groupby(world.log)]
     world.log.clear()
-    return names
+
+
+def _read_log(world: World) -> list[str]:
+    return [name for name, _ in groupby(world.log)]
 
 
 def _without_propagation(document: DocumentNode) -> DocumentNode:
