@@ -69,7 +69,8 @@ class Inputs:
     def _value(self, type_: Any, depth: int) -> str:
         if isinstance(type_, GraphQLList):
             if self._one_in(5) and not isinstance(type_.of_type, GraphQLList):
-                return self.literal(type_.of_type, depth=depth)  # one item stands for a list
+                # One item stands for a list, but no variable of the item's type does.
+                return self._value(getattr(type_.of_type, "of_type", type_.of_type), depth)
             items = [self.literal(type_.of_type, depth=depth) for _ in range(self._number(0, 2))]
             return f"[{', '.join(items)}]"
         if isinstance(type_, GraphQLEnumType):

@@ -1,13 +1,12 @@
 """The documents that the executors are compared on are valid, and hold what is to be compared."""
 
 from graphql import GraphQLSchema, assert_valid_schema, parse, validate
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.execution.examples import examples
 from tests.execution.random_documents import Request, requests
 from tests.execution.random_schemas import schemas
-
-QUIET = settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 
 @st.composite
@@ -16,7 +15,7 @@ def pairs(draw: st.DrawFn) -> tuple[GraphQLSchema, Request]:
     return schema, draw(requests(schema))
 
 
-@QUIET
+@examples(100)
 @given(pair=pairs())
 def test_documents_are_valid(pair: tuple[GraphQLSchema, Request]) -> None:
     schema, request = pair
