@@ -106,9 +106,9 @@ class TestStatements:
         for engine in (api.database.read_engine, api.database.write_engine):
             assert isinstance(engine.get_execution_options()["compiled_cache"], StatementCache)
 
-    async def test_of_many_shapes_stay_within_it(self, api: Api) -> None:
-        cache: StatementCache = api.database.read_engine.get_execution_options()["compiled_cache"]
-        cache.max_bytes = 2_000_000
+    async def test_of_many_shapes_stay_within_it(self, api: Api, dialect: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        cache: BudgetedCache[Any, Any] = BudgetedCache(500_000 if dialect == "postgresql" else 3_000_000)
+        monkeypatch.setattr("gqlapi.repositories.sources._readings", cache)
         chance = random.Random(1)  # noqa: S311 - no secret
         query = "query ($f: PostFilter) { posts(filter: $f, first: 1) { nodes { id } } }"
         branches: list[dict[str, Any]] = []

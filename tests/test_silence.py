@@ -25,7 +25,7 @@ from tests.silent_proxy import SilentProxy, silent_proxy
 READ = "{ tags { totalCount nodes { id } } }"
 CREATE = "mutation($input: CreatePostInput!) { createPost(input: $input) { post { id } } }"
 READ_MOMENTS = ("BEGIN", "SELECT", "ROLLBACK")
-WRITE_MOMENTS = ("BEGIN ISOLATION LEVEL READ COMMITTED", "SELECT", "INSERT", "COMMIT", "ROLLBACK")
+WRITE_MOMENTS = ("BEGIN ISOLATION LEVEL READ COMMITTED", "SELECT", "WITH", "COMMIT", "ROLLBACK")
 LIMIT_SECONDS = 2.0
 # An operation that is over its limit still ends its connection, on a machine that may be busy.
 SLACK_SECONDS = 3.0

@@ -6,7 +6,7 @@ still to be loaded, which is set later. https://spec.graphql.org/September2025/#
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, Protocol
 
 from graphql import GraphQLError, GraphQLResolveInfo, default_field_resolver
@@ -111,6 +111,8 @@ class Engine:
             data = await run(scope, finisher)
         except GraphQLError as error:  # a root field that cannot be null
             return None, [*finisher.errors, error]
+        finally:
+            self._abandon()
         return data if finisher.keeps_data else None, finisher.errors
 
     async def _execute_together(self, scope: Scope, finisher: Finisher) -> dict[str, Any]:
@@ -253,6 +255,15 @@ class Engine:
             start += len(some)
             if self.pace.is_over:
                 await self.pace.turn()
+
+    def _abandon(self) -> None:
+        """Close what an operation that was cancelled does not await any more."""
+        for *_, some in self._awaited:
+            for awaitable in some:
+                if isinstance(awaitable, Coroutine):
+                    awaitable.close()
+                elif isinstance(awaitable, asyncio.Future):
+                    awaitable.cancel()
 
     async def _load(self, loader: Any, asked: list[tuple[Field, list[Any], Made]]) -> None:
         """Load the values of one relation for all who asked, each key once in the operation."""

@@ -1,12 +1,12 @@
 """Writes of posts."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncSessionTransaction
 from sqlalchemy.orm import selectinload, undefer
 
 from gqlapi.database.search import Indexed
@@ -63,9 +63,13 @@ class PostWriteRepository:
         """Return a free slug for each base, in one statement."""
         return await free_slugs(self._session, Post.slug, bases, reserved) if bases else []
 
-    def savepoint(self) -> AsyncSessionTransaction:
+    @asynccontextmanager
+    async def savepoint(self) -> AsyncIterator[None]:
         """Open a savepoint, which a failure inside goes back to; what was changed before it is written first."""
-        return self._session.begin_nested()
+        async with self._session.begin_nested():
+            # The session opens it when it asks for its connection, which kept statements do not.
+            await self._session.connection()
+            yield
 
     async def create(self, posts: Sequence[NewPostRow]) -> set[UUID]:
         """Insert posts, but those whose slug is taken, and return the keys of the inserted.
