@@ -171,5 +171,6 @@ class Context:
         self._database.incidents.record(Trouble.OPERATION_TIMEOUT)
 
     async def close(self) -> None:
-        """End the snapshot and give the connection back."""
+        """End the snapshot, give the connection back, and forget what was loaded."""
+        self._forget()
         await self._unit.close()

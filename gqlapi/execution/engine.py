@@ -113,6 +113,8 @@ class Engine:
             return None, [*finisher.errors, error]
         finally:
             self._abandon()
+            # Else only the garbage collector would free what was loaded: a fifth of the time of long lists.
+            del self._completion
         return data if finisher.keeps_data else None, finisher.errors
 
     async def _execute_together(self, scope: Scope, finisher: Finisher) -> dict[str, Any]:
