@@ -16,8 +16,8 @@ from gqlapi.database.kept import Slot, bind
 
 # The names of a window's parameters; an ordering has a handful of keys.
 LIMIT = "page_limit"
-# Sizes that stand in the text of a statement: PostgreSQL then knows how few rows are read, and keeps its plan instead of
-# planning each execution, which takes as long as running it. All other sizes share one text.
+# Sizes that stand in the text of a statement: PostgreSQL then knows how few rows are read, and keeps its plan. Else it
+# plans each execution, which takes as long as running it. All other sizes share one text.
 COMMON_SIZES = frozenset({5, 10, 20, 25, 50, 100})
 AFTER = tuple(f"after_{place}" for place in range(10))
 BEFORE = tuple(f"before_{place}" for place in range(10))
