@@ -6,6 +6,7 @@ from typing import Any
 
 from aiodataloader import DataLoader, Loader, failed_dispatch
 
+from gqlapi.database.read_unit import UnitClosed
 from gqlapi.execution.declarations import UNKNOWN, Prepared, Relation
 from gqlapi.execution.pacing import Pace
 
@@ -76,6 +77,10 @@ class PacedLoader(DataLoader[Any, Any]):
         queue, self._queue = self._queue, []
         try:
             values = await self.batch_load_fn([queued.key for queued in queue])
+        except UnitClosed:
+            for queued in queue:  # the operation has ended, and none of its fields waits any more
+                queued.future.cancel()
+            return
         except Exception as error:  # noqa: BLE001 - it reaches every field that waits for a key
             failed_dispatch(self, queue, error)
             return

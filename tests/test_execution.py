@@ -1,13 +1,16 @@
 """Answers are completed a slice at a time, and not beyond their budget."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
+from gqlapi.database.read_unit import UnitClosed
 from gqlapi.execution.pacing import Pace, Turns
 from gqlapi.execution.reference import PacedExecutor
+from gqlapi.loaders import PacedLoader
 from tests.api import Api, only_error, serve, settings_for
 from tests.factories import make_post, make_tag, make_user, save
 
@@ -142,3 +145,20 @@ class TestAnswer:
             await save(api.database, [author])
             error = only_error(await api.post("{ users { nodes { bio } } }"))
         assert error["extensions"] == {"code": "LIMIT_EXCEEDED", "limit": 2_000}
+
+
+async def test_a_load_that_outlives_its_operation_leaves_no_failure_behind() -> None:
+    """An exception that nothing waits for would be logged by asyncio."""
+    complaints: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, complaint: complaints.append(complaint))
+
+    async def load(_keys: list[Any]) -> list[Any]:
+        raise UnitClosed
+
+    loader = PacedLoader(load, Pace(Turns()))
+    future = loader.load(1)
+    await asyncio.wait([future])
+    assert future.cancelled()
+    del future, loader
+    gc.collect()
+    assert complaints == []

@@ -25,7 +25,12 @@ from tests.silent_proxy import SilentProxy, silent_proxy
 READ = "{ tags { totalCount nodes { id } } }"
 CREATE = "mutation($input: CreatePostInput!) { createPost(input: $input) { post { id } } }"
 READ_MOMENTS = ("BEGIN", "SELECT", "ROLLBACK")
-WRITE_MOMENTS = ("BEGIN ISOLATION LEVEL READ COMMITTED", "SELECT", "WITH", "COMMIT", "ROLLBACK")
+# A post with tags is written in a transaction, one without in a statement that commits itself.
+TAGS = {"tags": [{"name": "A"}]}
+WRITE_MOMENTS = [
+    *(pytest.param(TAGS, moment) for moment in ("BEGIN ISOLATION LEVEL READ COMMITTED", "SELECT", "WITH", "COMMIT")),
+    *(pytest.param({}, moment) for moment in ("SELECT", "WITH")),
+]
 LIMIT_SECONDS = 2.0
 # An operation that is over its limit still ends its connection, on a machine that may be busy.
 SLACK_SECONDS = 3.0
@@ -79,13 +84,16 @@ class TestOneConnection:
             assert await gets_everything_back(api.database)
         assert (await client.data(READ))["tags"]
 
-    @pytest.mark.parametrize("moment", WRITE_MOMENTS)
-    async def test_costs_mutations_no_place(self, proxied: tuple[SilentProxy, Api], moment: str) -> None:
+    @pytest.mark.parametrize(("tags", "moment"), WRITE_MOMENTS)
+    async def test_costs_mutations_no_place(
+        self, proxied: tuple[SilentProxy, Api], tags: dict[str, Any], moment: str
+    ) -> None:
         proxy, api = proxied
         client = await editor(api)
+        await save(api.database, [make_tag(name="A")])
         for number in range(1, 11):
             proxy.arm(moment, count=2)
-            inputs = [{"title": f"{number} {part}", "markdown": ""} for part in range(3)]
+            inputs = [{"title": f"{number} {part}", "markdown": "", **tags} for part in range(3)]
             await answers([client.post(CREATE, {"input": input_}) for input_ in inputs])
             assert proxy.silenced == 2 * number
             assert await gets_everything_back(api.database)
@@ -117,7 +125,7 @@ class TestOneConnection:
         client = await editor(api)
         proxy.arm("COMMIT")
         with capture_logs() as lines:
-            response = await client.post(CREATE, {"input": {"title": "Title", "markdown": ""}})
+            response = await client.post(CREATE, {"input": {"title": "Title", "markdown": "", **TAGS}})
             assert await gets_everything_back(api.database)
         assert only_error(response)["extensions"]["code"] == "UNAVAILABLE"
         assert {"error": "TimeoutError", "kind": "unreachable", "event": "database incident started"}.items() <= (
@@ -162,7 +170,7 @@ class TestShutdown:
             headers = (await editor(api)).headers
         body: dict[str, Any] = {"query": READ}
         if moment == "COMMIT":
-            body = {"query": CREATE, "variables": {"input": {"title": "Title", "markdown": ""}}}
+            body = {"query": CREATE, "variables": {"input": {"title": "Title", "markdown": "", **TAGS}}}
         limits = {name: str(value) for name, value in LIMITS.items()}
         async with silent_proxy(postgresql_url) as (proxy, url):
             server = folder.start("serve", secret_key=secret, workers="1", database_url=url, **limits)

@@ -34,9 +34,8 @@ class Counted:
 
     async def change(self, mutation: str, selection: str = POST, **given: Any) -> int:
         """Change a post twice, and return the round trips of the second time: the first prepares the statements."""
-        for _ in range(2):
-            count = await self.send(mutation, {"id": self.post.global_id, **given}, selection)
-        return count
+        await self.send(mutation, {"id": self.post.global_id, **given}, selection)
+        return await self.send(mutation, {"id": self.post.global_id, **given}, selection)
 
 
 @pytest.fixture(params=["session", "token"])
@@ -82,11 +81,13 @@ class TestChanges:
             assert await counted.change(mutation) == TOKEN + TRANSACTION + 2
 
     async def test_that_delete_and_restore(self, counted: Counted) -> None:
-        for _ in range(2):
-            deletion = await counted.send("deletePost", {"id": counted.post.global_id}, "deletedId")
-            restoration = await counted.send("restorePost", {"id": counted.post.global_id})
-        assert (deletion, restoration) == (TOKEN + TRANSACTION + 2, TOKEN + TRANSACTION + 2)
+        given = {"id": counted.post.global_id}
+        await counted.send("deletePost", given, "deletedId")
+        await counted.send("restorePost", given)
+        assert await counted.send("deletePost", given, "deletedId") == TOKEN + TRANSACTION + 2
+        assert await counted.send("restorePost", given) == TOKEN + TRANSACTION + 2
 
     async def test_that_show_what_was_not_written_read_it_in_one_snapshot(self, counted: Counted) -> None:
         count = await counted.change("publishPost", "post { author { displayName } tags { name } }")
-        assert count <= TOKEN + TRANSACTION + 2 + 5
+        # BEGIN, the post with its author, its tags, ROLLBACK.
+        assert count == TOKEN + TRANSACTION + 2 + 4
