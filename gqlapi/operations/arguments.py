@@ -3,29 +3,18 @@
 import re
 from collections.abc import Callable, Hashable, Mapping
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from graphql import FieldNode, GraphQLField
 from graphql.execution.values import VariableValues, get_argument_values
-from strawberry.schema.schema_converter import GraphQLCoreConverter
-from strawberry.types.arguments import convert_argument
 
 from gqlapi.errors import BadUserInput, LimitExceeded
 from gqlapi.execution.declarations import FieldRules
+from gqlapi.operations.conversion import Converters
 from gqlapi.operations.variables import InputType, inner_values, weight
 
-# Where the arguments of a field are kept, among its extensions.
-EXTENSION = "arguments"
 # What the databases cannot store.
 FORBIDDEN_CHARACTERS = re.compile("[\x00\ud800-\udfff]")
-
-
-class Argument(NamedTuple):
-    """An argument: its names in GraphQL and in Python, and its type in Strawberry."""
-
-    name: str
-    python_name: str
-    type: Any
 
 
 class Arguments:
@@ -35,11 +24,9 @@ class Arguments:
     keeps the values alive as long as it lives, because an identity is reused afterwards.
     """
 
-    def __init__(
-        self, converter: GraphQLCoreConverter, variables: VariableValues, max_values: int, count: int = 0
-    ) -> None:
+    def __init__(self, converters: Converters, variables: VariableValues, max_values: int, count: int = 0) -> None:
         """Read arguments, with at most `max_values` values in all fields together, `count` of which are known."""
-        self._converter = converter
+        self._converters = converters
         self._variables = variables
         self._max_values = max_values
         self._values: list[Any] = []
@@ -94,26 +81,10 @@ class Arguments:
         self, definition: GraphQLField, keys: Mapping[str, Hashable], arguments: dict[str, Any]
     ) -> dict[str, Any]:
         return {
-            argument.python_name: self._once(
-                keys[argument.name], partial(self._convert_one, argument, arguments[argument.name])
-            )
-            for argument in self._arguments_of(definition)
-            if argument.name in arguments
+            known.python_name: self._once(keys[known.name], partial(known.convert, arguments[known.name]))
+            for known in self._converters.arguments_of(definition)
+            if known.name in arguments
         }
-
-    def _arguments_of(self, definition: GraphQLField) -> list["Argument"]:
-        """Return the arguments of a field as Python takes them; Strawberry resolves their types at each question."""
-        known: list[Argument] | None = definition.extensions.get(EXTENSION)
-        if known is None:
-            name_of = self._converter.config.name_converter.from_argument
-            known = definition.extensions[EXTENSION] = [
-                Argument(name_of(argument), argument.python_name, argument.type)
-                for argument in definition.extensions["strawberry-definition"].arguments
-            ]
-        return known
-
-    def _convert_one(self, argument: "Argument", value: Any) -> Any:
-        return convert_argument(value, argument.type, self._converter.scalar_registry, self._converter.config)
 
     def _once(self, key: Hashable, make: Callable[[], Any]) -> Any:
         if key not in self._results:

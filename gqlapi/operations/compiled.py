@@ -20,11 +20,12 @@ from gqlapi.execution.compiler import NO_VARIABLES, compile_operation, flag_name
 from gqlapi.execution.plan import Operation
 from gqlapi.operations.arguments import Arguments
 from gqlapi.operations.binding import MAX_ERRORS, BoundOperation, Preparation, Refused, costs_of
+from gqlapi.operations.conversion import Converters
 from gqlapi.operations.documents import read_document, validation_errors
 from gqlapi.operations.limits import Limits
 from gqlapi.operations.measure import Measure, Outcome
 from gqlapi.operations.presentation import no_operation
-from gqlapi.operations.variables import InputType, check_variables, variable_types
+from gqlapi.operations.variables import InputType, PlainVariables, check_variables, variable_types
 
 # The memory of a parsed document: measured 1.2 MB for 2,000 tokens.
 BYTES_PER_TOKEN = 600
@@ -43,7 +44,7 @@ class Rules:
     ) -> None:
         """Collect the rules."""
         self.schema = schema
-        self.converter = converter
+        self.converters = Converters(converter)
         self.limits = limits
         self.embedded = embedded
 
@@ -68,7 +69,7 @@ class CompiledOperation:
         self._fragments = fragments_of(document)
         self._flags = flags
         limits = rules.limits
-        preparation = Preparation(Arguments(rules.converter, NO_VARIABLES, limits.max_variable_values))
+        preparation = Preparation(Arguments(rules.converters, NO_VARIABLES, limits.max_variable_values))
         root_type = rules.schema.get_root_type(definition.operation)
         assert root_type is not None  # noqa: S101 - the document is valid
         self._measured = Measure(
@@ -116,7 +117,7 @@ class CompiledOperation:
         """Read the arguments that have variables; those that are wrong are told together with the others."""
         if not self._variable_calls and not self._errors:
             return self._measured.outcomes
-        arguments = Arguments(self._rules.converter, variables, self._rules.limits.max_variable_values, self._count)
+        arguments = Arguments(self._rules.converters, variables, self._rules.limits.max_variable_values, self._count)
         preparation = Preparation(arguments)
         preparation.errors.extend(self._errors)
         outcomes = [*self._measured.outcomes]
@@ -135,7 +136,9 @@ class KnownOperation:
         self.definition = definition
         self._rules = rules
         self._document = document
-        self._types: Mapping[str, InputType] = variable_types(rules.schema, definition.variable_definitions or ())
+        definitions = definition.variable_definitions or ()
+        self._types: Mapping[str, InputType] = variable_types(rules.schema, definitions)
+        self._plain = PlainVariables.of(rules.schema, definitions)
         fragments = fragments_of(document)
         self._flags = sorted(flag_names([definition, *fragments.values()]))
         self._variants: dict[tuple[object, ...], CompiledOperation] = {}
@@ -171,6 +174,8 @@ class KnownOperation:
         definitions = self.definition.variable_definitions or ()
         if not definitions and not given:
             return NO_VARIABLES
+        if self._plain is not None and (values := self._plain.read(given)) is not None:
+            return values
         try:
             check_variables(given, self._types, self._rules.limits.max_variable_values)
         except LimitExceeded as error:

@@ -1,19 +1,25 @@
 """The `variables` of a request, counted as they arrive: before anything is made of them."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from graphql import (
+    GraphQLBoolean,
+    GraphQLError,
+    GraphQLID,
     GraphQLInputObjectType,
     GraphQLInputType,
     GraphQLList,
     GraphQLSchema,
+    GraphQLString,
     VariableDefinitionNode,
     get_named_type,
     get_nullable_type,
     is_input_type,
     type_from_ast,
 )
+from graphql.execution.get_variable_signature import GraphQLVariableSignature, get_variable_signature
+from graphql.execution.values import VariableValues, VariableValueSource
 
 from gqlapi.errors import LimitExceeded
 
@@ -23,6 +29,9 @@ MAX_LIST_LENGTH = 1_000
 # Keys, enum values, times and numbers are shorter.
 MAX_NAME_LENGTH = 400
 TEXTS = frozenset({"String", "ID", "Cursor"})
+
+# Scalars whose values in JSON are those in Python.
+PLAIN: dict[Any, type] = {GraphQLString: str, GraphQLID: str, GraphQLBoolean: bool}
 
 InputType = GraphQLInputType | None
 Typed = tuple[Any, InputType]
@@ -97,3 +106,36 @@ def variable_types(schema: GraphQLSchema, definitions: tuple[VariableDefinitionN
     """Return the types of an operation's variables."""
     types = ((node.variable.name.value, type_from_ast(schema, node.type)) for node in definitions)
     return {name: type_ for name, type_ in types if is_input_type(type_)}
+
+
+class PlainVariables:
+    """Variables that are all texts, ids and Booleans: given as such, they are what they are coerced to."""
+
+    def __init__(self, signatures: Mapping[str, GraphQLVariableSignature], classes: Mapping[str, type]) -> None:
+        """Describe the variables by their names; `classes` are those of their values in JSON."""
+        self._signatures = signatures
+        self._classes = classes
+
+    @classmethod
+    def of(cls, schema: GraphQLSchema, definitions: Sequence[VariableDefinitionNode]) -> "PlainVariables | None":
+        """Return the variables of an operation, None when one has another type or a default."""
+        signatures: dict[str, GraphQLVariableSignature] = {}
+        classes: dict[str, type] = {}
+        for definition in definitions:
+            signature = get_variable_signature(schema, definition)
+            if isinstance(signature, GraphQLError) or definition.default_value is not None:
+                return None
+            class_ = PLAIN.get(get_nullable_type(signature.type))
+            if class_ is None:
+                return None
+            name = definition.variable.name.value
+            signatures[name], classes[name] = signature, class_
+        return cls(signatures, classes)
+
+    def read(self, given: Mapping[str, Any]) -> VariableValues | None:
+        """Return the coerced values, None when some are missing, null, or of another class."""
+        classes = self._classes
+        if given.keys() != classes.keys() or any(value.__class__ is not classes[name] for name, value in given.items()):
+            return None
+        sources = {name: VariableValueSource(self._signatures[name], value) for name, value in given.items()}
+        return VariableValues(sources, dict(given))
