@@ -76,7 +76,9 @@ class Context:
         """Start an operation, which is known to be allowed."""
         self._operation = operation
         self.costs = operation.costs
-        self._unit.expects_one_statement = operation.operation.reads_once and self._find_viewer is None
+        # Before its first transaction, a mutation reads who asks, and most of them nothing else.
+        is_read_at_once = operation.operation.reads_once and self._find_viewer is None
+        self._unit.expects_one_statement = operation.operation.is_serial or is_read_at_once
         self._forget()
 
     @property
@@ -121,11 +123,16 @@ class Context:
         if self.viewer is not self._requester:
             self.answer_as(self._requester)
 
-    async def mutate(self, body: Callable[[WriteScope], Awaitable[T]]) -> T:
+    async def mutate(
+        self,
+        body: Callable[[WriteScope], Awaitable[T]],
+        at_once: Callable[[WriteScope], Awaitable[T | None]] | None = None,
+    ) -> T:
         """Run `body` in one transaction and commit it; what is read afterwards is read from a new snapshot.
 
         One connection at a time, and one place behind the gate until the payload is read. Whatever `body` raises, its
-        transaction changed nothing.
+        transaction changed nothing. `at_once` comes before it, and does the same in one statement that commits itself
+        and writes only while the viewer's rights are those that are known, or returns None.
 
         Raises:
             Rejected: the viewer's session or token has ended, or `body` rejects.
@@ -137,6 +144,8 @@ class Context:
 
         async def transaction(session: AsyncSession) -> T:
             scope = WriteScope(session, self.viewer)
+            if at_once is not None and (outcome := await at_once(scope)) is not None:
+                return outcome
             viewer = await renew_viewer(scope)
             if viewer is None:
                 raise Rejected(ForbiddenProblem(code=ProblemCode.UNAUTHENTICATED, message="The session has ended."))

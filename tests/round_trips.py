@@ -25,10 +25,12 @@ class RoundTrips:
 
     async def forward(self, source: StreamReader, target: StreamWriter) -> None:
         """Pass the messages of a server on, and count those that end an answer."""
+        is_first = True
         try:
             while True:
                 kind = await source.readexactly(1)
-                if kind == NO_TLS and self.count == 0:
+                is_without_tls, is_first = is_first and kind == NO_TLS, False
+                if is_without_tls:
                     target.write(kind)
                     continue
                 length = await source.readexactly(HEADER_BYTES - 1)

@@ -105,9 +105,7 @@ class KeptStatement:
             DBAPIError: as SQLAlchemy raises it; after a failure of the connection, it is invalidated.
         """
         if isinstance(connection, AsyncSession):
-            bound = connection.bind
-            # Asking the session takes as long as a short statement.
-            connection = bound if isinstance(bound, AsyncConnection) else await connection.connection()
+            connection = await connection_of(connection)
         return self.processed(await self.fetch(connection, values))
 
     def processed(self, rows: Rows) -> Rows:
@@ -127,6 +125,12 @@ class KeptStatement:
             for name, process in self._parameters
             for value in (values[name] if name in values else fixed[name],)
         ]
+
+
+async def connection_of(session: AsyncSession) -> AsyncConnection:
+    """Return the connection of a session; asking the session itself takes as long as a short statement."""
+    bound = session.bind
+    return bound if isinstance(bound, AsyncConnection) else await session.connection()
 
 
 def _bind_processor(type_: sa.types.TypeEngine[Any], dialect: sa.Dialect) -> Processor | None:

@@ -16,6 +16,9 @@ from gqlapi.database.kept import Slot, bind
 
 # The names of a window's parameters; an ordering has a handful of keys.
 LIMIT = "page_limit"
+# Sizes that stand in the text of a statement: PostgreSQL then knows how few rows are read, and keeps its plan. Else it
+# plans each execution, which takes as long as running it. All other sizes share one text.
+COMMON_SIZES = frozenset({5, 10, 20, 25, 50, 100})
 AFTER = tuple(f"after_{place}" for place in range(10))
 BEFORE = tuple(f"before_{place}" for place in range(10))
 
@@ -95,7 +98,8 @@ class Window:
     @property
     def form(self) -> "Window":
         """What the text of a statement depends on: slots in the place of values."""
-        return Window(0, self.backward, _slots(AFTER, self.after), _slots(BEFORE, self.before))
+        size = self.size if self.size in COMMON_SIZES else 0
+        return Window(size, self.backward, _slots(AFTER, self.after), _slots(BEFORE, self.before))
 
     @property
     def values(self) -> dict[str, Any]:
@@ -114,7 +118,8 @@ class Window:
         if self.before is not None:
             statement = statement.where(seek(keys, self.before, backward=True))
         ordered = statement.order_by(*(key.order_by(backward=self.backward) for key in keys))
-        # A bound parameter: pages of 10 and of 100 share one prepared statement.
+        if self.size in COMMON_SIZES:
+            return ordered.limit(sa.literal_column(str(self.size + 1), sa.Integer))
         return ordered.limit(sa.bindparam(LIMIT, self.size + 1, sa.Integer))
 
 

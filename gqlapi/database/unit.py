@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeVar
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
+from gqlapi.database.at_once import may_have_committed
 from gqlapi.database.background import Background
 from gqlapi.database.engine import EngineOptions, create_engines
 from gqlapi.database.failures import Trouble, is_disconnect, is_transient, to_api_error, trouble_of
@@ -149,12 +150,13 @@ class Database:
     async def _attempt(self, body: Callable[[AsyncSession], Awaitable[T]], trace: Trace | None) -> T:
         give_up_at = time.monotonic() + self._patience_seconds
         for pause in (*RETRY_PAUSES_SECONDS, None):
-            has_ended = False
+            session, has_ended = None, False
             try:
                 async with self.write(trace) as session:
                     outcome = await body(session)
                     has_ended = True
             except Exception as error:
+                has_ended |= session is not None and may_have_committed(session)
                 # A connection that is lost before COMMIT was sent has changed nothing; afterwards nobody knows.
                 may_repeat = is_transient(error) or (is_disconnect(error) and not has_ended)
                 if pause is None or not may_repeat or time.monotonic() > give_up_at:

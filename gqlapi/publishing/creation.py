@@ -33,6 +33,18 @@ async def create_post(scope: WriteScope, draft: Draft) -> PostRecord:
     return result
 
 
+async def create_post_at_once(scope: WriteScope, draft: Draft) -> PostRecord | None:
+    """Write one post that names no tags and no slug, in one statement that commits itself, if nothing is in its way.
+
+    None, and nothing is written, where it takes `create_post` to find out.
+
+    Raises:
+        Rejected: the viewer may not.
+    """
+    require(scope.viewer, Action.CREATE_POST, scope.viewer.id)
+    return None if draft.post.tags or draft.post.slug else await _Creation(scope).write_at_once(draft)
+
+
 async def create_posts(scope: WriteScope, rows: Sequence[Row], *, keeps_others: bool) -> list[Result]:
     """Write posts; return the record of each, or its problems. A constant number of statements for any number.
 
@@ -79,6 +91,11 @@ class _Creation:
             if owner != draft.id:
                 problems.append(slug_taken(owner, (*draft.post.path, "slug")))
         return tuple(problems) or draft
+
+    async def write_at_once(self, draft: Draft) -> PostRecord | None:
+        """Write a draft without tags under the slug of its title, if that is free."""
+        post = self._make(draft, _slug_base(draft))
+        return post.row.record(self._scope.now) if await self._posts.create_at_once(post) else None
 
     async def write(self, rows: Sequence[Row]) -> list[Result]:
         """Write the rows in which nothing is wrong."""

@@ -18,6 +18,7 @@ from gqlapi.database.types import UtcDateTime
 from gqlapi.models import ChangeKind, Post, PostChange, PostTag
 from gqlapi.repositories.post_rows import COLUMNS, NewPostRow, values_of, visible_from
 from gqlapi.repositories.search import Kind
+from gqlapi.repositories.viewers import has_same_rights
 
 POSTS: sa.Table = Post.__table__  # type: ignore[assignment]  # a Table, as of every model that is mapped to one
 LINKS: sa.Table = PostTag.__table__  # type: ignore[assignment]  # as above
@@ -33,11 +34,21 @@ SQLITE_CREATION = sqlite.insert(POSTS).on_conflict_do_nothing(index_elements=["s
 @cache
 def creation() -> KeptStatement:
     """Return the statement that inserts posts, but those whose slug is taken, and returns the keys of the inserted."""
+    return _creation(sa.true())
+
+
+@cache
+def creation_at_once(*, has_session: bool, has_token: bool) -> KeptStatement:
+    """Return the statement that does what `creation` does, and nothing when the viewer's rights have changed."""
+    return _creation(has_same_rights(has_session=has_session, has_token=has_token))
+
+
+def _creation(may_create: sa.ColumnElement[bool]) -> KeptStatement:
     types = {column.name: _array_type(column.type) for column in POSTS.columns}
     rows = _unnested("new_posts", {**types, "vector": sa.Text()})
     created = (
         insert(POSTS)
-        .from_select(list(COLUMNS), sa.select(*(rows.c[name] for name in COLUMNS)))
+        .from_select(list(COLUMNS), sa.select(*(rows.c[name] for name in COLUMNS)).where(may_create))
         .on_conflict_do_nothing(index_elements=["slug"])
         .returning(POSTS.c.id, POSTS.c.author_id, POSTS.c.version, POSTS.c.created_at)
         .cte("created")

@@ -9,6 +9,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import selectinload, undefer
 
+from gqlapi.database.at_once import commit_at_once
 from gqlapi.database.search import Indexed
 from gqlapi.models import ChangeKind, Post, PostTag
 from gqlapi.repositories import post_statements as statements
@@ -18,6 +19,7 @@ from gqlapi.repositories.posts import posts_visible_to
 from gqlapi.repositories.records import PostRecord
 from gqlapi.repositories.search import Kind, SearchIndex
 from gqlapi.repositories.slugs import free_slugs
+from gqlapi.repositories.viewers import rights_of
 from gqlapi.repositories.write_scope import WriteScope
 
 
@@ -85,6 +87,21 @@ class PostWriteRepository:
             parameters = {**statements.creation_parameters(posts), "now": self._scope.now}
             return {row[0] for row in await statements.creation().rows(self._session, parameters)}
         return await self._create_on_sqlite(posts)
+
+    async def create_at_once(self, post: NewPostRow) -> bool:
+        """Insert a post in one statement that is its transaction, and tell whether it did.
+
+        False, and nothing is written, when its slug is taken, when the viewer's rights are no longer those of the
+        scope, and where the database or the connection needs a transaction for it.
+        """
+        viewer = self._scope.viewer
+        if not self._is_postgresql:
+            return False
+        statement = statements.creation_at_once(
+            has_session=viewer.session_id is not None, has_token=viewer.token_id is not None
+        )
+        parameters = {**statements.creation_parameters([post]), **rights_of(viewer), "now": self._scope.now}
+        return bool(await commit_at_once(self._session, statement, parameters))
 
     async def _create_on_sqlite(self, posts: Sequence[NewPostRow]) -> set[UUID]:
         connection = await self._session.connection()

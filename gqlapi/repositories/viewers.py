@@ -35,8 +35,27 @@ async def renew_viewer(scope: WriteScope) -> Viewer | None:
     return replace(viewer, role=row[0], scopes=row[1] if has_token else viewer.scopes)
 
 
+def has_same_rights(*, has_session: bool, has_token: bool) -> sa.ColumnElement[bool]:
+    """Condition that a viewer may still do what they could when `rights_of` was asked, and no more."""
+    rights = _current_rights(has_session=has_session, has_token=has_token)
+    rights = rights.where(USERS.role == sa.bindparam("viewer_role", type_=USERS.role.type))
+    if has_token:
+        rights = rights.where(TOKENS.scopes == sa.bindparam("viewer_scopes", type_=TOKENS.scopes.type))
+    return rights.exists()
+
+
+def rights_of(viewer: Viewer) -> dict[str, Any]:
+    """Return the parameters of `has_same_rights`, but for the time."""
+    keys = {"user_id": viewer.id, "session_id": viewer.session_id, "token_id": viewer.token_id}
+    return {**keys, "viewer_role": viewer.role, "viewer_scopes": viewer.scopes}
+
+
 @cache
 def _statement(dialect_name: str, *, has_session: bool, has_token: bool) -> KeptStatement:
+    return KeptStatement(_current_rights(has_session=has_session, has_token=has_token), dialect_name)
+
+
+def _current_rights(*, has_session: bool, has_token: bool) -> sa.Select[Any]:
     now = sa.bindparam("now", type_=UtcDateTime)
     columns: list[sa.ColumnElement[Any]] = [USERS.role]
     source: sa.FromClause = User.__table__
@@ -49,4 +68,4 @@ def _statement(dialect_name: str, *, has_session: bool, has_token: bool) -> Kept
         source = source.join(ApiToken.__table__, TOKENS.user_id == USERS.id)
         is_current = sa.or_(TOKENS.expires_at.is_(None), TOKENS.expires_at > now)
         is_valid &= sa.and_(TOKENS.id == sa.bindparam("token_id"), is_current)
-    return KeptStatement(sa.select(*columns).select_from(source).where(is_valid), dialect_name)
+    return sa.select(*columns).select_from(source).where(is_valid)

@@ -13,6 +13,7 @@ from gqlapi.execution.declarations import FieldRules
 from gqlapi.idempotency import Body, Outcome, check_key, fingerprint_of, run_once
 from gqlapi.models import decode_global_id
 from gqlapi.problems import Path, Problem, ProblemCode, Rejected, ValidationProblem, reject_if_any
+from gqlapi.repositories import WriteScope
 from gqlapi.schema.fields import Info, rules_metadata
 from gqlapi.schema.pricing import WRITE_COST
 from gqlapi.schema.user_errors import UserError
@@ -29,6 +30,7 @@ EXPECTED_VERSION = (
     "whatever is there."
 )
 
+AtOnce = Callable[[WriteScope], Awaitable[Outcome | None]]
 Resolver = Callable[[Any, Info, Any], Awaitable[Any]]
 
 
@@ -63,8 +65,8 @@ def mutation(payload: Any, *, description: str, rules: FieldRules | None = None)
     return declare
 
 
-async def carry_out(info: Info, given: Any, body: Body) -> Outcome:
-    """Run `body` in one transaction, once for each idempotency key of the viewer.
+async def carry_out(info: Info, given: Any, body: Body, at_once: AtOnce | None = None) -> Outcome:
+    """Run `body` in one transaction, once for each idempotency key of the viewer; `at_once` does where there is none.
 
     Raises:
         Rejected: nothing was written.
@@ -72,7 +74,7 @@ async def carry_out(info: Info, given: Any, body: Body) -> Outcome:
     key: str | None = getattr(given, "idempotency_key", None)
     reject_if_any(check_key(key))
     if key is None:
-        return await info.context.mutate(body)
+        return await info.context.mutate(body, at_once)
     fingerprint = fingerprint_of(info.field_name, plain(given))
     return await info.context.mutate(lambda scope: run_once(scope, key, fingerprint, body))
 

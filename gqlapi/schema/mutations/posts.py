@@ -13,7 +13,7 @@ from gqlapi.idempotency import Outcome, check_key
 from gqlapi.models import Viewer
 from gqlapi.problems import Problem, ProblemCode, Rejected, ValidationProblem, reject_if_any
 from gqlapi.publishing import posts
-from gqlapi.publishing.creation import Result, create_post, create_posts
+from gqlapi.publishing.creation import Result, create_post, create_post_at_once, create_posts
 from gqlapi.publishing.drafts import prepare, prepare_all
 from gqlapi.repositories import WriteScope
 from gqlapi.repositories.post_rows import is_visible_to, knows_selected
@@ -190,7 +190,11 @@ class PostMutations:
             row = await create_post(scope, draft)
             return Outcome(row.id, written={row.id: row})
 
-        return await _answer(info, await carry_out(info, given, body))
+        async def at_once(scope: WriteScope) -> Outcome | None:
+            row = await create_post_at_once(scope, draft)
+            return None if row is None else Outcome(row.id, written={row.id: row})
+
+        return await _answer(info, await carry_out(info, given, body, at_once))
 
     @mutation(
         PostsPayload,

@@ -1,0 +1,44 @@
+"""Statements that are transactions of their own."""
+
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+
+from gqlapi.database.engine import was_used_lately
+from gqlapi.database.kept import KeptStatement, Rows, Values, connection_of
+
+# In the information of a session: whether a statement that commits itself has been sent, and not been answered.
+UNANSWERED = "unanswered"
+
+
+async def commit_at_once(session: AsyncSession, statement: KeptStatement, values: Values) -> Rows | None:
+    """Execute a statement without BEGIN and COMMIT, if it is the first of its session, and return its rows.
+
+    None, and nothing is sent, on SQLite and on a connection that may have been lost while it was idle: BEGIN tells
+    without harm. A statement whose answer is lost may have been committed.
+
+    Raises:
+        DBAPIError: as SQLAlchemy raises it.
+    """
+    connection = await connection_of(session)
+    if not _is_ready(connection):
+        return None
+    session.info[UNANSWERED] = True
+    rows = await statement.fetch(connection, values, in_transaction=False)
+    session.info[UNANSWERED] = False
+    return statement.processed(rows)
+
+
+def may_have_committed(session: AsyncSession) -> bool:
+    """Whether it is unknown what became of a statement that commits itself."""
+    unanswered: bool = session.info.get(UNANSWERED, False)
+    return unanswered
+
+
+def _is_ready(connection: AsyncConnection) -> bool:
+    if connection.dialect.name != "postgresql" or not was_used_lately(connection):
+        return False
+    core: Any = connection.sync_connection
+    adapter = core.connection.dbapi_connection
+    has_begun = adapter._transaction is not None  # noqa: SLF001 - as SQLAlchemy's own cursor does
+    return not has_begun and not adapter.driver_connection.is_closed()

@@ -1,0 +1,92 @@
+"""How many times a mutation waits for PostgreSQL, of which each costs as much as what is computed in between."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from gqlapi.models import ApiScope, Post, PostState, UserRole
+from tests.api import Api, serve, settings_for
+from tests.factories import make_post, make_user, save
+from tests.round_trips import RoundTrips, counted_round_trips
+from tests.signing_in import sign_in_as, with_api_token
+
+TOKEN = 1
+# BEGIN, the viewer's rights, COMMIT.
+TRANSACTION = 3
+POST = "post { id title }"
+
+
+class Counted:
+    """A client of a server whose one connection to PostgreSQL is counted."""
+
+    def __init__(self, client: Api, trips: RoundTrips, post: Post) -> None:
+        self.client = client
+        self.post = post
+        self._trips = trips
+
+    async def send(self, mutation: str, given: dict[str, Any], selection: str = POST) -> int:
+        """Send a mutation that succeeds, and return its round trips."""
+        before = self._trips.count
+        payload = await self.client.payload(mutation, given, selection)
+        assert payload["errors"] == []
+        return self._trips.count - before
+
+    async def change(self, mutation: str, selection: str = POST, **given: Any) -> int:
+        """Change a post twice, and return the round trips of the second time: the first prepares the statements."""
+        for _ in range(2):
+            count = await self.send(mutation, {"id": self.post.global_id, **given}, selection)
+        return count
+
+
+@pytest.fixture(params=["session", "token"])
+async def counted(postgresql_url: str, request: pytest.FixtureRequest) -> AsyncIterator[Counted]:
+    author = make_user(role=UserRole.AUTHOR)
+    post = make_post(author, state=PostState.DRAFT)
+    async with counted_round_trips(postgresql_url) as trips, serve(settings_for(trips.url, pool_size=1)) as api:
+        await save(api.database, [author, post])
+        is_session = request.param == "session"
+        client = await (sign_in_as(api, author) if is_session else with_api_token(api, author, *ApiScope))
+        counted = Counted(client, trips, post)
+        await counted.send("createPost", {"title": "First", "markdown": "", "tags": [{"name": "A"}]})
+        await counted.send("createPost", {"title": "Second", "markdown": ""})
+        yield counted
+
+
+class TestCreatePost:
+    async def test_waits_for_the_token_and_for_one_statement(self, counted: Counted) -> None:
+        assert await counted.send("createPost", {"title": "Third", "markdown": "*x*", "publish": True}) == TOKEN + 1
+
+    async def test_takes_a_transaction_when_the_slug_of_its_title_is_taken(self, counted: Counted) -> None:
+        given = {"title": "Second", "markdown": ""}
+        await counted.send("createPost", given)
+        # The statement that wrote nothing, twice; the slugs that are free; the statement that writes.
+        assert await counted.send("createPost", given) == TOKEN + TRANSACTION + 4
+
+    async def test_looks_its_tags_up(self, counted: Counted) -> None:
+        given = {"title": "Third", "markdown": "", "tags": [{"name": "A"}]}
+        assert await counted.send("createPost", given) == TOKEN + TRANSACTION + 2
+
+
+class TestChanges:
+    """Each reads the post with a lock, and writes it with its change, its words and its links in one statement."""
+
+    async def test_of_a_text(self, counted: Counted) -> None:
+        assert await counted.change("updatePost", patch={"markdown": "*y*"}) == TOKEN + TRANSACTION + 2
+
+    async def test_of_a_title(self, counted: Counted) -> None:
+        assert await counted.change("updatePost", patch={"title": "New"}) == TOKEN + TRANSACTION + 2
+
+    async def test_of_a_state(self, counted: Counted) -> None:
+        for mutation in ("publishPost", "archivePost", "unpublishPost"):
+            assert await counted.change(mutation) == TOKEN + TRANSACTION + 2
+
+    async def test_that_delete_and_restore(self, counted: Counted) -> None:
+        for _ in range(2):
+            deletion = await counted.send("deletePost", {"id": counted.post.global_id}, "deletedId")
+            restoration = await counted.send("restorePost", {"id": counted.post.global_id})
+        assert (deletion, restoration) == (TOKEN + TRANSACTION + 2, TOKEN + TRANSACTION + 2)
+
+    async def test_that_show_what_was_not_written_read_it_in_one_snapshot(self, counted: Counted) -> None:
+        count = await counted.change("publishPost", "post { author { displayName } tags { name } }")
+        assert count <= TOKEN + TRANSACTION + 2 + 5
