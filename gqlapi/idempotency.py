@@ -59,9 +59,8 @@ async def run_once(scope: WriteScope, key: str, fingerprint: str, body: Body) ->
     if viewer_id is None:  # whoever needs no account has no keys
         return await body(scope)
     repository = IdempotencyRepository(scope.session)
-    await repository.delete_expired(before=scope.now - IDEMPOTENCY_KEPT_FOR, user_id=viewer_id, key=key)
     claimed = IdempotencyKey(user_id=viewer_id, key=key, input_hash=fingerprint, outcome={}, created_at=scope.now)
-    if await repository.claim(claimed):
+    if await repository.claim(claimed, expired_before=scope.now - IDEMPOTENCY_KEPT_FOR):
         outcome = await body(scope)
         await repository.keep(claimed, _to_json(outcome))
         return outcome

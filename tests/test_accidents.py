@@ -93,7 +93,7 @@ class TestAccidents:
             assert await gets_everything_back(database)
             if accident.statements < at:
                 break
-        assert at > 10
+        assert at > 8
         await assert_consistent(database)
         await database.dispose()
 

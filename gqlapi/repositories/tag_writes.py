@@ -10,6 +10,7 @@ from sqlalchemy.orm.attributes import flag_modified
 from gqlapi.database.dialect import insert_for
 from gqlapi.models import Post, PostTag, Tag
 from gqlapi.repositories.locks import for_change, for_reference, for_removal
+from gqlapi.repositories.records import TagRecord
 from gqlapi.repositories.search import SearchIndex
 from gqlapi.repositories.write_scope import WriteScope
 
@@ -114,3 +115,9 @@ class TagWriteRepository:
     async def _list(self, statement: sa.Select[Tag]) -> list[Tag]:
         # What was read before the lock may be out of date.
         return [*(await self._session.scalars(statement.execution_options(populate_existing=True)))]
+
+
+def record_of(tag: Tag) -> TagRecord:
+    """Return the record of a tag that was written, with all attributes."""
+    names = tuple(Tag.__table__.columns.keys())
+    return TagRecord.of(names, [getattr(tag, name) for name in names])

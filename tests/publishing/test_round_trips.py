@@ -40,7 +40,7 @@ class Counted:
 
 @pytest.fixture(params=["session", "token"])
 async def counted(postgresql_url: str, request: pytest.FixtureRequest) -> AsyncIterator[Counted]:
-    author = make_user(role=UserRole.AUTHOR)
+    author = make_user(role=UserRole.EDITOR)
     post = make_post(author, state=PostState.DRAFT)
     async with counted_round_trips(postgresql_url) as trips, serve(settings_for(trips.url, pool_size=1)) as api:
         await save(api.database, [author, post])
@@ -91,3 +91,19 @@ class TestChanges:
         count = await counted.change("publishPost", "post { author { displayName } tags { name } }")
         # BEGIN, the post with its author, its tags, ROLLBACK.
         assert count == TOKEN + TRANSACTION + 2 + 4
+
+
+class TestIdempotencyKey:
+    async def test_costs_the_claim_and_what_is_kept(self, counted: Counted) -> None:
+        counts = [
+            await counted.send("createPost", {"title": f"Key {key}", "markdown": "", "idempotencyKey": key})
+            for key in ("k1", "k2")
+        ]
+        assert counts[1] == TOKEN + TRANSACTION + 1 + 2
+
+
+class TestUpsertTag:
+    async def test_reads_a_tag_and_writes_it_with_its_words(self, counted: Counted) -> None:
+        given = {"slug": "a", "name": "A", "description": "x"}
+        counts = [await counted.send("upsertTag", given, "tag { id name }") for _ in range(2)]
+        assert counts[1] == TOKEN + TRANSACTION + 3

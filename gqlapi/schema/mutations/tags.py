@@ -75,8 +75,11 @@ class UpsertTagPayload(Payload):
     created: bool = strawberry.field(default=False, description="Whether it is new.")
 
 
-async def _load(info: Info, id_: UUID | None) -> Any:
-    return None if id_ is None else (await info.context.repositories.tags.list_by_ids([id_]))[0]
+async def _row(info: Info, outcome: Outcome) -> Any:
+    """Return a tag as it was written; a replay reads it."""
+    assert outcome.id is not None  # noqa: S101 - else it was rejected
+    written = outcome.written.get(outcome.id)
+    return written or (await info.context.repositories.tags.list_by_ids([outcome.id]))[0]
 
 
 @strawberry.type
@@ -90,13 +93,13 @@ class TagMutations:
         async def body(scope: WriteScope) -> Outcome:
             keeps = given.description is strawberry.UNSET
             description = left_out(given.description)
-            id_, created = await tags.upsert_tag(
+            tag, created = await tags.upsert_tag(
                 scope, slug=given.slug, name=given.name, description=description, keeps=keeps
             )
-            return Outcome(id_, created=created)
+            return Outcome(tag.id, created=created, written={tag.id: tag})
 
         outcome = await carry_out(info, given, body)
-        return UpsertTagPayload(errors=[], tag=await _load(info, outcome.id), created=outcome.created)
+        return UpsertTagPayload(errors=[], tag=await _row(info, outcome), created=outcome.created)
 
     @mutation(DeletePayload, description="Delete a tag, and take it off all posts.")
     async def delete_tag(self, info: Info, given: Annotated[DeleteTagInput, INPUT]) -> DeletePayload | None:
@@ -117,11 +120,10 @@ class TagMutations:
         sources, into = _merged_ids(given)
 
         async def body(scope: WriteScope) -> Outcome:
-            await tags.merge_tags(scope, sources, into)
-            return Outcome(into)
+            return Outcome(into, written={into: await tags.merge_tags(scope, sources, into)})
 
         outcome = await carry_out(info, given, body)
-        return TagPayload(errors=[], tag=await _load(info, outcome.id))
+        return TagPayload(errors=[], tag=await _row(info, outcome))
 
 
 def _merged_ids(given: MergeTagsInput) -> tuple[list[UUID], UUID]:
