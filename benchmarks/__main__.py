@@ -10,6 +10,7 @@ answers, loads them in turn, and prints tables in Markdown. `docs/performance.md
 import argparse
 import asyncio
 import json
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
@@ -37,6 +38,8 @@ QUICK_WORKLOADS = ("W1", "W2", "W3", "W4", "W5", "W6", "W7", "GET", "COLD", "INS
 def main() -> None:
     """Measure, and print."""
     options = _parse()
+    # Unlike the default, an exception ends the servers and PostgreSQL as well.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         report = _run(options)
     except (LoadFailed, NoTargets, PostgresUnavailable, ServerFailed, UnequalAnswers) as error:

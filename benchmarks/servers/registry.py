@@ -37,13 +37,13 @@ def gqlapi(database_url: str, _folder: Path) -> Server:
     def command(port: int) -> list[str]:
         return [sys.executable, "-m", "gqlapi", "serve", "--workers", "1", "--port", str(port)]
 
-    title = "gqlapi as shipped: `gqlapi serve --workers 1` with all limits and the log, GQLAPI_CLIENT_SHARE=1"
+    title = "as shipped: `gqlapi serve --workers 1` with all limits and the log, GQLAPI_CLIENT_SHARE=1"
     return Server("gqlapi", title, command, environment | {"PYTHONPATH": str(ROOT)}, is_peer=False)
 
 
 def limit(database_url: str, _folder: Path) -> Server:
     """Return the endpoint that is written by hand."""
-    title = "the limit: Starlette, asyncpg and orjson by hand, one statement per level, no GraphQL"
+    title = "Starlette, asyncpg and orjson by hand, one statement per level, no GraphQL"
     return _uvicorn("limit", title, database_url)
 
 
@@ -58,7 +58,7 @@ def _uvicorn(name: str, title: str, database_url: str) -> Server:
 
 def ordinary(database_url: str, _folder: Path) -> Server:
     """Return the server that the documentation of the libraries teaches."""
-    title = "ordinary: Strawberry with its caches, SQLAlchemy's ORM, aiodataloader"
+    title = "Strawberry with its caches, SQLAlchemy's ORM, aiodataloader"
     return _uvicorn("ordinary", title, database_url)
 
 
@@ -73,7 +73,7 @@ def mercurius(database_url: str, folder: Path) -> Server:
     def command(port: int) -> list[str]:
         return ["/usr/bin/env", f"PORT={port}", *node, str(script)]
 
-    title = f"Mercurius with JIT and loaders, Node.js {node_version()}"
+    title = f"JIT, loaders and prepared statements, Node.js {node_version()}"
     return Server("mercurius", title, command, {"BENCHMARK_DATABASE_URL": database_url, "NODE_ENV": "production"})
 
 
