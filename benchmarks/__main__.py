@@ -10,6 +10,7 @@ answers, loads them in turn, and prints tables in Markdown. `docs/performance.md
 import argparse
 import asyncio
 import json
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
@@ -23,9 +24,11 @@ from benchmarks.load import LoadFailed, require_wrk
 from benchmarks.machine import describe
 from benchmarks.processes import CpuClock, Running, ServerFailed, running
 from benchmarks.report import Report
+from benchmarks.servers.node import NodeMissing
 from benchmarks.servers.registry import SERVERS, Server
-from benchmarks.targets import find_targets
+from benchmarks.targets import NoTargets, find_targets
 from benchmarks.workloads import WORKLOADS
+from tests.postgres import PostgresUnavailable
 
 GROUPS = ("latency", "growth", "overload")
 DEFAULT_WORKLOADS = ("W1", "W2", "W3", "W4", "W5", "W6", "W7", "GET", "COLD", "INSERT", "INTROSPECTION", *GROUPS)
@@ -35,9 +38,11 @@ QUICK_WORKLOADS = ("W1", "W2", "W3", "W4", "W5", "W6", "W7", "GET", "COLD", "INS
 def main() -> None:
     """Measure, and print."""
     options = _parse()
+    # Unlike the default, an exception ends the servers and PostgreSQL as well.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         report = _run(options)
-    except (LoadFailed, ServerFailed, UnequalAnswers) as error:
+    except (LoadFailed, NoTargets, PostgresUnavailable, ServerFailed, UnequalAnswers) as error:
         sys.exit(f"{type(error).__name__}: {error}")
     sys.stdout.write(report.to_markdown())
     if options.output:
@@ -84,27 +89,36 @@ def _run(options: argparse.Namespace) -> Report:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         database = stack.enter_context(prepared(options.database_url, options.data, folder))
-        servers = {
-            name: _start(stack, SERVERS[name](database.url), folder)
-            for name in dict.fromkeys(["gqlapi", *options.servers])
-        }
+        servers = _start_all(stack, options.servers, database.url, folder)
         targets = asyncio.run(find_targets(servers["gqlapi"][1].url, database.url, database.author_id))
         postgres = CpuClock(database.postgres_pid) if database.postgres_pid else None
         bench = Bench(servers, targets, database.token, folder, postgres)
-        cells = plan(options.servers, options.workloads, options.connections)
+        measured = [name for name in options.servers if name in servers]
+        cells = plan(measured, options.workloads, options.connections)
         counted = bench.compare(dict.fromkeys(cell.workload for cell in cells))
         idle = bench.memory_mb()
         samples = [*_reported(bench.measure(cells, options.rounds, options.seconds))]
         facts = describe(wrk, database.version) | {
             "rounds": f"{options.rounds} of {options.seconds:g} seconds, {options.connections} connections"
         }
-        titles = {name: server.title for name, (server, _) in servers.items() if name in options.servers}
+        titles = {name: servers[name][0].title for name in measured}
         return Report(titles, facts, counted, idle, samples, options.connections)
 
 
-def _start(stack: ExitStack, server: Server, folder: Path) -> tuple[Server, Running]:
-    log = folder / f"{server.name}.log"
-    return server, stack.enter_context(running(server.command, server.environment, folder, log))
+def _start_all(
+    stack: ExitStack, names: Iterable[str], database_url: str, folder: Path
+) -> dict[str, tuple[Server, Running]]:
+    """Start servers, and gqlapi in any case: it knows the cursors. What lacks Node.js is left out with a line."""
+    started = {}
+    for name in dict.fromkeys(["gqlapi", *names]):
+        try:
+            server = SERVERS[name](database_url, folder)
+        except NodeMissing as reason:
+            sys.stderr.write(f"{name} is left out: {reason}\n")
+            continue
+        log = folder / f"{name}.log"
+        started[name] = server, stack.enter_context(running(server.command, server.environment, folder, log))
+    return started
 
 
 def _reported(samples: Iterator[Sample]) -> Iterator[Sample]:

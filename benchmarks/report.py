@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from benchmarks import extras
 from benchmarks.attacks.reports import table
 from benchmarks.cells import Cell, Sample
 from benchmarks.figures import Figures, Spread
@@ -11,7 +12,6 @@ from benchmarks.workloads import WORKLOADS
 
 BASE = "limit"
 OTHERS = ("mercurius", "ordinary")
-GROUPED = ("N10", "N20", "N50", "N100")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,13 @@ class Report:
                 f"- {name}: {WORKLOADS[name].title}; {self.leaves.get(name, 0)} leaves" for name in main.workloads
             )
             yield from main.tables()
+        yield from extras.cold(figures, self.connections)
+        yield from extras.latency(figures, [*self.servers])
+        yield from extras.growth(figures, [*self.servers])
+        yield from extras.overload(figures, self.connections)
+        yield "Resident memory before the load: " + ", ".join(
+            f"{name} {memory:.0f} MB" for name, memory in self.idle_mb.items()
+        )
 
 
 class Matrix:
