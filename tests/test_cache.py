@@ -100,6 +100,15 @@ class TestDocuments:
         # All of them would take half as much again.
         assert known.bytes < documents_of(server).bytes < 150_000
 
+    async def test_of_one_name_do_not_share_the_variables_of_another(self, server: Api) -> None:
+        query = """
+            query A($v: Boolean!) { serverInfo { ...F } } fragment F on ServerInfo { version @include(if: $v) }
+            query B($v: [String!]) { __typename posts(filter: { slug: { in: $v } }, first: 1) { nodes { id } } }
+        """
+        named = await server.execute(query, {"v": ["x"]}, operationName="B")
+        assert named["data"] == {"__typename": "Query", "posts": {"nodes": []}}
+        assert (await server.execute(query, {"v": False}, operationName="A"))["data"] == {"serverInfo": {}}
+
 
 class TestStatements:
     async def test_have_a_budget_in_every_engine(self, api: Api) -> None:

@@ -29,9 +29,14 @@ class TestForm:
                 "tags": {"some": {"slug": {"in": ["tag"] * (number + 1)}}},
             }
             filter_ = {"title": {"in": texts, "contains": str(number)}, **related}
-            data = await api.data(FILTERED, {"f": filter_, "n": number + 1})
+            data = await api.data(FILTERED, {"f": filter_, "n": number + 11})
             assert [node["title"] for node in data["posts"]["nodes"]] == [f"Post {number}"]
         assert len(sources._readings) == 1
+
+    async def test_is_that_of_a_page_of_a_common_size(self, api: Api) -> None:
+        for size in (10, 11, 12, 20):
+            await api.data(FILTERED, {"f": {}, "n": size})
+        assert len(sources._readings) == 3
 
     async def test_depends_on_statuses_and_null(self, api: Api) -> None:
         for filter_ in (

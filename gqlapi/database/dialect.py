@@ -108,7 +108,8 @@ def _correlated_page(
     parent = _json_ids()
     identity = columns["id"]
     of_parent = children.with_only_columns(identity, maintain_column_froms=True).where(link == parent.c.value)
-    page = window.apply(of_parent, keys).correlate(parent)
+    # SQLite takes another index for a limit that it knows, and sorts then.
+    page = window.apply(of_parent, keys, shows_size=False).correlate(parent)
     order = (Key(key.name, columns[key.name], key.descending, key.nullable) for key in keys)
     return (
         sa.select(parent.c.value.label("parent_id"), *(column.label(name) for name, column in columns.items()))

@@ -111,14 +111,16 @@ class Window:
             values |= {BEFORE[place]: value for place, value in enumerate(self.before)}
         return values
 
-    def apply(self, statement: sa.Select[*tuple[Any, ...]], keys: Sequence[Key]) -> sa.Select[*tuple[Any, ...]]:
-        """Restrict, order and limit `statement` to the page and one row more."""
+    def apply(
+        self, statement: sa.Select[*tuple[Any, ...]], keys: Sequence[Key], *, shows_size: bool = True
+    ) -> sa.Select[*tuple[Any, ...]]:
+        """Restrict, order and limit `statement` to the page and one row more; `shows_size`, if common, in its text."""
         if self.after is not None:
             statement = statement.where(seek(keys, self.after, backward=False))
         if self.before is not None:
             statement = statement.where(seek(keys, self.before, backward=True))
         ordered = statement.order_by(*(key.order_by(backward=self.backward) for key in keys))
-        if self.size in COMMON_SIZES:
+        if shows_size and self.size in COMMON_SIZES:
             return ordered.limit(sa.literal_column(str(self.size + 1), sa.Integer))
         return ordered.limit(sa.bindparam(LIMIT, self.size + 1, sa.Integer))
 

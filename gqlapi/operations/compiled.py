@@ -6,9 +6,11 @@ from typing import Any
 
 from graphql import (
     DocumentNode,
+    GraphQLBoolean,
     GraphQLError,
     GraphQLSchema,
     OperationDefinitionNode,
+    get_nullable_type,
     get_operation_ast,
 )
 from graphql.execution.values import VariableValues, get_variable_values
@@ -140,7 +142,9 @@ class KnownOperation:
         self._types: Mapping[str, InputType] = variable_types(rules.schema, definitions)
         self._plain = PlainVariables.of(rules.schema, definitions)
         fragments = fragments_of(document)
-        self._flags = sorted(flag_names([definition, *fragments.values()]))
+        # Fragments of other operations may use variables of the same names and of other types.
+        flags = flag_names([definition, *fragments.values()])
+        self._flags = sorted(name for name in flags if get_nullable_type(self._types.get(name)) is GraphQLBoolean)
         self._variants: dict[tuple[object, ...], CompiledOperation] = {}
         # Whether a variant was compiled since this was last looked at.
         self.has_grown = False

@@ -154,6 +154,8 @@ class Measure:
             roots = self._roots[name]
         else:
             roots = self._root(root_type, self._selection_set_of(selection))
+        if not roots:  # an empty selection
+            return {SKIPPED: directives}
         first = next(iter(roots))
         return {**roots, first: roots[first].beside(directives)}
 
