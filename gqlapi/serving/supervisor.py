@@ -36,9 +36,22 @@ class Supervisor(Multiprocess):
         self.join_all()
         return started
 
+    def init_processes(self) -> None:
+        super().init_processes()
+        self._close_ends()
+
+    def _close_ends(self) -> None:
+        """Close the workers' ends of the pipes: while they are open here, the end of a worker is not seen.
+
+        A worker that ended between two looks at it would be waited for as if it were busy.
+        """
+        for process in self.processes:
+            process.child_conn.close()
+
     def keep_subprocess_alive(self) -> None:
         before = [*self.processes]
         super().keep_subprocess_alive()
+        self._close_ends()
         for old, new in zip(before, self.processes, strict=True):
             if old is not new:
                 logger.warning("worker died", pid=old.pid, exit_code=old.exitcode, replaced_by=new.pid)
@@ -57,3 +70,4 @@ class Supervisor(Multiprocess):
                 logger.error("worker did not end in time", pid=process.pid)
                 process.kill()
                 process.join()
+
