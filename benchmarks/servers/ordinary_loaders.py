@@ -14,7 +14,7 @@ from benchmarks.servers.ordinary_models import NEWEST, PostRow, PostTagRow, TagR
 
 
 class Loaders:
-    """Loaders over the session of a request, which allows one statement at a time: hence the lock."""
+    """Loaders over the session of a request, under a lock: a session allows one statement at a time."""
 
     def __init__(self, session: AsyncSession) -> None:
         """Load by a session."""

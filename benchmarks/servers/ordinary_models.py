@@ -71,5 +71,5 @@ NEWEST = (PostRow.published_at.desc(), PostRow.id.desc())
 
 
 def is_public() -> sa.ColumnElement[bool]:
-    """Hold for published posts whose time has come."""
+    """Condition for published posts whose time has come."""
     return sa.and_(PostRow.state == "published", PostRow.deleted_at.is_(None), PostRow.published_at <= sa.func.now())

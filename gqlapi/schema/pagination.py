@@ -50,7 +50,7 @@ class Counter:
 async def count_once(context: Context, counter: Counter, keys: list[Any]) -> list[int]:
     """Count for each key, equal counts of one operation once: at most one statement."""
     loaders = context.loaders
-    async with loaders.counting:  # whoever comes second finds what the first one has counted
+    async with loaders.counting:  # the second of two finds what the first one has counted
         counted = loaders.counts.setdefault(counter.key, {})
         missing = [key for key in dict.fromkeys(keys) if key not in counted]
         if missing:
