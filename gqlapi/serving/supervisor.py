@@ -70,4 +70,3 @@ class Supervisor(Multiprocess):
                 logger.error("worker did not end in time", pid=process.pid)
                 process.kill()
                 process.join()
-
