@@ -1,6 +1,7 @@
 """Compiles an operation: merged fields in the order of the response, and how the values of each are found."""
 
 from collections.abc import Mapping
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Any
 
@@ -25,8 +26,8 @@ from graphql import (
 from graphql.execution.values import VariableValues, get_directive_values
 
 from gqlapi.execution.declarations import Selected
-from gqlapi.execution.leaves import builder
-from gqlapi.execution.plan import Field, Kind, Operation, Scope, Step, Subscopes
+from gqlapi.execution.leaves import maker
+from gqlapi.execution.plan import Field, Kind, Nested, Operation, Scope, Subscopes
 
 IN_LEAVES = frozenset({Kind.TYPENAME, Kind.ATTRIBUTE, Kind.DEFAULT, Kind.COMPUTED})
 NO_VARIABLES = VariableValues({}, {})
@@ -114,8 +115,9 @@ class Compiler:
             for nodes in collected.values()
             if (definition := self._schema.get_field(type_, nodes[0].name.value)) is not None
         ]
-        leaves = [field for field in fields if field.kind in IN_LEAVES and _is_leaf(field.step)]
-        return Scope(type_, fields, leaves, builder(type_, fields, leaves))
+        leaves = [field for field in fields if field.kind in IN_LEAVES and field.step.leaf is not None]
+        nested = [one for field in fields if (one := _nested(field)) is not None]
+        return Scope(type_, fields, leaves, nested, maker(type_, fields, leaves))
 
     def _below(self, type_: GraphQLObjectType, nodes: list[FieldNode]) -> Scope:
         return self.scope(type_, [node.selection_set for node in nodes if node.selection_set is not None])
@@ -168,5 +170,19 @@ class Compiler:
         return frozenset(names)
 
 
-def _is_leaf(step: Step) -> bool:
-    return step.leaf is not None
+def _nested(field: Field) -> Nested | None:
+    """Return a field as one whose objects are made together with its parents', None where something may be awaited."""
+    step = field.step.items or field.step
+    relation = field.rules.relation
+    if relation is not None:
+        attribute = relation.attribute
+    else:  # lists of unknown lengths are made in slices
+        attribute = field.attribute if field.rules.is_trusted and field.step.items is None else None
+    if attribute is None or step.object_type is None:
+        return None
+    try:
+        scope = field.subscopes.on(step.object_type)
+    except GraphQLError:  # of a directive, which is an error of the field
+        return None
+    is_computed = relation is None and field.kind is Kind.COMPUTED
+    return None if scope.waiting else Nested(field, scope, None if is_computed else attrgetter(attribute))

@@ -1,6 +1,7 @@
 """Completion of values: lists, leaves, objects and abstract types, for all objects of a level at once."""
 
 from collections.abc import AsyncIterable, Callable
+from itertools import chain
 from typing import Any, Protocol
 
 from graphql import (
@@ -17,6 +18,9 @@ from graphql.pyutils import Undefined, inspect, is_awaitable, is_iterable
 from gqlapi.execution.awaiting import settle
 from gqlapi.execution.failures import Failure, null_failure
 from gqlapi.execution.plan import Field, Scope, Step
+
+# What is no value: null, or what stands for an error.
+NOT_USABLE = type(None), type(Undefined), Exception, Failure
 
 
 class Selecting(Protocol):
@@ -44,14 +48,12 @@ class Completion:
 
         Trusted values come from a relation: they are objects of the declared type, null, or exceptions.
         """
-        usable = [
-            value
-            for value in values
-            if not (value is None or value is Undefined or isinstance(value, Exception | Failure))
-        ]
-        if len(usable) == len(values):
-            completed = await self._complete_usable(step, field, usable, is_trusted=is_trusted)
+        # Classes are few where values are many.
+        classes = {*map(type, values)}
+        if not any(issubclass(class_, NOT_USABLE) for class_ in classes):
+            completed = await self._complete_usable(step, field, values, is_trusted=is_trusted)
         else:
+            usable = [value for value in values if not isinstance(value, NOT_USABLE)]
             completed = self._spread(values, await self._complete_usable(step, field, usable, is_trusted=is_trusted))
         if step.is_non_null and None in completed:
             self.has_failures = True
@@ -99,8 +101,11 @@ class Completion:
 
     async def _lists(self, items: Step, field: Field, values: list[Any], *, is_trusted: bool) -> list[Any]:
         """Complete the items of all lists together."""
-        lists = [await self._list(field, value) for value in values]
-        flat = [item for some in lists if some.__class__ is list for item in some]
+        if {*map(type, values)} == {list}:
+            lists, flat = values, [*chain.from_iterable(values)]
+        else:
+            lists = [await self._list(field, value) for value in values]
+            flat = [item for some in lists if some.__class__ is list for item in some]
         if not is_trusted:
             flat = await _awaited(flat)
         completed = await self.complete(items, field, flat, is_trusted=is_trusted)

@@ -40,7 +40,8 @@ class Relation:
     `load` takes the context, distinct keys, and the prepared arguments, and returns a value for each key, in their
     order; an exception among the values is the error of its key. `key` is the attribute that holds an object's key;
     without it the object is its own key. `by_argument`: the key is what the arguments became, so that fields with
-    different arguments are loaded together. `known` returns the value of an object that was read with it, or UNKNOWN.
+    different arguments are loaded together. `known` returns the value of an object that was read with it, or UNKNOWN;
+    `attribute` is where records have it, which lack the attribute if it was not.
     `reads` is the most statements that one load takes; `along` returns the relations of its objects that these read as
     well, in an operation that reads the given attributes of each type.
     """
@@ -49,6 +50,7 @@ class Relation:
     key: str | None = None
     by_argument: bool = False
     known: Callable[[Any], Any] | None = None
+    attribute: str | None = None
     reads: int = 1
     along: Callable[[Selected], tuple["Relation", ...]] = lambda _selected: ()
 
@@ -68,7 +70,8 @@ class FieldRules:
     several views, and `surcharge` the points besides its values.
 
     A field is resolved by at most one of these: its `relation`; `compute`, a function of the object, the context and
-    the prepared arguments that awaits nothing; `resolve`, a resolver of graphql-core.
+    the prepared arguments that awaits nothing; `resolve`, a resolver of graphql-core. `column` returns the completed
+    values of a leaf for many objects at once, where that is faster than its attribute.
 
     `is_long`: its text may have more than some hundred characters. `is_trusted`: its values are of the type that the
     field declares, and none has to be awaited.
@@ -81,6 +84,7 @@ class FieldRules:
     relation: Relation | None = None
     compute: Callable[[Any, Any, Prepared], Any] | None = None
     resolve: Callable[..., Any] | None = None
+    column: Callable[[Sequence[Any]], Sequence[Any]] | None = None
     is_long: bool = False
     is_trusted: bool = False
 

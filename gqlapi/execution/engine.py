@@ -15,6 +15,7 @@ from graphql.pyutils import Path, gather_with_cancel, is_awaitable
 from graphql.type.definition import GraphQLResolveInfoHelpers
 
 from gqlapi.execution.awaiting import settle
+from gqlapi.execution.building import Made, build, build_leaves
 from gqlapi.execution.completion import Completion
 from gqlapi.execution.declarations import UNKNOWN, Prepared, Relation
 from gqlapi.execution.failures import ErrorMode, Finisher
@@ -24,7 +25,6 @@ from gqlapi.execution.plan import Field, Kind, Operation, Scope
 SLICE = 250
 
 Objects = list[Any]
-Made = list[dict[str, Any]]
 
 
 class Bound(Protocol):
@@ -124,7 +124,7 @@ class Engine:
 
     async def _execute_serially(self, scope: Scope, finisher: Finisher) -> dict[str, Any]:
         """Execute the root fields one after the other; what one has changed, the next one reads anew."""
-        (data,) = await self._build(scope, [self._root])
+        (data,) = await self._build_leaves(scope, [self._root])
         for field in scope.fields:
             if field in scope.composites and finisher.keeps_data:
                 self._loaded.clear()
@@ -135,19 +135,35 @@ class Engine:
 
     async def select(self, scope: Scope, objects: Objects) -> Made:
         """Execute a selection set on objects of its type, but for what is still to be loaded."""
-        made: Made = []
-        for start in range(0, len(objects), SLICE):
-            if start and self.pace.is_over:
-                await self.pace.turn()
-            made += await self._build(scope, objects[start : start + SLICE] if len(objects) > SLICE else objects)
-        for field in scope.composites:
+        if len(objects) <= SLICE:
+            made, missing = await self._build(scope, objects)
+        else:
+            made, missing = await self._build_slices(scope, objects)
+        for field in missing:
             await self._resolve(field, objects, made)
         return made
 
-    async def _build(self, scope: Scope, objects: Objects) -> Made:
+    async def _build_slices(self, scope: Scope, objects: Objects) -> tuple[Made, Sequence[Field]]:
+        made: Made = []
+        lacking: dict[str, Field] = {}
+        for start in range(0, len(objects), SLICE):
+            if start and self.pace.is_over:
+                await self.pace.turn()
+            some, missing = await self._build(scope, objects[start : start + SLICE])
+            made += some
+            lacking |= {field.name: field for field in missing}
+        return made, [*lacking.values()]
+
+    async def _build(self, scope: Scope, objects: Objects) -> tuple[Made, Sequence[Field]]:
+        """Make response objects, and return the fields that are still to be resolved."""
         try:
-            prepared = {field.name: self.bound.prepared(field) for field in scope.computed}
-            return scope.build(objects, self.context, prepared)
+            return build(scope, objects, self.bound, self.context)
+        except Exception:  # noqa: BLE001 - found again with the object that it belongs to
+            return await self._build_leaves(scope, objects), scope.composites
+
+    async def _build_leaves(self, scope: Scope, objects: Objects) -> Made:
+        try:
+            return build_leaves(scope, objects, self.bound, self.context)
         except Exception:  # noqa: BLE001 - found again, field by field, with the object that it belongs to
             made: Made = [dict.fromkeys(field.name for field in scope.fields) for _ in objects]
             for field in scope.leaves:

@@ -6,6 +6,7 @@ itself. Only names that GraphQL allows, and names of Python attributes, become s
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from enum import Enum
 from typing import Any
 from uuid import UUID
 
@@ -20,67 +21,81 @@ from graphql import (
 )
 from graphql.pyutils import Undefined, is_awaitable
 
-from gqlapi.execution.plan import Build, Field, Kind
+from gqlapi.execution.plan import Field, Kind, Make
 
-MAX_BUILDERS = 500
+MAX_MAKERS = 500
 # Classes of values that need no look before a scalar serializes them.
 PLAIN = frozenset({str, int, float, bool, datetime, UUID})
+STANDARD = frozenset({GraphQLString, GraphQLID, GraphQLBoolean, GraphQLInt})
 MAX_INT, MIN_INT = 2_147_483_647, -2_147_483_648
 # Generated functions are shared by all operations that select the same.
-_builders: dict[Any, Build] = {}
+_makers: dict[Any, Make] = {}
 
 
 class NotGenerated(Exception):
     """A value is not one that generated code handles: null where it is not allowed, an exception, a function."""
 
 
-def builder(type_: GraphQLObjectType, fields: Sequence[Field], leaves: Sequence[Field]) -> Build:
-    """Return the function of a scope: objects, context, and what the arguments of fields became, to response objects.
+def maker(
+    type_: GraphQLObjectType, fields: Sequence[Field], leaves: Sequence[Field]
+) -> Callable[[tuple[str, ...]], Make]:
+    """Return the function that returns the function of a scope with the nested fields that are named.
 
-    It raises an exception when any value needs the care of the general path; nothing has happened then.
+    That one raises an exception when any value needs the care of the general path; nothing has happened then.
     """
-    if not leaves:
-        names_only = [field.name for field in fields]
-        return lambda objects, _context, _prepared: [dict.fromkeys(names_only) for _ in objects]
-    names = {field.name for field in leaves}
     key = type_, tuple((field.name, field.nodes[0].name.value) for field in fields)
-    build = _builders.get(key)
-    if build is None:
-        while len(_builders) >= MAX_BUILDERS:
-            _builders.pop(next(iter(_builders)), None)
-        build = _builders[key] = _generate(type_, fields, names)
-    return build
+
+    def make(nested: tuple[str, ...]) -> Make:
+        found = _makers.get((key, nested))
+        if found is None:
+            while len(_makers) >= MAX_MAKERS:
+                _makers.pop(next(iter(_makers)), None)
+            found = _makers[key, nested] = _generate(type_, fields, {field.name for field in leaves}, nested)
+        return found
+
+    return make
 
 
-def _generate(type_: GraphQLObjectType, fields: Sequence[Field], names: set[str]) -> Build:
-    scope: dict[str, Any] = {"read": _read_default}
+def _generate(type_: GraphQLObjectType, fields: Sequence[Field], leaves: set[str], nested: Sequence[str]) -> Make:
+    scope: dict[str, Any] = {"read": _read_default, "Failed": NotGenerated, "Undefined": Undefined}
     head: list[str] = []
     lines: list[str] = []
     pairs: list[str] = []
+    columns: dict[str, str] = {}
     for number, field in enumerate(fields):
-        value = "None"
-        if field.name in names and field.kind is Kind.TYPENAME:
+        value = f"v{number}"
+        if field.name in nested:
+            columns[value] = f"nested[{field.name!r}]"
+        elif field.name not in leaves:
+            value = "None"
+        elif field.kind is Kind.TYPENAME:
             value = repr(type_.name)
-        elif field.name in names:
-            value = f"v{number}"
+        elif field.rules.column is not None:
+            scope[f"read{number}"] = field.rules.column
+            columns[value] = f"read{number}(objects)"
+        else:
             if field.kind is Kind.COMPUTED:
                 head.append(f"    p{number} = prepared[{field.name!r}]")
             lines += _lines(number, field, scope)
         pairs.append(f"{field.name!r}: {value}")
     source = "\n".join(
         [
-            "def build(objects, context, prepared):",
+            "def make(objects, context, prepared, nested):",
             "    made = []",
             *head,
-            "    for o in objects:",
+            f"    for o{''.join(f', {name}' for name in columns)} in {_iterated([*columns.values()])}:",
             *(f"        {line}" for line in lines),
             f"        made.append({{{', '.join(pairs)}}})",
             "    return made",
         ]
     )
     exec(compile(source, f"<scope of {type_.name}>", "exec"), scope)  # noqa: S102 - names of GraphQL and attributes only
-    build: Build = scope["build"]
-    return build
+    make: Make = scope["make"]
+    return make
+
+
+def _iterated(columns: Sequence[str]) -> str:
+    return f"zip(objects, {', '.join(columns)}, strict=True)" if columns else "objects"
 
 
 def _lines(number: int, field: Field, scope: dict[str, Any]) -> list[str]:
@@ -97,12 +112,38 @@ def _lines(number: int, field: Field, scope: dict[str, Any]) -> list[str]:
         access = f"o.{field.attribute}"
     scope[f"s{number}"] = completer(leaf)
     lines = [f"{name} = {access}"]
-    complete = f"{name} = s{number}({name})"
+    complete = _completion(number, leaf, scope)
     check = _unchanged(leaf, name)
     if field.step.is_non_null:
-        return [*lines, f"if not ({check}): {complete}" if check else complete]
+        return [*lines, f"if not ({check}): {complete[0]}"] if check else [*lines, *complete]
     condition = f"{name} is not None" + (f" and not ({check})" if check else "")
-    return [*lines, f"if {condition}: {complete}"]
+    return [*lines, f"if {condition}:", *(f"    {line}" for line in complete)]
+
+
+def _completion(number: int, leaf: GraphQLLeafType, scope: dict[str, Any]) -> list[str]:
+    """Return the lines that complete `v<number>`, which is not null; common classes without a call in between."""
+    name = f"v{number}"
+    if isinstance(leaf, GraphQLEnumType) and (members := _members_of(leaf)) is not None:
+        scope[f"e{number}"] = members
+        return [f"{name} = {name}._name_ if {name}.__class__ is e{number} else s{number}({name})"]
+    if leaf in STANDARD or isinstance(leaf, GraphQLEnumType):
+        return [f"{name} = s{number}({name})"]
+    scope[f"c{number}"], scope["PLAIN"] = leaf.coerce_output_value, PLAIN
+    return [
+        f"{name} = c{number}({name}) if {name}.__class__ in PLAIN else s{number}({name})",
+        f"if {name} is None or {name} is Undefined: raise Failed",
+    ]
+
+
+def _members_of(leaf: GraphQLEnumType) -> type[Enum] | None:
+    """Return the class of the values of an enum if their names in GraphQL are those in Python."""
+    values = {name: value.value for name, value in leaf.values.items()}
+    classes = {value.__class__ for value in values.values()}
+    if len(classes) != 1 or any(not isinstance(v, Enum) or v.name != name for name, v in values.items()):
+        return None
+    (members,) = classes
+    # Not every member need be a value of the enum in GraphQL.
+    return members if len(members) == len(values) else None
 
 
 def _unchanged(leaf: GraphQLLeafType, name: str) -> str:

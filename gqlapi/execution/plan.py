@@ -20,7 +20,7 @@ from graphql import (
     is_non_null_type,
 )
 
-from gqlapi.execution.declarations import FieldRules, Relation, Selected, attribute_of, rules_of
+from gqlapi.execution.declarations import FieldRules, Prepared, Relation, Selected, attribute_of, rules_of
 
 # More than one.
 MANY = 1_000
@@ -103,27 +103,53 @@ def _kind(node: FieldNode, rules: FieldRules, attribute: str | None, definition:
     return Kind.DEFAULT if definition.resolve is None else Kind.RESOLVER
 
 
-Build = Callable[[list[Any], Any, Any], list[dict[str, Any]]]
+# Response objects of many objects: of these, the context, what the arguments of fields became, and the values of nested
+# fields by their names.
+Make = Callable[[list[Any], Any, Mapping[str, Prepared], Mapping[str, list[Any]]], list[dict[str, Any]]]
+
+
+class Nested:
+    """A field whose objects may be made together with those that have it: nothing below it has to be awaited."""
+
+    __slots__ = ("field", "is_list", "read", "scope")
+
+    def __init__(self, field: Field, scope: "Scope", read: Callable[[Any], Any] | None) -> None:
+        """Describe a field; `read` returns its value of an object, without it the value is computed."""
+        self.field = field
+        self.scope = scope
+        self.read = read
+        self.is_list = field.step.items is not None
 
 
 class Scope:
     """A selection set on one object type.
 
-    `build` makes the response objects of many objects, with all leaves, and null in the place of each of `composites`.
+    `make` returns the function that makes the response objects of many objects, with all leaves and with the nested
+    fields that are named, and null in the place of the others.
     """
 
-    __slots__ = ("build", "composites", "computed", "fields", "leaves", "long_fields", "type")
+    __slots__ = ("composites", "computed", "fields", "leaves", "long_fields", "make", "nested", "type", "waiting")
 
-    def __init__(self, type_: GraphQLObjectType, fields: list[Field], leaves: list[Field], build: Build) -> None:
-        """Describe a scope; `leaves` are the fields that `build` sets."""
+    def __init__(
+        self,
+        type_: GraphQLObjectType,
+        fields: list[Field],
+        leaves: list[Field],
+        nested: list[Nested],
+        make: Callable[[tuple[str, ...]], Make],
+    ) -> None:
+        """Describe a scope; `leaves` are the fields whose values are leaves that `make` sets."""
         self.type = type_
         self.fields = fields
         self.leaves = leaves
+        self.nested = nested
+        self.make = make
         # Kept by `sizes`, which is asked after each execution.
         self.long_fields: list[Field] | None = None
         self.computed = [field for field in leaves if field.kind is Kind.COMPUTED]
         self.composites = [field for field in fields if field not in leaves]
-        self.build = build
+        made_here = [one.field for one in nested]
+        self.waiting = [field for field in self.composites if field not in made_here]
 
 
 class Subscopes:

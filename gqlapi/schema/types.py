@@ -15,13 +15,14 @@ from gqlapi.content import excerpt
 from gqlapi.context import Context
 from gqlapi.errors import BadUserInput
 from gqlapi.execution.declarations import UNKNOWN, FieldRules, Prepared, Relation
+from gqlapi.models.global_id import encode_global_ids
 from gqlapi.repositories import Repositories
 from gqlapi.repositories.accounts import MAX_LISTED
 from gqlapi.repositories.pages import PageRequest
 from gqlapi.repositories.posts import MAX_EXCERPT_LENGTH
 from gqlapi.repositories.records import ApiTokenRecord, PostRecord, Record, SessionRecord, TagRecord, UserRecord
 from gqlapi.schema.enums import ApiScope, PostStatus, UserRole
-from gqlapi.schema.fields import argument, computed, prepared_field, priced, relation
+from gqlapi.schema.fields import argument, computed, prepared_field, priced, relation, rules_metadata
 from gqlapi.schema.filters import PostFilter, TagFilter, UserFilter
 from gqlapi.schema.lists import ListKind, nested_count, nested_list
 from gqlapi.schema.ordering import (
@@ -85,8 +86,8 @@ def _known_tags(post: Any) -> Any:
     return getattr(post, "tags", UNKNOWN)
 
 
-AUTHOR = Relation(_authors, key="author_id", known=_known_author)
-TAGS_OF_POST = Relation(_tags_of_posts, key="id", known=_known_tags)
+AUTHOR = Relation(_authors, key="author_id", known=_known_author, attribute="author")
+TAGS_OF_POST = Relation(_tags_of_posts, key="id", known=_known_tags, attribute="tags")
 
 
 @strawberry.interface(description="An object with an id that finds it again, whatever its type.")
@@ -94,7 +95,9 @@ class Node:
     """An object with a global id."""
 
     global_id: strawberry.ID = strawberry.field(
-        name="id", description="The id, unique across all types. Opaque: do not take it apart, and do not make one."
+        name="id",
+        description="The id, unique across all types. Opaque: do not take it apart, and do not make one.",
+        metadata=rules_metadata(FieldRules(needs=frozenset({"global_id"}), column=encode_global_ids)),
     )
 
 
