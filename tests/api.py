@@ -170,5 +170,6 @@ async def gets_everything_back(database: Database) -> bool:
 def _has_everything(database: Database) -> bool:
     pool: Any = database.read_engine.pool
     writers: Any = database.write_engine.pool  # on SQLite a pool of its own
-    in_use = pool.checkedout() + writers.checkedout() + len(database._running)
+    parked = len(database.parking) * (2 if writers is pool else 1)
+    in_use = pool.checkedout() + writers.checkedout() - parked + len(database._running)
     return in_use == 0 and (database.gate.free, database.gate.waiting) == (pool.size(), 0)

@@ -4,8 +4,8 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
-from gqlapi.database.engine import was_used_lately
 from gqlapi.database.kept import KeptStatement, Rows, Values, connection_of
+from gqlapi.database.parking import was_used_lately
 
 # In the information of a session: whether a statement that commits itself has been sent, and not been answered.
 UNANSWERED = "unanswered"

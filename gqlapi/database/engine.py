@@ -7,9 +7,10 @@ from typing import Any
 import sqlalchemy as sa
 from asyncpg.exceptions import InvalidCachedStatementError
 from sqlalchemy.exc import DisconnectionError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from gqlapi.database.driver import bounded_connection, connect_postgresql, connect_sqlite
+from gqlapi.database.parking import IDLE_SINCE
 from gqlapi.database.statement_cache import StatementCache
 from gqlapi.database.url import normalize_url
 
@@ -20,8 +21,6 @@ SQLITE_WRITER_TIMEOUT_SECONDS = 2 * SQLITE_BUSY_TIMEOUT_MS / 1000
 ANSWER_MARGIN_SECONDS = 1.0
 # Instructions of SQLite's virtual machine between two looks at the clock: about a millisecond.
 SQLITE_PROGRESS_STEPS = 100_000
-# A connection that was idle for longer may have been lost without a word.
-FRESH_SECONDS = 1.0
 # An execution option: a statement's own timeout in milliseconds, shorter than the engine's.
 TIMEOUT_OPTION = "timeout_ms"
 
@@ -107,19 +106,13 @@ def _replace_after_silence(engine: AsyncEngine) -> None:
 
     @sa.event.listens_for(engine.sync_engine, "checkin")
     def _note_checkin(_connection: Any, record: sa.pool.ConnectionPoolEntry) -> None:
-        record.info["idle_since"] = time.monotonic()
+        record.info[IDLE_SINCE] = time.monotonic()
 
     @sa.event.listens_for(engine.sync_engine, "checkout")
     def _refuse_suspect(_connection: Any, record: sa.pool.ConnectionPoolEntry, _proxy: object) -> None:
         # A new connection has no time yet.
-        if record.info.get("idle_since", silent_at) < silent_at:
+        if record.info.get(IDLE_SINCE, silent_at) < silent_at:
             raise DisconnectionError
-
-
-def was_used_lately(connection: AsyncConnection) -> bool:
-    """Whether a connection has returned to the pool within the last second, so that it needs no ping."""
-    idle_since: float = connection.info.get("idle_since", float("-inf"))
-    return time.monotonic() - idle_since < FRESH_SECONDS
 
 
 def _replace_after_alteration(engine: AsyncEngine) -> None:

@@ -7,14 +7,15 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from gqlapi.database.background import Background
-from gqlapi.database.engine import TIMEOUT_OPTION, was_used_lately
+from gqlapi.database.engine import TIMEOUT_OPTION
 from gqlapi.database.failures import Trouble, is_disconnect, is_stale_plan, to_api_error, trouble_of
 from gqlapi.database.gate import ClientKeys, Place, PoolGate
 from gqlapi.database.incidents import Incidents
 from gqlapi.database.kept import KeptStatement, Rows, Values
+from gqlapi.database.parking import Parking, was_used_lately
 from gqlapi.database.tracing import TRACE_OPTION, Trace
 from gqlapi.errors import ApiError, answer_too_large
 
@@ -43,7 +44,7 @@ class ReadUnit:
 
     def __init__(
         self,
-        engine: AsyncEngine,
+        parking: Parking,
         gate: PoolGate,
         background: Background,
         incidents: Incidents,
@@ -57,7 +58,8 @@ class ReadUnit:
         self._place = place
         self._client = client
         self._trace = trace
-        self._engine = engine
+        self._parking = parking
+        self._engine = parking.engine
         self._gate = gate
         self._background = background
         self._incidents = incidents
@@ -253,7 +255,7 @@ class ReadUnit:
     async def _connect(self) -> AsyncConnection:
         if self._place is None:
             self._place = await self._gate.enter(self._client)
-        self._connection = await self._engine.connect()
+        self._connection = await self._parking.connect()
         if self._trace is not None:
             await self._connection.execution_options(**{TRACE_OPTION: self._trace})
         return self._connection
@@ -289,7 +291,10 @@ class ReadUnit:
             return
         connection, self._connection = self._connection, None
         session, self._session = self._session, None
-        self._has_begun = False
+        has_begun, self._has_begun = self._has_begun, False
+        may_be_parked = not has_begun and self._failure is None and self._trace is None
+        if may_be_parked and self._parking.park(connection):
+            return
         try:
             if session is not None:
                 await session.close()

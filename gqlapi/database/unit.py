@@ -16,6 +16,7 @@ from gqlapi.database.engine import EngineOptions, create_engines
 from gqlapi.database.failures import Trouble, is_disconnect, is_transient, to_api_error, trouble_of
 from gqlapi.database.gate import ClientKeys, Place, PoolGate
 from gqlapi.database.incidents import Incidents
+from gqlapi.database.parking import Parking
 from gqlapi.database.read_unit import MAX_BODY_LENGTH, ReadUnit
 from gqlapi.database.readiness import Probe
 from gqlapi.database.tracing import TRACE_OPTION, Trace, install_tracing
@@ -54,6 +55,9 @@ class Database:
         for engine in {read_engine, self.write_engine}:
             install_tracing(engine)
         self.read_engine = read_engine.execution_options(**_read_options(read_engine, read_consistency))
+        # On SQLite every statement begins a transaction; a pool that pings looks at each connection it hands out.
+        parks = self.dialect_name == "postgresql" and not options.pool_pre_ping
+        self.parking = Parking(self.read_engine, is_used=parks)
         self.incidents = Incidents(is_silent=not logs_incidents)
         self.probe = Probe(url, options)
         self.gate = PoolGate(
@@ -82,12 +86,11 @@ class Database:
 
         A `place` behind the gate that the caller already has becomes the unit's own; else it takes one for `client`.
         """
-        gate, background, incidents = self.gate, self._background, self.incidents
         return ReadUnit(
-            self.read_engine,
-            gate,
-            background,
-            incidents,
+            self.parking,
+            self.gate,
+            self._background,
+            self.incidents,
             trace,
             place=place,
             client=client,
@@ -100,6 +103,7 @@ class Database:
 
         The session joins the transaction of its connection, on which kept statements run without it.
         """
+        await self.parking.make_room()
         async with self.write_engine.connect() as connection:
             if trace is not None:
                 await connection.execution_options(**{TRACE_OPTION: trace})
@@ -177,6 +181,7 @@ class Database:
         """Close all connections when what runs has ended; what takes too long is given up."""
         await self._background.end(self._patience_seconds)
         self.incidents.close()
+        await self.parking.clear()
         for engine in (self.read_engine, self.write_engine):
             try:
                 async with asyncio.timeout(DISPOSE_TIMEOUT_SECONDS):
