@@ -133,6 +133,28 @@ async def connection_of(session: AsyncSession) -> AsyncConnection:
     return bound if isinstance(bound, AsyncConnection) else await session.connection()
 
 
+async def end_transaction(connection: AsyncConnection) -> bool:
+    """Roll back what kept statements alone have begun on PostgreSQL; return False if SQLAlchemy has a part in it.
+
+    Raises:
+        Exception: the connection was lost; it has been given up.
+    """
+    core = connection.sync_connection
+    if core is None or core.invalidated or core.in_transaction():
+        return False
+    adapter: Any = core.connection.dbapi_connection
+    transaction, adapter._transaction = adapter._transaction, None  # noqa: SLF001 - what its own rollback does
+    if transaction is None:
+        return True
+    try:
+        await transaction.rollback()
+    except BaseException as error:
+        await connection.invalidate(error)
+        await connection.close()
+        raise
+    return True
+
+
 def _bind_processor(type_: sa.types.TypeEngine[Any], dialect: sa.Dialect) -> Processor | None:
     return type_.dialect_impl(dialect).bind_processor(dialect)
 

@@ -21,7 +21,7 @@ class Parking:
     def __init__(self, engine: AsyncEngine, *, is_used: bool) -> None:
         """Park connections of an engine, or none if it is not `is_used`."""
         self.engine = engine
-        self._is_used = is_used
+        self.is_used = is_used
         self._parked: list[AsyncConnection] = []
         self._suspect_before = float("-inf")
         sa.event.listen(engine.sync_engine, "invalidate", self._note_loss)
@@ -42,7 +42,7 @@ class Parking:
 
     def park(self, connection: AsyncConnection) -> bool:
         """Park a connection that has begun no transaction; return False for one that must be closed instead."""
-        if not self._is_used or connection.invalidated:
+        if not self.is_used or connection.invalidated:
             return False
         connection.info[IDLE_SINCE] = time.monotonic()
         self._parked.append(connection)

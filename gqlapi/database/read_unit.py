@@ -14,7 +14,7 @@ from gqlapi.database.engine import TIMEOUT_OPTION
 from gqlapi.database.failures import Trouble, is_disconnect, is_stale_plan, to_api_error, trouble_of
 from gqlapi.database.gate import ClientKeys, Place, PoolGate
 from gqlapi.database.incidents import Incidents
-from gqlapi.database.kept import KeptStatement, Rows, Values
+from gqlapi.database.kept import KeptStatement, Rows, Values, end_transaction
 from gqlapi.database.parking import Parking, was_used_lately
 from gqlapi.database.tracing import TRACE_OPTION, Trace
 from gqlapi.errors import ApiError, answer_too_large
@@ -291,9 +291,8 @@ class ReadUnit:
             return
         connection, self._connection = self._connection, None
         session, self._session = self._session, None
-        has_begun, self._has_begun = self._has_begun, False
-        may_be_parked = not has_begun and self._failure is None and self._trace is None
-        if may_be_parked and self._parking.park(connection):
+        self._has_begun = False
+        if session is None and await self._has_parked(connection):
             return
         try:
             if session is not None:
@@ -304,3 +303,13 @@ class ReadUnit:
             if not is_disconnect(error):
                 raise
             self._incidents.record(Trouble.UNREACHABLE, error)
+
+    async def _has_parked(self, connection: AsyncConnection) -> bool:
+        """Park the connection for the next operation; return False for one that SQLAlchemy must look after."""
+        if not self._parking.is_used or self._failure is not None or self._trace is not None:
+            return False
+        try:
+            return await end_transaction(connection) and self._parking.park(connection)
+        except Exception as error:  # noqa: BLE001 - whatever it is, what has been read has been read
+            self._incidents.record(Trouble.UNREACHABLE, error)
+            return True

@@ -57,6 +57,8 @@ def _make(scope: Scope, objects: list[Any], arguments: Arguments, context: Any, 
 
 def _read(nested: Nested, objects: list[Any], arguments: Arguments, context: Any) -> list[Any] | None:
     """Return the values of a field, None where they were not read with the objects."""
+    if nested.field.rules.is_embedded:
+        return objects
     if nested.read is None:
         compute, prepared = nested.field.rules.compute, arguments.prepared(nested.field)
         assert compute is not None  # noqa: S101 - by the kind of the field
@@ -72,6 +74,8 @@ def _make_column(nested: Nested, values: list[Any], arguments: Arguments, contex
     if nested.is_list:
         made = iter(_make_all(nested.scope, [*chain.from_iterable(values)], arguments, context))
         return [[*islice(made, len(value))] for value in values]
+    if nested.field.rules.is_embedded:
+        return _make_all(nested.scope, values, arguments, context)
     distinct = dict(zip(map(id, values), values, strict=True))
     if len(distinct) == len(values):
         return _make_all(nested.scope, values, arguments, context)

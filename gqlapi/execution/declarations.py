@@ -73,8 +73,8 @@ class FieldRules:
     the prepared arguments that awaits nothing; `resolve`, a resolver of graphql-core. `column` returns the completed
     values of a leaf for many objects at once, where that is faster than its attribute.
 
-    `is_long`: its text may have more than some hundred characters. `is_trusted`: its values are of the type that the
-    field declares, and none has to be awaited.
+    `is_embedded`: its value is the object that has the field. `is_long`: its text may have more than some hundred
+    characters. `is_trusted`: its values are of the type that the field declares, and none has to be awaited.
     """
 
     needs: frozenset[str] = frozenset()
@@ -85,6 +85,7 @@ class FieldRules:
     compute: Callable[[Any, Any, Prepared], Any] | None = None
     resolve: Callable[..., Any] | None = None
     column: Callable[[Sequence[Any]], Sequence[Any]] | None = None
+    is_embedded: bool = False
     is_long: bool = False
     is_trusted: bool = False
 

@@ -289,7 +289,9 @@ class Engine:
         relation: Relation | None = field.rules.relation
         assert relation is not None  # noqa: S101 - by the kind of the field
         known = self._loaded.setdefault(loader, {})
-        missing = [key for key in dict.fromkeys(key for _, keys, _ in asked for key in keys) if key not in known]
+        keys = asked[0][1] if len(asked) == 1 else [key for _, keys, _ in asked for key in keys]
+        distinct = keys if len(keys) == 1 else [*dict.fromkeys(keys)]
+        missing = [key for key in distinct if key not in known] if known else distinct
         if missing:
             try:
                 values: Sequence[Any] = await relation.load(self.context, missing, self.bound.prepared(field))
@@ -301,10 +303,14 @@ class Engine:
 
     async def _deliver(self, field: Field, keys: list[Any], made: Made, known: dict[Any, Any]) -> None:
         """Complete each distinct value once; objects with equal keys share what was completed."""
-        distinct = [*dict.fromkeys(keys)]
+        name = field.name
+        if len(keys) == 1:
+            (made[0][name],) = await self._completion.complete(field.step, field, [known[keys[0]]], is_trusted=True)
+            return
+        distinct = dict.fromkeys(keys)
         values = [known[key] for key in distinct]
         completed = await self._completion.complete(field.step, field, values, is_trusted=True)
-        name, by_key = field.name, dict(zip(distinct, completed, strict=True))
+        by_key = dict(zip(distinct, completed, strict=True))
         for target, key in zip(made, keys, strict=True):
             target[name] = by_key[key]
         if self.pace.is_over:
@@ -334,14 +340,41 @@ class Engine:
         return info
 
 
+class LoaderKey:
+    """A relation and what the arguments of a field became: fields with equal ones share a loader.
+
+    The hash of the arguments takes as long as everything else about a key, and is asked for several times.
+    """
+
+    __slots__ = ("_hash", "_prepared", "_relation")
+
+    def __init__(self, relation: Relation, prepared: Prepared) -> None:
+        """Hash the arguments.
+
+        Raises:
+            TypeError: they cannot be hashed.
+        """
+        self._relation = relation
+        self._prepared = prepared
+        self._hash = hash((relation, prepared))
+
+    def __hash__(self) -> int:
+        """Return the hash of relation and arguments."""
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        """Compare relations and arguments."""
+        return isinstance(other, LoaderKey) and self._relation is other._relation and self._prepared == other._prepared
+
+
 def _loader(field: Field, relation: Relation, prepared: Prepared) -> Any:
     """Return what stands for the loader of a field: equal relations with equal arguments share one."""
-    loader = relation if relation.by_argument else (relation, prepared)
+    if relation.by_argument:
+        return relation
     try:
-        hash(loader)
+        return LoaderKey(relation, prepared)
     except TypeError:  # the value of an argument
         return field
-    return loader
 
 
 def _track(values: Sequence[Any]) -> None:

@@ -44,16 +44,26 @@ def maker(
     That one raises an exception when any value needs the care of the general path; nothing has happened then.
     """
     key = type_, tuple((field.name, field.nodes[0].name.value) for field in fields)
+    own: dict[tuple[str, ...], Make] = {}
 
     def make(nested: tuple[str, ...]) -> Make:
-        found = _makers.get((key, nested))
+        found = own.get(nested)
         if found is None:
-            while len(_makers) >= MAX_MAKERS:
-                _makers.pop(next(iter(_makers)), None)
-            found = _makers[key, nested] = _generate(type_, fields, {field.name for field in leaves}, nested)
+            found = own[nested] = _shared(
+                (key, nested), lambda: _generate(type_, fields, {field.name for field in leaves}, nested)
+            )
         return found
 
     return make
+
+
+def _shared(key: Any, generate: Callable[[], Make]) -> Make:
+    found = _makers.get(key)
+    if found is None:
+        while len(_makers) >= MAX_MAKERS:
+            _makers.pop(next(iter(_makers)), None)
+        found = _makers[key] = generate()
+    return found
 
 
 def _generate(type_: GraphQLObjectType, fields: Sequence[Field], leaves: set[str], nested: Sequence[str]) -> Make:
@@ -137,13 +147,10 @@ def _completion(number: int, leaf: GraphQLLeafType, scope: dict[str, Any]) -> li
 
 def _members_of(leaf: GraphQLEnumType) -> type[Enum] | None:
     """Return the class of the values of an enum if their names in GraphQL are those in Python."""
-    values = {name: value.value for name, value in leaf.values.items()}
-    classes = {value.__class__ for value in values.values()}
-    if len(classes) != 1 or any(not isinstance(v, Enum) or v.name != name for name, v in values.items()):
+    members: type[Enum] | None = getattr(leaf.extensions.get("strawberry-definition"), "wrapped_cls", None)
+    if members is None or any(leaf.coerce_output_value(member) != member.name for member in members):
         return None
-    (members,) = classes
-    # Not every member need be a value of the enum in GraphQL.
-    return members if len(members) == len(values) else None
+    return members
 
 
 def _unchanged(leaf: GraphQLLeafType, name: str) -> str:

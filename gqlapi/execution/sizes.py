@@ -47,4 +47,9 @@ def _below(step: Step, field: Field, values: list[Any]) -> int:
 
 
 def _length(texts: list[str | None]) -> int:
+    try:
+        if all(map(str.isascii, texts)):  # type: ignore[arg-type] # a null raises
+            return sum(map(len, texts))  # type: ignore[arg-type] # as above
+    except TypeError:
+        pass
     return sum(len(text) if text.isascii() else len(text.encode(errors="replace")) for text in texts if text)

@@ -3,9 +3,8 @@
 https://relay.dev/graphql/objectidentification.htm
 """
 
-from base64 import urlsafe_b64decode
 from binascii import Error as Base64Error
-from binascii import b2a_base64
+from binascii import a2b_base64, b2a_base64
 from collections.abc import Sequence
 from typing import ClassVar, NamedTuple
 from uuid import UUID
@@ -16,6 +15,7 @@ MAX_ID_LENGTH = 64
 # From so many on.
 MANY_IDS = 4
 URL_SAFE = bytes.maketrans(b"+/", b"-_")
+STANDARD = bytes.maketrans(b"-_", b"+/")
 
 
 def encode_global_id(typename: str, id_: UUID) -> str:
@@ -57,7 +57,7 @@ def decode_global_id(text: str) -> GlobalId:
     if len(text) > MAX_ID_LENGTH:
         raise ValueError("not a global id")
     try:
-        data = urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
+        data = a2b_base64(text.encode("ascii").translate(STANDARD) + b"=" * (-len(text) % 4))
         decoded = GlobalId(data[:-UUID_BYTES].decode("ascii"), UUID(bytes=data[-UUID_BYTES:]))
     except (Base64Error, ValueError) as error:
         raise ValueError("not a global id") from error

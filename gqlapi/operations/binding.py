@@ -39,7 +39,7 @@ class Preparation:
         if len(self.errors) >= MAX_ERRORS:
             return None
         try:
-            return Outcome(*self.arguments.read(call.definition, call.node, call.rules))
+            return Outcome(*self.arguments.read(call.definition, call.read, call.rules))
         except ApiError as error:
             self.errors.append(GraphQLError(error.message, call.node, path=[*call.path], original_error=error))
         except GraphQLError as error:

@@ -119,7 +119,13 @@ class CompiledOperation:
         """Read the arguments that have variables; those that are wrong are told together with the others."""
         if not self._variable_calls and not self._errors:
             return self._measured.outcomes
-        arguments = Arguments(self._rules.converters, variables, self._rules.limits.max_variable_values, self._count)
+        arguments = Arguments(
+            self._rules.converters,
+            variables,
+            self._rules.limits.max_variable_values,
+            self._count,
+            is_one=len(self._variable_calls) == 1,
+        )
         preparation = Preparation(arguments)
         preparation.errors.extend(self._errors)
         outcomes = [*self._measured.outcomes]

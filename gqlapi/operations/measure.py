@@ -36,6 +36,7 @@ from graphql.execution.values import VariableValues
 from gqlapi.execution.compiler import NO_VARIABLES, is_included
 from gqlapi.execution.declarations import FieldRules, Prepared, rules_of
 from gqlapi.operations.introspection import IntrospectionCost
+from gqlapi.operations.literals import ReadArguments, argument_reader
 from gqlapi.operations.price import FieldPrice, Group, IntrospectionPrice, Part
 from gqlapi.operations.size import NO_POINTS, NOTHING, Points, Size
 
@@ -61,6 +62,7 @@ class Call:
     path: Path
     selection: frozenset[str]
     has_variables: bool
+    read: ReadArguments
 
 
 class Outcome(NamedTuple):
@@ -277,7 +279,8 @@ class Measure:
         if not definition.args:
             return None
         selection = frozenset(field.name.value for field in self._fields(node.selection_set))
-        call = Call(definition, node, rules, path, selection, _has_variables(node.arguments or ()))
+        read = argument_reader(definition, node)
+        call = Call(definition, node, rules, path, selection, _has_variables(node.arguments or ()), read)
         self._measured.slots[id(node)] = len(self._measured.calls)
         self._measured.calls.append(call)
         self._measured.outcomes.append(None if call.has_variables else self._prepare(call))

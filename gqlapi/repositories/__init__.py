@@ -53,7 +53,7 @@ class Repositories:
     @cached_property
     def posts(self) -> PostRepository:
         """Reads of posts."""
-        return PostRepository(self.scope, self._sources.posts, self.users, self.tags)
+        return PostRepository(self.scope, self._sources.posts)
 
     @cached_property
     def api_tokens(self) -> OwnRepository:

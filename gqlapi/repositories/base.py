@@ -1,8 +1,9 @@
 """What all repositories share: they read through one unit, for one viewer, at one moment."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import chain
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
@@ -61,7 +62,7 @@ class Repository(Generic[R]):
         """Read the one visible row whose unique attribute has this value."""
         selection = self.source.key_selection(self.scope.selected)
         records = await self._read(self.source.by_key, selection, attribute, values={"key": value})
-        self._take_over(records, selection)
+        self._count_bodies(records, selection)
         return records[0] if records else None
 
     async def page(self, request: PageRequest) -> RecordPage[R]:
@@ -69,7 +70,7 @@ class Repository(Generic[R]):
         form, values, is_kept = self._form(request)
         selection = self.source.page_selection(self.scope.selected, request.ordering)
         records = await self._read(self.source.page, selection, form, values=values, is_kept=is_kept)
-        self._take_over(records, selection)
+        self._count_bodies(records, selection)
         return _cut(records, request)
 
     async def count(self, request: PageRequest) -> int:
@@ -81,7 +82,7 @@ class Repository(Generic[R]):
     async def _by_ids(self, build: Build, ids: Sequence[UUID]) -> list[R | None]:
         selection, values = self._selection(), bind_ids(self.scope.dialect_name, ids)
         records = await self._read(build, selection, len(ids) > ROWS_WITH_BODIES, values=values)
-        self._take_over(records, selection)
+        self._count_bodies(records, selection)
         by_id = {record.id: record for record in records}
         return [by_id.get(id_) for id_ in ids]
 
@@ -91,7 +92,7 @@ class Repository(Generic[R]):
         values |= bind_ids(self.scope.dialect_name, ids)
         selection = Selection(self._selection(request.ordering).names)
         by_parent = await self._read(build, selection, form, values=values, is_kept=is_kept)
-        self._take_over([record for records in by_parent.values() for record in records], selection)
+        self._count_bodies(chain.from_iterable(by_parent.values()), selection)
         return [_cut(by_parent.get(id_, ()), request) for id_ in ids]
 
     async def _counts_of_parents(self, build: Build, ids: Sequence[UUID], request: PageRequest) -> list[int]:
@@ -137,13 +138,17 @@ class Repository(Generic[R]):
         form = ListForm(separation.form, request.include_deleted)
         return form, separation.values, separation.is_kept
 
-    def _take_over(self, records: Sequence[R], selection: Selection) -> None:
+    def _count_bodies(self, records: Iterable[R], selection: Selection) -> None:
         """Count the long texts that were read; one that is missing did not fit the budget.
 
         Raises:
             LimitExceeded: they are more than allowed.
         """
-        for name in self.source.bodies.intersection(selection.names):
+        bodies = self.source.bodies
+        if bodies.isdisjoint(selection.names):
+            return
+        records = list(records)
+        for name in bodies.intersection(selection.names):
             self.scope.unit.count_bodies([getattr(record, name) for record in records])
 
 

@@ -16,14 +16,14 @@ from gqlapi.database.types import enum_column_type
 from gqlapi.errors import Forbidden, Unauthenticated
 from gqlapi.models import Post, PostState, PostStatus, PostTag, Tag, User, Viewer
 from gqlapi.models.post import MAX_POST_SLUG_LENGTH, MAX_TITLE_KEY_LENGTH, MAX_TITLE_LENGTH
-from gqlapi.repositories.base import ReadScope, Repository
+from gqlapi.repositories.base import Repository
 from gqlapi.repositories.conditions import Compare, Condition, Filterable, Operator, Related, TextKey
 from gqlapi.repositories.construction import RecordShape
 from gqlapi.repositories.pages import Ordering, PageRequest, RecordPage
 from gqlapi.repositories.records import PostRecord, TagRecord, UserRecord
 from gqlapi.repositories.sources import NOTHING, NOW, Draft, ListForm, Selection, Source, ViewerKind
-from gqlapi.repositories.tags import TagRepository, TagSource
-from gqlapi.repositories.users import UserRepository, UserSource
+from gqlapi.repositories.tags import TagSource
+from gqlapi.repositories.users import UserSource
 
 POSTS = Post.__table__.c
 LINKS = PostTag.__table__.c
@@ -256,12 +256,6 @@ class PostRepository(Repository[PostRecord]):
 
     source: PostSource
 
-    def __init__(self, scope: ReadScope, source: PostSource, users: UserRepository, tags: TagRepository) -> None:
-        """Bind the repository to an operation; `users` and `tags` take over what is read of theirs."""
-        super().__init__(scope, source)
-        self._users = users
-        self._tags = tags
-
     async def get_aggregate_by(self, attribute: str, value: Any) -> Post | None:
         """Load one visible post with the relations that are selected, in one statement each, through `selectinload`."""
         selected = self.scope.selected.get("Post", frozenset())
@@ -295,10 +289,3 @@ class PostRepository(Repository[PostRecord]):
     async def count_by_tag_ids(self, ids: Sequence[UUID], request: PageRequest) -> list[int]:
         """Count each tag's posts, in the order of `ids`."""
         return await self._counts_of_parents(self.source.count_of_tags, ids, request)
-
-    def _take_over(self, records: Sequence[PostRecord], selection: Selection) -> None:
-        super()._take_over(records, selection)
-        if selection.joined_names:
-            self._users.take_over_authors(record.author for record in records)
-        if selection.listed_names:
-            self._tags.take_over_tags({record.id: record.tags for record in records})

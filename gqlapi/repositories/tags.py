@@ -1,6 +1,6 @@
 """Reads of tags."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from typing import ClassVar
 from uuid import UUID
@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 from gqlapi.database.dialect import AnySelect, bind_ids, is_one_of
 from gqlapi.models import PostTag, Tag
 from gqlapi.models.tag import MAX_TAG_NAME_KEY_LENGTH, MAX_TAG_NAME_LENGTH, MAX_TAG_SLUG_LENGTH
-from gqlapi.repositories.base import ReadScope, Repository
+from gqlapi.repositories.base import Repository
 from gqlapi.repositories.conditions import Filterable, TextKey
 from gqlapi.repositories.construction import RecordShape
 from gqlapi.repositories.records import TagRecord
@@ -76,20 +76,8 @@ class TagRepository(Repository[TagRecord]):
 
     source: TagSource
 
-    def __init__(self, scope: ReadScope, source: TagSource) -> None:
-        """Bind the repository to an operation."""
-        super().__init__(scope, source)
-        self._of_posts: dict[UUID, list[TagRecord]] = {}
-
-    def take_over_tags(self, tags: Mapping[UUID, list[TagRecord]]) -> None:
-        """Remember the tags that were read together with their posts."""
-        self._of_posts.update(tags)
-
     async def list_by_post_ids(self, ids: Sequence[UUID]) -> list[list[TagRecord]]:
-        """Read the tags of each post in `ids`, in the author's order, but those that were read with their posts."""
-        known = self._of_posts
-        missing = [id_ for id_ in ids if id_ not in known] if known else ids
-        if missing:
-            values = bind_ids(self.scope.dialect_name, missing)
-            known = known | await self._read(self.source.of_posts, self._selection(), values=values)
-        return [known.get(id_, []) for id_ in ids]
+        """Read the tags of each post in `ids`, in the author's order."""
+        values = bind_ids(self.scope.dialect_name, ids)
+        found = await self._read(self.source.of_posts, self._selection(), values=values)
+        return [found.get(id_, []) for id_ in ids]

@@ -1,6 +1,6 @@
 """Reads of users."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, ClassVar
 from uuid import UUID
@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from gqlapi.models import User
 from gqlapi.models.user import MAX_USERNAME_KEY_LENGTH, MAX_USERNAME_LENGTH
-from gqlapi.repositories.base import ReadScope, Repository
+from gqlapi.repositories.base import Repository
 from gqlapi.repositories.conditions import Filterable, TextKey
 from gqlapi.repositories.records import UserRecord
 from gqlapi.repositories.sources import Draft, Selection, Source
@@ -51,23 +51,9 @@ class UserRepository(Repository[UserRecord]):
 
     source: UserSource
 
-    def __init__(self, scope: ReadScope, source: UserSource) -> None:
-        """Bind the repository to an operation."""
-        super().__init__(scope, source)
-        self._authors: dict[UUID, UserRecord] = {}
-
-    def take_over_authors(self, authors: Iterable[UserRecord]) -> None:
-        """Remember authors that were read together with their posts."""
-        self._authors |= {author.id: author for author in authors}
-
     async def list_authors_by_ids(self, ids: Sequence[UUID]) -> list[UserRecord | None]:
-        """Read the authors of visible posts, in the order of `ids`, but those that were read with their posts."""
-        known = self._authors
-        missing = [id_ for id_ in ids if id_ not in known] if known else ids
-        if missing:
-            found = await self._by_ids(self.source.authors, missing)
-            known |= {author.id: author for author in found if author is not None}
-        return [known.get(id_) for id_ in ids]
+        """Read the authors of visible posts, in the order of `ids`."""
+        return await self._by_ids(self.source.authors, ids)
 
     async def exist(self) -> bool:
         """Whether there is any user, deleted or not."""

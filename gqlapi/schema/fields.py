@@ -81,15 +81,15 @@ def relation(relation: Relation, *, description: str, rows: int = 1) -> Any:
     return strawberry.field(resolver=set_by_rules, description=description, metadata=rules_metadata(rules))
 
 
-def computed(
-    compute: Callable[[Any, Context], Any], *attributes: str, description: str, is_trusted: bool = False
-) -> Any:
+def computed(compute: Callable[[Any, Context], Any], *attributes: str, description: str) -> Any:
     """Declare a field that is computed from attributes of its object and from the context."""
-    rules = FieldRules(
-        needs=frozenset(attributes),
-        compute=lambda source, context, _prepared: compute(source, context),
-        is_trusted=is_trusted,
-    )
+    rules = FieldRules(needs=frozenset(attributes), compute=lambda source, context, _prepared: compute(source, context))
+    return strawberry.field(resolver=set_by_rules, description=description, metadata=rules_metadata(rules))
+
+
+def embedded(*, description: str) -> Any:
+    """Declare a field whose object is read from the object that has it."""
+    rules = FieldRules(compute=lambda source, _context, _prepared: source, is_trusted=True, is_embedded=True)
     return strawberry.field(resolver=set_by_rules, description=description, metadata=rules_metadata(rules))
 
 

@@ -22,7 +22,7 @@ from gqlapi.repositories.pages import PageRequest
 from gqlapi.repositories.posts import MAX_EXCERPT_LENGTH
 from gqlapi.repositories.records import ApiTokenRecord, PostRecord, Record, SessionRecord, TagRecord, UserRecord
 from gqlapi.schema.enums import ApiScope, PostStatus, UserRole
-from gqlapi.schema.fields import argument, computed, prepared_field, priced, relation, rules_metadata
+from gqlapi.schema.fields import argument, computed, embedded, prepared_field, priced, relation, rules_metadata
 from gqlapi.schema.filters import PostFilter, TagFilter, UserFilter
 from gqlapi.schema.lists import ListKind, nested_count, nested_list
 from gqlapi.schema.ordering import (
@@ -231,10 +231,6 @@ class Content:
     text: str = strawberry.field(description="Without any markup.", metadata=priced("text", BODY_COST))
 
 
-def _content(post: Any, _context: Context) -> Any:
-    return post
-
-
 def _check_excerpt(*, length: int = EXCERPT_LENGTH) -> int:
     if not 1 <= length <= MAX_EXCERPT_LENGTH:
         raise BadUserInput(f"`length` must be between 1 and {MAX_EXCERPT_LENGTH}.")
@@ -265,10 +261,8 @@ class Post(Node, Versioned, Ownable):
         "The beginning of the text without markup, cut between words. Costs a point per "
         f"{EXCERPT_CHARACTERS_PER_POINT} characters.",
     )
-    content: Content = computed(
-        _content,
-        description=f"The whole body. Read only when it is selected; each form costs {BODY_COST} points.",
-        is_trusted=True,
+    content: Content = embedded(
+        description=f"The whole body. Read only when it is selected; each form costs {BODY_COST} points."
     )
     status: PostStatus = strawberry.field(description="Whether the post is public, and if not, why.")
     reading_time_minutes: int = strawberry.field(description="How long it takes to read, at least 1.")

@@ -1,14 +1,16 @@
 """What all mutations share: one input, one transaction, one payload that lists what is wrong."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from datetime import datetime
 from enum import Enum
-from functools import wraps
 from typing import Any
 
 import strawberry
+from graphql import GraphQLResolveInfo
+from strawberry.types.field import StrawberryField
 
+from gqlapi.context import Context
 from gqlapi.execution.declarations import FieldRules
 from gqlapi.idempotency import Body, Outcome, check_key, fingerprint_of, run_once
 from gqlapi.models import decode_global_id
@@ -47,22 +49,30 @@ class Payload:
 def mutation(payload: Any, *, description: str, rules: FieldRules | None = None) -> Callable[[Resolver], Any]:
     """Declare a mutation: what its resolver rejects becomes the errors of its payload.
 
-    The field is nullable, so that its failure never takes back the answer of an earlier one that is committed.
+    The field is nullable, so that its failure never takes back the answer of an earlier one that is committed. Its
+    input is converted once, when the operation is bound; `rules` find it as the prepared value.
     """
 
     def declare(resolver: Resolver) -> Any:
-        @wraps(resolver)
-        async def resolve(self: Any, info: Info, given: Any) -> Any:
-            info.context.begin_field()
+        async def resolve(source: Any, raw_info: GraphQLResolveInfo[Context], **_arguments: Any) -> Any:
+            context = raw_info.context
+            context.begin_field()
+            info: Info = strawberry.Info(_raw_info=raw_info, _field=field)
             try:
-                return await resolver(self, info, given)
+                return await resolver(source, info, context.prepared(raw_info.field_nodes).value)
             except Rejected as rejected:
                 return payload(errors=rejected.problems)
 
-        metadata = rules_metadata(rules or FieldRules(surcharge=lambda _: WRITE_COST))
-        return strawberry.mutation(resolver=resolve, description=description, metadata=metadata)
+        declared = rules or FieldRules(surcharge=lambda _: WRITE_COST)
+        metadata = rules_metadata(replace(declared, prepare=_input_itself, resolve=resolve))
+        field: StrawberryField = strawberry.mutation(resolver=resolver, description=description, metadata=metadata)
+        return field
 
     return declare
+
+
+def _input_itself(*, given: Any) -> Any:
+    return given
 
 
 async def carry_out(info: Info, given: Any, body: Body, at_once: AtOnce | None = None) -> Outcome:

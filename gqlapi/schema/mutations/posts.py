@@ -8,7 +8,7 @@ import strawberry
 
 from gqlapi.accounts.policy import Action, require
 from gqlapi.checks import required
-from gqlapi.execution.declarations import FieldRules
+from gqlapi.execution.declarations import FieldRules, Prepared
 from gqlapi.idempotency import Outcome, check_key
 from gqlapi.models import Viewer
 from gqlapi.problems import Problem, ProblemCode, Rejected, ValidationProblem, reject_if_any
@@ -144,11 +144,11 @@ def _check_bulk(viewer: Viewer, given: CreatePostsInput) -> None:
 
 def _bulk_rules() -> FieldRules:
     """Charge for each post that is written, and for what is read of each."""
-    return FieldRules(
-        prepare=lambda *, given: max(1, len(given.posts)),
-        rows=lambda prepared: int(prepared.value),
-        surcharge=lambda prepared: WRITE_COST * int(prepared.value),
-    )
+
+    def count(prepared: Prepared) -> int:
+        return max(1, len(prepared.value.posts))
+
+    return FieldRules(rows=count, surcharge=lambda prepared: WRITE_COST * count(prepared))
 
 
 def _bulk_outcome(written: Sequence[Result]) -> Outcome:
