@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 import sqlalchemy as sa
 
-from gqlapi.database import engine
+from gqlapi.database import parking
 from gqlapi.database.engine import EngineOptions
 from gqlapi.database.kept import KeptStatement
 from gqlapi.database.read_unit import ReadUnit
@@ -82,7 +82,7 @@ class TestTransaction:
     async def test_is_the_ping_of_an_idle_connection(
         self, database: Database, control: list[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(engine, "FRESH_SECONDS", 0.0)
+        monkeypatch.setattr(parking, "FRESH_SECONDS", 0.0)
         await read(database, statements=1, expects_one=True)
         assert control == ["BEGIN", "ROLLBACK"]
 
