@@ -27,7 +27,7 @@ CLOSE_SECONDS = 3
 # After this long a worker that does not answer its supervisor is killed; uvicorn's 5 are too few on a busy machine.
 WORKER_START_SECONDS = 30
 # Objects between two collections of the youngest, and collections of one generation between two of the next.
-COLLECTOR_THRESHOLDS = (50_000, 20, 50)
+COLLECTOR_THRESHOLDS = (10_000, 10, 10)
 
 logger = structlog.get_logger()
 
