@@ -2,31 +2,48 @@
 
 import re
 import unicodedata
-from functools import cache
 from itertools import groupby
 
-# Letters, digits and the marks that combine with them make words; everything else separates.
-WORD_CATEGORIES = frozenset("LNM")
+import regex
+
 # Languages that write without spaces: each character is a word, and a run of them a phrase.
 IDEOGRAPHS = ((0x3040, 0x30FF), (0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xF900, 0xFAFF), (0x20000, 0x323AF))
 # "it's" is one word in a URL.
 _DROPPED = dict.fromkeys((0x27, 0x2019))
 # PostgreSQL keeps no word beyond 2,046 bytes; nobody searches for one of this length.
 MAX_WORD_LENGTH = 64
-# Canonical decomposition makes at most four characters of one, so a folded text is at least a quarter as long.
+# Canonical decomposition makes at most four characters of one, so the folded form of a visible text is at least a
+# quarter as long.
 MAX_SHRINKAGE = 4
 
-_ASTRAL = re.compile("[\U00010000-\U0010ffff]")
 # Marks are neither ASCII nor `\w`. Ordinary texts have a few in a row: https://www.unicode.org/reports/tr15/#UAX15-D3
 _LONG_RUN = re.compile(r"[^\x00-\x7f\w]{31,}")
+_IGNORABLE = regex.compile(r"\p{Default_Ignorable_Code_Point}+")
+# The lower case of a capital I with a dot.
+_DOTTED_I = re.compile("i\u0307+")
+
+_IDEOGRAPHS = "".join(f"{chr(first)}-{chr(last)}" for first, last in IDEOGRAPHS)
+_LETTERS = r"\p{L}\p{N}"
+# Enclosing marks make keycaps of digits. U+200B separates words in scripts without spaces; the other ignorable
+# characters, soft hyphens and joiners among them, are parts of a word: https://www.unicode.org/reports/tr29/#WB4
+_JOINED = rf"[{_LETTERS}\p{{Mn}}\p{{Mc}}\p{{Default_Ignorable_Code_Point}}]--[\u200b]"
+_WORD_CHARACTER = regex.compile(f"(?V1)[{_JOINED}]")
+# For a folded text, and for one as it was written.
+WORD = regex.compile(
+    f"(?V1)[[{_IDEOGRAPHS}]&&[{_LETTERS}]]|[[{_LETTERS}]--[{_IDEOGRAPHS}]][[{_JOINED}]--[{_IDEOGRAPHS}]]*"
+)
+# A character at which a text can be cut between words.
+WORD_END = regex.compile(f"(?V1)[^[{_JOINED}]--[{_IDEOGRAPHS}]]")
+_SLUG_PART = regex.compile(f"(?V1)[{_LETTERS}][{_JOINED}]*")
 
 
 def fold(text: str) -> str:
-    """Fold text for case-insensitive comparison: NFKC, then Unicode case folding; takes linear time.
+    """Fold text for comparison: case, compatibility forms and invisible characters do not count; takes linear time.
 
-    Done in Python, because the databases fold differently (SQLite only ASCII).
+    The NFKC_Casefold of Unicode, with one exception: a dot above `i` is dropped, so that `istanbul` is the lower case
+    of `İSTANBUL`. Done in Python, because the databases fold differently (SQLite only ASCII).
     """
-    return _compose(_compose(text).casefold())
+    return text.lower() if text.isascii() else _fold_composed(_compose(text))
 
 
 def fold_key(text: str, max_length: int) -> str | None:
@@ -36,8 +53,23 @@ def fold_key(text: str, max_length: int) -> str | None:
     composed = _compose(text)
     if len(composed) > MAX_SHRINKAGE * max_length:
         return None
-    folded = _compose(composed.casefold())
+    folded = _fold_composed(composed)
     return folded if len(folded) <= max_length else None
+
+
+def slug_key(text: str, max_length: int) -> str | None:
+    """Return what a slug is looked up by, or None if it is longer than `max_length`.
+
+    Slugs made by earlier versions may have invisible characters, and are found as they are written.
+    """
+    if len(text) <= max_length and text == unicodedata.normalize("NFKC", text).casefold():
+        return text
+    return fold_key(text, max_length)
+
+
+def _fold_composed(text: str) -> str:
+    folded = _compose(_IGNORABLE.sub("", text).casefold())
+    return _compose(_DOTTED_I.sub("i", folded)) if "i\u0307" in folded else folded
 
 
 def _compose(text: str) -> str:
@@ -66,7 +98,7 @@ _combining = unicodedata.combining
 
 def words(text: str) -> list[str]:
     """Return the folded words of a text, in their order."""
-    return [word[:MAX_WORD_LENGTH] for word in word_pattern().findall(blank_astral_separators(fold(text)))]
+    return [word[:MAX_WORD_LENGTH] for word in WORD.findall(fold(_split_at_zero_width_spaces(text)))]
 
 
 def slug_of(text: str, max_length: int) -> str:
@@ -75,8 +107,7 @@ def slug_of(text: str, max_length: int) -> str:
     A slug is its own slug. Letters of all scripts stay, with the marks that combine with them: the usual libraries
     drop these, and do not fold as comparisons do.
     """
-    letters = "".join(c if is_word_character(c) else " " for c in fold(text).translate(_DROPPED))
-    slug = "-".join(letters.split())
+    slug = "-".join(_SLUG_PART.findall(fold(_split_at_zero_width_spaces(text)).translate(_DROPPED)))
     if len(slug) <= max_length:
         return slug
     cut = slug[: max_length + 1].rpartition("-")[0]
@@ -89,47 +120,9 @@ def is_ideograph(code_point: int) -> bool:
 
 
 def is_word_character(character: str) -> bool:
-    """Whether a character belongs to words."""
-    return unicodedata.category(character)[0] in WORD_CATEGORIES
+    """Whether a character belongs to words; invisible ones do when they are between letters."""
+    return _WORD_CHARACTER.match(character) is not None
 
 
-@cache
-def word_pattern() -> re.Pattern[str]:
-    """Return the pattern of one word, for a text without astral separators; compiled at its first use (40 ms)."""
-    return re.compile(f"[{_ideographs()}]|[{_joined()}]+")
-
-
-@cache
-def word_end_pattern() -> re.Pattern[str]:
-    """Return the pattern of a character at which a text can be cut between words."""
-    return re.compile(f"[^{_joined()}]")
-
-
-def blank_astral_separators(text: str) -> str:
-    """Replace separators beyond the Basic Multilingual Plane, such as emoji, by spaces.
-
-    Patterns can then take all other characters there for letters: the `re` module compares each range of a class there
-    one by one, which makes words eight times slower.
-    """
-    return _ASTRAL.sub(_blank_separator, text)
-
-
-def _blank_separator(match: re.Match[str]) -> str:
-    character = match[0]
-    return character if is_word_character(character) or is_ideograph(ord(character)) else " "
-
-
-def _ideographs() -> str:
-    return "".join(f"{chr(first)}-{chr(last)}" for first, last in IDEOGRAPHS)
-
-
-@cache
-def _joined() -> str:
-    """Return the characters of words, except ideographs, as the inside of a character class."""
-    joins = groupby(range(0x10000), lambda point: is_word_character(chr(point)) and not is_ideograph(point))
-    groups = ([*points] for is_joined, points in joins if is_joined)
-    # Beyond that plane: all but the ideographs.
-    return (
-        "".join(f"{chr(points[0])}-{chr(points[-1])}" for points in groups)
-        + "\U00010000-\U0001ffff\U000323b0-\U0010ffff"
-    )
+def _split_at_zero_width_spaces(text: str) -> str:
+    return text.replace("\u200b", " ")

@@ -27,7 +27,7 @@ from gqlapi.schema.pagination import Connection
 from gqlapi.schema.pricing import AGGREGATE_COST, ROOT
 from gqlapi.schema.search import SearchConnection, search_field
 from gqlapi.schema.types import AUTHOR, POSTS, TAGS, TAGS_OF_POST, USERS, Node, Post, Tag, User
-from gqlapi.words import fold_key
+from gqlapi.words import fold_key, slug_key
 
 MAX_NODES = 100
 # Of user names and slugs.
@@ -120,8 +120,10 @@ def _to_key(by: UserKey | PostKey | TagKey, typename: str, attribute: str) -> Un
         if isinstance(global_id, ApiError):
             return global_id
         return UniqueKey("id", global_id.id) if global_id.typename == typename else None
-    name = by.username if isinstance(by, UserKey) else by.slug
-    key = fold_key(name or "", MAX_KEY_LENGTHS[typename])
+    if isinstance(by, UserKey):
+        key = fold_key(by.username or "", MAX_KEY_LENGTHS[typename])
+    else:
+        key = slug_key(by.slug or "", MAX_KEY_LENGTHS[typename])
     return None if key is None else UniqueKey(attribute, key)
 
 

@@ -6,16 +6,7 @@ from html import escape
 
 from gqlapi.database.search import MAX_DOCUMENT_LENGTH, SearchQuery, Term
 from gqlapi.errors import BadUserInput
-from gqlapi.words import (
-    MAX_SHRINKAGE,
-    MAX_WORD_LENGTH,
-    blank_astral_separators,
-    fold,
-    is_word_character,
-    word_end_pattern,
-    word_pattern,
-    words,
-)
+from gqlapi.words import MAX_SHRINKAGE, MAX_WORD_LENGTH, WORD, WORD_END, fold, words
 
 MAX_QUERY_LENGTH = 500
 MAX_TERMS = 20
@@ -83,10 +74,10 @@ class Highlighter:
     def _first_hit(self, text: str) -> int | None:
         if text.isascii():
             return self._first_place(f" {text.lower().translate(_ASCII_SEPARATORS)} ")
-        text, budget = blank_astral_separators(text), MAX_FOLDED_LENGTH
+        budget = MAX_FOLDED_LENGTH
         for start, end in _pieces(text):
             piece = text[start:end]
-            folded = f" {fold(' '.join(word_pattern().findall(piece)))} "
+            folded = f" {fold(' '.join(WORD.findall(piece)))} "
             if self._first_place(folded) is not None:
                 for place, _ in self._hits(piece):
                     return start + place
@@ -103,15 +94,15 @@ class Highlighter:
 
     def _hits(self, text: str) -> Iterator[tuple[int, int]]:
         """Yield start and end of each hit; of a very long word, only the beginning."""
-        for match in word_pattern().finditer(text):
+        for match in WORD.finditer(text):
             word = fold(match[0][:LONGEST_WRITTEN_WORD])
-            if (word in self._whole or word.startswith(self._prefixes)) and is_word_character(match[0][0]):
+            if word in self._whole or word.startswith(self._prefixes):
                 yield match.start(), min(match.end(), match.start() + FRAGMENT_LENGTH)
 
     def _mark(self, text: str, first: int) -> str:
         start = _word_boundary(text, max(0, first - LEAD_LENGTH))
         end = _word_boundary(text, min(len(text), start + FRAGMENT_LENGTH))
-        shown = blank_astral_separators(text[first : max(first, end) + LONGEST_WRITTEN_WORD])
+        shown = text[first : max(first, end) + LONGEST_WRITTEN_WORD]
         hits = [(first + hit_start, first + hit_end) for hit_start, hit_end in self._hits(shown)]
         end = max(end, hits[0][1])
         parts, position = ["…" if start else ""], start
@@ -128,7 +119,7 @@ def _pieces(text: str) -> Iterator[tuple[int, int]]:
     start = 0
     while start < len(text):
         end = start + PIECE_LENGTH
-        following = word_end_pattern().search(text, end)
+        following = WORD_END.search(text, end)
         next_start = following.start() if following else len(text)
         yield start, min(next_start, end + LONGEST_WRITTEN_WORD)
         start = next_start

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import unicodedata
 from collections.abc import Iterator
 from html import escape
 
@@ -17,8 +18,50 @@ from gqlapi.schema.search_query import Highlighter, parse_query
 from gqlapi.words import fold, is_ideograph, is_word_character, words
 
 # Letters that grow, shrink, split or join when they are folded, ideographs, marks, and what separates.
-LETTERS = ("a", "b", "A", "ß", "ẞ", "İ", "ﬁ", "é", "e\u0301", "\u0323", "中", "か", "\u3099", "・", "ｶﾞ", "ﷺ", "½", "™")
-OTHERS = ("🦊", "\U0001d400", "\U00010330", "1", "_", " ", "  ", "\n", ".", "&", "<", "\u2019", "-", "\u00a0", "\u2028")
+LETTERS = (
+    "a",
+    "b",
+    "A",
+    "ß",
+    "ẞ",
+    "İ",
+    "ﬁ",
+    "é",
+    "e\u0301",
+    "\u0323",
+    "中",
+    "か",
+    "\u3099",
+    "・",
+    "ｶﾞ",
+    "ﷺ",
+    "½",
+    "™",
+    "i\u0307",
+    "\u3164",
+)
+OTHERS = (
+    "🦊",
+    "\U0001d400",
+    "\U00010330",
+    "1",
+    "_",
+    " ",
+    "  ",
+    "\n",
+    ".",
+    "&",
+    "<",
+    "\u2019",
+    "-",
+    "\u00a0",
+    "\u2028",
+    "\u00ad",
+    "\u200b",
+    "\u200d",
+    "❤\ufe0f",
+    "\u20e3",
+)
 WORDS = (
     "apple",
     "Apples",
@@ -53,6 +96,8 @@ def written_words(text: str) -> Iterator[tuple[int, int, str]]:
     start = 0
     for index, character in enumerate(f"{text} "):
         inside = index < len(text) and is_word_character(character)
+        # Marks and joiners continue a word, and begin none.
+        inside = inside and (start < index or unicodedata.category(character)[0] in "LN")
         alone = inside and is_ideograph(ord(character))
         if start < index and (alone or not inside):
             yield start, index, fold(text[start:index])
