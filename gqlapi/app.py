@@ -16,6 +16,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from gqlapi.accounts import Accounts
 from gqlapi.accounts.passwords import Passwords
+from gqlapi.accounts.registration import ReservedNames
 from gqlapi.accounts.throttling import AttemptLimits, Throttle
 from gqlapi.accounts.tokens import AccessTokens
 from gqlapi.database.unit import create_database
@@ -108,6 +109,7 @@ def create_accounts(settings: Settings) -> Accounts:
         access_tokens=AccessTokens(secrets, timedelta(minutes=settings.access_token_minutes)),
         throttle=Throttle(limits),
         refresh_lifetime=timedelta(days=settings.refresh_token_days),
+        reserved_names=ReservedNames(settings.reserved_usernames),
     )
 
 

@@ -1,8 +1,11 @@
 """Checks of inputs; each returns what is wrong, so that an input is told all at once."""
 
+import unicodedata
 from collections.abc import Iterator
 from typing import Protocol
 
+from gqlapi.lines import hidden_character, is_visible, normalize_line
+from gqlapi.names import is_nickname, normalize_nickname
 from gqlapi.problems import (
     NotFoundProblem,
     Path,
@@ -40,12 +43,41 @@ def invalid(path: Path, message: str) -> Problem:
     return ValidationProblem(code=ProblemCode.INVALID, message=message, path=path)
 
 
-def check_line(text: str, path: Path, most: int, most_folded: int) -> Iterator[Problem]:
-    """Check a title or a name, which cannot be empty."""
-    if not text.strip():
+def check_line(text: str, path: Path, max_length: int, max_folded_length: int) -> Iterator[Problem]:
+    """Check a text of one line: a reader must see all that is in it, and something."""
+    line = text.strip()
+    if len(line) > max_length:
+        yield too_long(path, max_length)
+    elif not line:
         yield required(path)
-    elif len(text) > most or len(fold(text)) > most_folded:
-        yield too_long(path, most)
+    elif (hidden := hidden_character(line)) is not None:
+        yield invalid(path, f"It must be one line without invisible characters: remove {_code_point(hidden)}.")
+    elif not is_visible(line):
+        yield required(path, "This cannot be blank.")
+    elif len(normalize_line(line)) > max_length:
+        yield too_long(path, max_length)
+    elif len(fold(line)) > max_folded_length:
+        message = (
+            f"At most {max_folded_length} characters, where compatibility characters count as what they stand for."
+        )
+        yield ValidationProblem(code=ProblemCode.TOO_LONG, message=message, path=path)
+
+
+def check_name(text: str, path: Path, max_length: int, max_folded_length: int) -> Iterator[Problem]:
+    """Check a name to show, which is stored as `normalize_nickname` returns it."""
+    problems = [*check_line(text, path, max_length, max_folded_length)]
+    yield from problems
+    if not problems:
+        name = normalize_nickname(text)
+        if len(name) > max_length:
+            yield too_long(path, max_length)
+        elif not is_nickname(name):
+            yield invalid(path, "It has a character that names cannot have, or cannot have at that place.")
+
+
+def _code_point(character: str) -> str:
+    name = unicodedata.name(character, "")
+    return f"U+{ord(character):04X}" + (f" ({name})" if name else "")
 
 
 def check_version(row: Versioned, expected: int | None) -> None:

@@ -10,6 +10,13 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 DEV_SECRET_KEY = "dev-secret-key-do-not-use-in-production"  # noqa: S105 - refused in production
 MIN_SECRET_LENGTH = 32
 
+# Names that speak for the site, that addresses and programs use, and that imports use for authors.
+RESERVED_USERNAMES = (
+    *("admin", "administrator", "moderator", "root", "system", "sysadmin", "webmaster", "hostmaster", "postmaster"),
+    *("abuse", "security", "support", "help", "info", "contact", "staff", "team", "official", "noreply", "no-reply"),
+    *("api", "graphql", "www", "me", "anonymous", "deleted", "null", "undefined", "gqlapi", "editorial"),
+)
+
 ExecutorName = Literal["compiled", "reference"]
 
 
@@ -36,6 +43,10 @@ class Settings(BaseSettings):
     sign_in_limit: str = Field("5/minute", description="Attempts to sign in, for each address and login.")
     sign_in_address_limit: str = Field("30/minute", description="Attempts to sign in, for each address.")
     sign_up_limit: str = Field("20/hour", description="Attempts to sign up, for each address.")
+    reserved_usernames: list[str] = Field(
+        default_factory=lambda: [*RESERVED_USERNAMES],
+        description="User names that nobody can sign up with, nor with one that looks the same, as JSON.",
+    )
     trusted_proxies: list[str] = Field(
         default_factory=list,
         description="Addresses and networks of proxies, as JSON, whose `X-Forwarded-For` is believed.",

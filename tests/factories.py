@@ -9,6 +9,7 @@ from gqlapi.content import RENDERER_VERSION, render
 from gqlapi.database.types import utc_now
 from gqlapi.database.unit import Database
 from gqlapi.models import Post, PostState, PostTag, Row, Tag, User, UserRole, new_id
+from gqlapi.names import skeleton
 from gqlapi.repositories.search import SearchIndex
 from gqlapi.words import fold
 
@@ -23,6 +24,7 @@ def make_user(**values: Any) -> User:
     defaults = {
         "id": new_id(values.get("created_at")),
         "username_key": fold(username),
+        "username_skeleton": skeleton(username),
         "display_name": username.title(),
         "email_key": fold(email),
         "role": UserRole.AUTHOR,

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from precis_i18n.profile import Profile
 
 from gqlapi import words as words_module
 from gqlapi.content import MAX_MARKDOWN_LENGTH, Checkpoint, RenderedContent
@@ -69,6 +70,20 @@ def folded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return lengths
 
 
+@pytest.fixture
+def by_precis(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The lengths of all texts that are normalized by a profile of PRECIS."""
+    lengths: list[int] = []
+    apply = Profile.apply_five_rules
+
+    def count(self: Profile, text: str) -> str:
+        lengths.append(len(text))
+        return apply(self, text)
+
+    monkeypatch.setattr(Profile, "apply_five_rules", count)
+    return lengths
+
+
 def size(prepared: PreparedText) -> int:
     return sum(len(word.encode()) + WORD_OVERHEAD for word in prepared.words)
 
@@ -82,7 +97,8 @@ class TestPreparedText:
     async def test_is_bounded_after_folding(self, text: str, folded: list[int]) -> None:
         prepared = PreparedText(text)
         assert 0 < size(prepared) <= MAX_INDEX_BYTES
-        assert max(folded) <= 18 * SLICE_LENGTH
+        assert max(folded, default=0) <= 18 * SLICE_LENGTH
+        assert folded or text.isascii()
         assert (await PreparedText.in_turns(text)).words == prepared.words
         assert prepared.words[0] == words(text[:100])[0]
 
@@ -170,7 +186,7 @@ class TestOperationsThatTakeTooLong:
 class TestKeys:
     """A key that is longer than what can be stored is refused, or matches nothing, before it is folded."""
 
-    async def test_are_not_folded_whole(self, api: Api, client: Api, folded: list[int]) -> None:
+    async def test_are_not_folded_whole(self, api: Api, client: Api, folded: list[int], by_precis: list[int]) -> None:
         long = LIGATURE * 100_000
         slug = await client.payload("createPost", {"title": "A", "markdown": "", "slug": long}, "post { id }")
         assert codes(slug) == [("TOO_LONG", "slug")]
@@ -183,9 +199,15 @@ class TestKeys:
             assert codes(tag) == [("TOO_LONG", f"tags/0/{key}")]
         person = {"username": long, "email": f"{long}@example.com", "password": "password"}
         assert ("TOO_LONG", "username") in codes(await api.payload("signUp", person, "accessToken"))
+        person = {"username": "ada", "email": "ada@example.com", "password": long, "displayName": long}
+        signed_up = codes(await api.payload("signUp", person, "accessToken"))
+        assert signed_up == [("TOO_LONG", "password"), ("TOO_LONG", "displayName")]
         signed_in = await api.payload("signIn", {"login": long, "password": long}, "accessToken")
         assert codes(signed_in) == [("UNAUTHENTICATED", "")]
-        assert max(folded) < 10_000
+        assert max([*folded, *by_precis], default=0) < 10_000
+        await client.payload("createPost", {"title": "\u00e9", "markdown": "", "tags": [{"name": "a"}]}, "post { id }")
+        assert folded
+        assert by_precis
 
     async def test_may_be_typed_decomposed(self, client: Api) -> None:
         slug = unicodedata.normalize("NFD", "ế" * 200)

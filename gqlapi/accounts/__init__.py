@@ -1,9 +1,10 @@
 """Who asks, how they prove it, and what they may do."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from gqlapi.accounts.passwords import Passwords
+from gqlapi.accounts.registration import ReservedNames
 from gqlapi.accounts.throttling import Throttle
 from gqlapi.accounts.tokens import AccessTokens
 from gqlapi.database.gate import ClientKeys
@@ -26,3 +27,4 @@ class Accounts:
     access_tokens: AccessTokens
     throttle: Throttle
     refresh_lifetime: timedelta
+    reserved_names: ReservedNames = field(default_factory=ReservedNames)

@@ -7,6 +7,7 @@ from uuid import UUID
 from gqlapi.accounts.policy import Action, require
 from gqlapi.accounts.tokens import API_TOKEN_PREFIX, hash_secret, new_secret
 from gqlapi.checks import check_line, invalid, not_found, required
+from gqlapi.lines import normalize_line
 from gqlapi.models import ApiScope, ApiToken, GlobalId, Viewer, new_id
 from gqlapi.problems import ForbiddenProblem, Problem, ProblemCode, Rejected, ValidationProblem, reject_if_any
 from gqlapi.repositories import WriteScope
@@ -53,7 +54,7 @@ async def create_api_token(
         id=new_id(),
         user_id=viewer.id,
         hash=hash_secret(secret),
-        name=name.strip(),
+        name=normalize_line(name),
         scopes=frozenset(scopes),
         created_at=scope.now,
         expires_at=expires_at,

@@ -12,8 +12,9 @@ from argon2 import Parameters, PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from argon2.profiles import RFC_9106_LOW_MEMORY
 
-from gqlapi.checks import too_long
-from gqlapi.problems import Path, Problem, ProblemCode, ValidationProblem
+from gqlapi.checks import invalid, too_long
+from gqlapi.names import normalize_password
+from gqlapi.problems import Path, Problem
 
 MIN_PASSWORD_LENGTH = 8
 MAX_PASSWORD_LENGTH = 200
@@ -23,12 +24,15 @@ T = TypeVar("T")
 
 
 def check_password(password: str, path: Path) -> Iterator[Problem]:
-    """Check a new password: its length is all that matters (NIST SP 800-63B, section 3.1.1)."""
-    if len(password) < MIN_PASSWORD_LENGTH:
-        message = f"A password has at least {MIN_PASSWORD_LENGTH} characters."
-        yield ValidationProblem(code=ProblemCode.INVALID, message=message, path=path)
-    elif len(password) > MAX_PASSWORD_LENGTH:
+    """Check a new password: its length, and that it can be typed again (NIST SP 800-63B, section 3.1.1)."""
+    if len(password) > MAX_PASSWORD_LENGTH:
         yield too_long(path, MAX_PASSWORD_LENGTH)
+        return
+    normalized = normalize_password(password) if password else ""
+    if normalized is None:
+        yield invalid(path, "A password cannot have control characters and other characters that cannot be typed.")
+    elif len(normalized) < MIN_PASSWORD_LENGTH:
+        yield invalid(path, f"A password has at least {MIN_PASSWORD_LENGTH} characters.")
 
 
 def processors() -> int:
@@ -53,8 +57,8 @@ class Passwords:
         self._dummy = _hash_of_nobody(RFC_9106_LOW_MEMORY)
 
     async def hash(self, password: str) -> str:
-        """Hash a password."""
-        return await self._run(lambda: self._hasher.hash(password))
+        """Hash a password that was checked; it is the same one however it is typed."""
+        return await self._run(lambda: self._hasher.hash(_prepared(password)))
 
     async def verify(self, password_hash: str | None, password: str) -> bool:
         """Compare a password with a hash; without one it takes as long, and fails."""
@@ -71,9 +75,14 @@ class Passwords:
     def _compare(self, password_hash: str, password: str) -> bool:
         # A longer one was never set; it is cut, so that it costs no more than others.
         try:
-            return self._hasher.verify(password_hash, password[: MAX_PASSWORD_LENGTH + 1])
+            return self._hasher.verify(password_hash, _prepared(password[: MAX_PASSWORD_LENGTH + 1]))
         except (VerificationError, InvalidHashError):
             return False
+
+
+def _prepared(password: str) -> str:
+    # What is refused today may be the password of a hash from before.
+    return normalize_password(password) or password
 
 
 def _hash_of_nobody(parameters: Parameters) -> str:

@@ -1,16 +1,17 @@
 """Signing up."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from email_validator import EmailNotValidError, validate_email
 from sqlalchemy.exc import IntegrityError
 
 from gqlapi.accounts.passwords import check_password
-from gqlapi.checks import check_line, invalid, required, too_long
+from gqlapi.checks import check_name, invalid, required, too_long
 from gqlapi.database.failures import constraint_of
 from gqlapi.models import User, UserRole, new_id
 from gqlapi.models.user import MAX_USERNAME_KEY_LENGTH, MAX_USERNAME_LENGTH
+from gqlapi.names import normalize_nickname, normalize_username, skeleton
 from gqlapi.problems import ConflictProblem, Problem, reject_if_any
 from gqlapi.repositories import WriteScope
 from gqlapi.repositories.user_writes import UserWriteRepository
@@ -23,7 +24,18 @@ MAX_KEY_FACTOR = 4
 # Names of deleted users begin so.
 RESERVED_PREFIX = "deleted-"
 PUNCTUATION = "_-."
-UNIQUE = {"uq_users_username_key", "uq_users_email_key"}
+UNIQUE = {"uq_users_username_key", "uq_users_username_skeleton", "uq_users_email_key"}
+
+
+class ReservedNames:
+    """Names that nobody can sign up with, nor with one that looks the same."""
+
+    def __init__(self, names: Iterable[str] = ()) -> None:
+        """Reserve names."""
+        self._skeletons = frozenset(map(skeleton, names))
+
+    def __contains__(self, name: str) -> bool:
+        return skeleton(name) in self._skeletons
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,21 +47,24 @@ class Registration:
     password: str
     display_name: str | None = None
 
-    def check(self) -> None:
-        """Check everything.
+    def check(self, reserved: ReservedNames | None = None) -> None:
+        """Check everything; who signs up cannot take a reserved name.
 
         Raises:
             Rejected: for all that is wrong.
         """
-        reject_if_any(self._problems())
+        reject_if_any(self._problems(reserved or ReservedNames()))
 
     @property
     def email_key(self) -> str:
         """What makes the address unique; it must have been checked."""
         return fold(_normalized(self.email))
 
-    def _problems(self) -> Iterator[Problem]:
-        yield from check_username(self.username, ("username",))
+    def _problems(self, reserved: ReservedNames) -> Iterator[Problem]:
+        problems = [*check_username(self.username, ("username",))]
+        yield from problems
+        if not problems and self.username in reserved:
+            yield invalid(("username",), "This user name is reserved.")
         yield from check_email(self.email, ("email",))
         yield from check_password(self.password, ("password",))
         if self.display_name is not None:
@@ -57,11 +72,13 @@ class Registration:
 
     def to_user(self, role: UserRole = UserRole.READER) -> User:
         """Make the user's row."""
+        username = normalize_username(self.username) or self.username
         return User(
             id=new_id(),
-            username=self.username,
-            username_key=fold(self.username),
-            display_name=(self.display_name or self.username).strip(),
+            username=username,
+            username_key=fold(username),
+            username_skeleton=skeleton(username),
+            display_name=normalize_nickname(self.display_name or self.username),
             email=_normalized(self.email),
             email_key=self.email_key,
             role=role,
@@ -69,14 +86,19 @@ class Registration:
 
 
 def check_username(username: str, path: tuple[str, ...]) -> Iterator[Problem]:
-    """Check a user name."""
+    """Check a user name, which is stored as `normalize_username` returns it."""
     if not username:
         yield required(path)
-    elif len(username) > MAX_USERNAME_LENGTH or len(fold(username)) > MAX_USERNAME_KEY_LENGTH:
+        return
+    if len(username) > MAX_USERNAME_LENGTH:
         yield too_long(path, MAX_USERNAME_LENGTH)
-    elif not _is_name(username):
+        return
+    name = normalize_username(username)
+    if name is None or not _is_name(name):
         yield invalid(path, "A user name is made of letters and digits, with `_`, `-` and `.` between.")
-    elif fold(username).startswith(RESERVED_PREFIX):
+    elif len(name) > MAX_USERNAME_LENGTH or max(len(fold(name)), len(skeleton(name))) > MAX_USERNAME_KEY_LENGTH:
+        yield too_long(path, MAX_USERNAME_LENGTH)
+    elif fold(name).startswith(RESERVED_PREFIX):
         yield invalid(path, f"A user name cannot begin with {RESERVED_PREFIX!r}.")
 
 
@@ -89,7 +111,7 @@ def _is_name(text: str) -> bool:
 
 def check_display_name(name: str, path: tuple[str, ...]) -> Iterator[Problem]:
     """Check a name to show."""
-    yield from check_line(name, path, MAX_DISPLAY_NAME_LENGTH, MAX_KEY_FACTOR * MAX_DISPLAY_NAME_LENGTH)
+    yield from check_name(name, path, MAX_DISPLAY_NAME_LENGTH, MAX_KEY_FACTOR * MAX_DISPLAY_NAME_LENGTH)
 
 
 def check_email(email: str, path: tuple[str, ...]) -> Iterator[Problem]:
@@ -148,9 +170,11 @@ async def register(scope: WriteScope, user: User) -> None:
 async def _conflicts(repository: UserWriteRepository, user: User) -> list[Problem]:
     """Tell all that is taken, and not by whom: the constraint that failed is only the first."""
     problems: list[Problem] = []
-    for other in await repository.list_by_keys(user.username_key, user.email_key):
-        if other.username_key == user.username_key:
-            problems.append(ConflictProblem(message="This user name is taken.", path=("username",)))
-        if other.email_key == user.email_key:
-            problems.append(ConflictProblem(message="This e-mail address is taken.", path=("email",)))
+    others = await repository.list_by_keys(user)
+    if any(other.username_key == user.username_key for other in others):
+        problems.append(ConflictProblem(message="This user name is taken.", path=("username",)))
+    elif any(other.username_skeleton == user.username_skeleton for other in others):
+        problems.append(ConflictProblem(message="A user has a name that looks like this one.", path=("username",)))
+    if any(other.email_key == user.email_key for other in others):
+        problems.append(ConflictProblem(message="This e-mail address is taken.", path=("email",)))
     return problems

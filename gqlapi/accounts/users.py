@@ -5,16 +5,24 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 from uuid import UUID
 
+from pydantic import HttpUrl, TypeAdapter
+
 from gqlapi.accounts.policy import Action, require
 from gqlapi.accounts.registration import RESERVED_PREFIX, check_display_name
 from gqlapi.checks import check_version, invalid, not_found, too_long
+from gqlapi.lines import hidden_character
 from gqlapi.models import GlobalId, User, UserRole
+from gqlapi.names import normalize_nickname
 from gqlapi.problems import Problem, reject_if_any
 from gqlapi.repositories import WriteScope
 from gqlapi.repositories.user_writes import UserWriteRepository
 
 MAX_BIO_LENGTH = 2_000
 MAX_AVATAR_URL_LENGTH = 2_000
+# What ends an attribute or a tag of HTML, or is not in the grammar of RFC 3986.
+NOT_IN_URLS = frozenset("\"'<>\\^`{|} ")
+# Knows what hosts and ports there can be; it repairs URLs that `urlsplit` refuses.
+WEB_ADDRESS = TypeAdapter(HttpUrl)
 DELETED_DISPLAY_NAME = "Deleted user"
 
 
@@ -45,15 +53,21 @@ def _check_url(url: str) -> Iterator[Problem]:
     path = ("patch", "avatarUrl")
     if len(url) > MAX_AVATAR_URL_LENGTH:
         yield too_long(path, MAX_AVATAR_URL_LENGTH)
-        return
+    elif not _is_web_address(url):
+        yield invalid(path, "This is not an http or https URL without credentials, quotes, spaces and angle brackets.")
+
+
+def _is_web_address(url: str) -> bool:
+    """Whether a page can show what is at a URL, and put the URL into an attribute as it is."""
+    if NOT_IN_URLS & {*url} or not url.isprintable() or hidden_character(url):
+        return False
     try:
         parts = urlsplit(url)
-        is_web = parts.scheme in {"http", "https"} and bool(parts.hostname)
+        WEB_ADDRESS.validate_python(url)
+        is_reachable = bool(parts.hostname) and parts.port != 0
     except ValueError:
-        is_web = False
-    # `urlsplit` overlooks control characters, which a terminal that shows the URL obeys.
-    if not is_web or any(not character.isprintable() or character.isspace() for character in url):
-        yield invalid(path, "This is not an http or https URL.")
+        return False
+    return is_reachable and "@" not in parts.netloc
 
 
 async def update_user(scope: WriteScope, id_: UUID, expected_version: int | None, patch: UserPatch) -> None:
@@ -64,7 +78,7 @@ async def update_user(scope: WriteScope, id_: UUID, expected_version: int | None
     """
     repository, user = await _load(scope, Action.CHANGE_USER, id_, expected_version)
     for name, value in patch.values.items():
-        setattr(user, name, value.strip() if name == "display_name" and value else value)
+        setattr(user, name, normalize_nickname(value) if name == "display_name" and value else value)
     await repository.update(user)
 
 
@@ -87,6 +101,7 @@ async def delete_user(scope: WriteScope, id_: UUID, expected_version: int | None
     """
     repository, user = await _load(scope, Action.CHANGE_USER, id_, expected_version, removal=True)
     user.username = user.username_key = f"{RESERVED_PREFIX}{user.id.hex}"
+    user.username_skeleton = None
     user.display_name = DELETED_DISPLAY_NAME
     user.email = user.email_key = user.bio = user.avatar_url = None
     user.role = UserRole.READER

@@ -27,8 +27,8 @@ class UserRole(StrEnum):
 class User(Row):
     """A user.
 
-    A deleted user keeps the row, because posts need an author: the personal columns are blanked, `email_key` is NULL
-    and `username` becomes `deleted-<id>`, so that both are free again.
+    A deleted user keeps the row, because posts need an author: the personal columns are blanked, `email_key` and
+    `username_skeleton` are NULL and `username` becomes `deleted-<id>`, so that all are free again.
     """
 
     __tablename__ = "users"
@@ -51,3 +51,5 @@ class User(Row):
     avatar_url: Mapped[str | None] = mapped_column(sa.Text)
     role: Mapped[UserRole] = mapped_column(enum_column_type(UserRole, "role"), default=UserRole.READER)
     deleted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    # Equal for names that look the same; NULL for all but one of the users who had such names before this column was.
+    username_skeleton: Mapped[str | None] = mapped_column(SORT_KEY, unique=True)

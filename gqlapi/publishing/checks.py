@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from gqlapi.checks import check_line, invalid, required, too_long
+from gqlapi.checks import check_line, check_name, invalid, required, too_long
 from gqlapi.content import MAX_MARKDOWN_LENGTH, HtmlTooLong, Unrenderable
 from gqlapi.models import post, tag
 from gqlapi.problems import Path, Problem, ProblemCode, ValidationProblem
@@ -23,7 +23,7 @@ def check_title(title: str, path: Path) -> Iterator[Problem]:
 
 def check_tag_name(name: str, path: Path) -> Iterator[Problem]:
     """Check the name of a tag."""
-    yield from check_line(name, path, MAX_TAG_NAME_LENGTH, MAX_NAME_KEY_LENGTH)
+    yield from check_name(name, path, MAX_TAG_NAME_LENGTH, MAX_NAME_KEY_LENGTH)
 
 
 def check_description(description: str | None, path: Path) -> Iterator[Problem]:

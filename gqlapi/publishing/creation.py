@@ -6,6 +6,7 @@ from uuid import UUID
 
 from gqlapi.accounts.policy import Action, require
 from gqlapi.database.search import Indexed, PreparedText
+from gqlapi.lines import normalize_line
 from gqlapi.models import PostState, created_at_of
 from gqlapi.problems import Problem, Rejected
 from gqlapi.publishing.checks import MAX_POST_SLUG_LENGTH
@@ -139,7 +140,7 @@ class _Creation:
     def _make(self, draft: Draft, slug: str) -> NewPostRow:
         given, now, author_id = draft.post, self._scope.now, self._scope.viewer.id
         assert author_id is not None  # noqa: S101 - only those who are signed in may create posts
-        title = given.title.strip()
+        title = normalize_line(given.title)
         row = PostRow(
             id=draft.id,
             created_at=created_at_of(draft.id),

@@ -14,6 +14,7 @@ from gqlapi.content import Unrenderable
 from gqlapi.database.failures import constraint_of
 from gqlapi.database.search import Indexed, PreparedText
 from gqlapi.database.types import to_milliseconds
+from gqlapi.lines import normalize_line
 from gqlapi.models import ChangeKind, GlobalId, Post, PostState
 from gqlapi.models.base import EPOCH
 from gqlapi.problems import ConflictProblem, Path, Problem, ProblemCode, Rejected, ValidationProblem, reject_if_any
@@ -137,7 +138,8 @@ def _patched_values(patch: PostPatch) -> dict[str, Any]:
     """Return the new values of columns."""
     values: dict[str, Any] = {}
     if patch.title is not None:
-        values |= {"title": patch.title.strip(), "title_key": fold(patch.title.strip())}
+        title = normalize_line(patch.title)
+        values |= {"title": title, "title_key": fold(title)}
     if patch.slug is not None:
         values["slug"] = fold(patch.slug)
     if patch.markdown is not None and patch.content is not None:
@@ -149,7 +151,7 @@ async def _patched_words(post: Post, patch: PostPatch) -> Indexed | None:
     """Return the words that a patched post is found by, None if they stay."""
     if patch.title is None and patch.content is None:
         return None
-    title = PreparedText(post.title if patch.title is None else patch.title.strip())
+    title = PreparedText(post.title if patch.title is None else normalize_line(patch.title))
     return Indexed(title, patch.content.body if patch.content else await PreparedText.in_turns(post.text))
 
 

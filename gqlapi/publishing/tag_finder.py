@@ -8,6 +8,7 @@ from sqlalchemy.exc import IntegrityError
 from gqlapi.accounts.policy import Action, require
 from gqlapi.database.failures import constraint_of
 from gqlapi.models import GlobalId, Tag, new_id
+from gqlapi.names import normalize_nickname
 from gqlapi.problems import NotFoundProblem, Problem
 from gqlapi.publishing.checks import MAX_TAG_SLUG_LENGTH
 from gqlapi.publishing.drafts import TagRef
@@ -21,7 +22,7 @@ NAME_TAKEN, SLUG_TAKEN = "uq_tags_name_key", "uq_tags_slug"
 
 def name_key_of(name: str) -> str:
     """Return what names of tags are compared by."""
-    return fold(name.strip())
+    return fold(normalize_nickname(name))
 
 
 class TagFinder:
@@ -60,7 +61,7 @@ class TagFinder:
         names: dict[str, str] = {}
         for ref in references:
             if ref.name is not None and name_key_of(ref.name) not in self._by_name:
-                names.setdefault(name_key_of(ref.name), ref.name.strip())
+                names.setdefault(name_key_of(ref.name), normalize_nickname(ref.name))
         if not names:
             return
         require(self._scope.viewer, Action.CREATE_TAG)

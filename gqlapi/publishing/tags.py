@@ -11,6 +11,7 @@ from gqlapi.accounts.policy import Action, require
 from gqlapi.checks import check_version, invalid, not_found, required
 from gqlapi.database.failures import constraint_of
 from gqlapi.models import GlobalId, Tag
+from gqlapi.names import normalize_nickname
 from gqlapi.problems import (
     ConflictProblem,
     NotFoundProblem,
@@ -45,7 +46,9 @@ async def upsert_tag(
     checks = check_slug(slug, ("slug",), MAX_TAG_SLUG_LENGTH), check_tag_name(name, ("name",))
     reject_if_any(chain(*checks, check_description(description, ("description",))))
     repository = TagWriteRepository(scope)
-    values = {"name": name.strip(), "name_key": name_key_of(name)} | ({} if keeps else {"description": description})
+    values = {"name": normalize_nickname(name), "name_key": name_key_of(name)} | (
+        {} if keeps else {"description": description}
+    )
     while True:
         tag = await repository.get_by_slug_for_update(fold(slug))
         try:

@@ -30,9 +30,13 @@ class UserWriteRepository:
         statement = sa.select(User).where(User.username_key == username_key, User.deleted_at.is_(None))
         return (await self._session.scalars(for_change(statement))).one_or_none()
 
-    async def list_by_keys(self, username_key: str, email_key: str | None) -> list[User]:
-        """Load the users who have the folded name or the folded address."""
-        is_taken = sa.or_(User.username_key == username_key, User.email_key == email_key)
+    async def list_by_keys(self, user: User) -> list[User]:
+        """Load the users who have the name of another one, or one that looks the same, or the address."""
+        is_taken = sa.or_(
+            User.username_key == user.username_key,
+            User.username_skeleton == user.username_skeleton,
+            User.email_key == user.email_key,
+        )
         return [*(await self._session.scalars(sa.select(User).where(is_taken).order_by(User.id)))]
 
     async def create(self, user: User) -> None:

@@ -10,6 +10,7 @@ from uuid import UUID
 from gqlapi.content import RENDERER_VERSION
 from gqlapi.database.types import to_milliseconds
 from gqlapi.models import PostState, UserRole, new_id
+from gqlapi.names import skeleton
 from gqlapi.seeding.texts import NAMES, SURNAMES, TOPICS, PoolText, make_tag_name, make_title
 from gqlapi.words import fold
 
@@ -30,6 +31,7 @@ class UserRow(NamedTuple):
     updated_at: datetime
     username: str
     username_key: str
+    username_skeleton: str
     display_name: str
     email: str
     email_key: str
@@ -97,6 +99,7 @@ def make_users(random: Random, count: int) -> Iterator[UserRow]:
             updated_at=created_at,
             username=username,
             username_key=fold(username),
+            username_skeleton=skeleton(username),
             display_name=f"{name} {surname}",
             email=email,
             email_key=fold(email),

@@ -58,9 +58,9 @@ class TestSignUp:
     async def test_signs_in_as_a_reader(self, api: Api) -> None:
         payload = await sign_up(api)
         assert payload["errors"] == []
-        assert payload["user"] == {"username": "Ada", "email": "Ada@example.com", "role": "READER"}
+        assert payload["user"] == {"username": "ada", "email": "Ada@example.com", "role": "READER"}
         data = await api.bearing(payload["accessToken"]).data(VIEWER)
-        assert data["viewer"]["username"] == "Ada"
+        assert data["viewer"]["username"] == "ada"
 
     async def test_tells_all_that_is_wrong_at_once(self, api: Api) -> None:
         payload = await sign_up(api, username="a b", email="ada", password="short", displayName=" ")

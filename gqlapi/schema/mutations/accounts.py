@@ -23,7 +23,7 @@ from gqlapi.schema.pricing import PASSWORD_COST, WRITE_COST
 from gqlapi.schema.types import ApiToken, User
 
 ONE_PASSWORD = FieldRules(surcharge=lambda _: WRITE_COST + PASSWORD_COST)
-PASSWORD = "The new password, 8 to 200 characters."  # noqa: S105 - a description
+PASSWORD = "The new password, 8 to 200 characters that can be typed."  # noqa: S105 - a description
 
 
 @strawberry.input(description="A new user.")
@@ -31,12 +31,13 @@ class SignUpInput:
     """A new user."""
 
     username: str = strawberry.field(
-        description="The unique name: letters and digits, with `_`, `-` and `.` between; at most 64 characters."
+        description="The unique name: letters and digits, with `_`, `-` and `.` between; at most 64 characters. Stored "
+        "in lower case. INVALID if it is reserved, NOT_UNIQUE if another user has it or one that looks the same."
     )
     email: str = strawberry.field(description="The e-mail address, shown to nobody but the user and admins.")
     password: str = strawberry.field(description=PASSWORD)
     display_name: str | None = strawberry.field(
-        default=None, description="The name to show, at most 100 characters; the user name when left out."
+        default=None, description="The name to show, one line of at most 100 characters; the user name when left out."
     )
 
 
@@ -151,7 +152,7 @@ class AccountMutations:
         context, accounts = info.context, info.context.accounts
         registration = Registration(given.username, given.email, given.password, given.display_name)
         await accounts.throttle.sign_up(context.client.address)
-        registration.check()
+        registration.check(accounts.reserved_names)
         password_hash = await accounts.passwords.hash(given.password)
 
         async def body(scope: WriteScope) -> SignedIn:

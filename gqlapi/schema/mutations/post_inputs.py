@@ -15,7 +15,7 @@ from gqlapi.schema.fields import describe_enum
 from gqlapi.schema.mutations.base import EXPECTED_VERSION, IDEMPOTENCY_KEY, given_id, left_out
 
 POST_ID = "The id of the post."
-TITLE = "The title, 1 to 300 characters of plain text."
+TITLE = "The title: plain text on one line, 1 to 300 characters, none of them invisible."
 MARKDOWN = "The body as CommonMark, at most 100,000 characters."
 SLUG = (
     "The unique name for URLs: letters and digits with single hyphens between, at most 200 characters. When left out "

@@ -32,7 +32,9 @@ class UpsertTagInput:
     """A tag to be created or changed."""
 
     slug: str = strawberry.field(description="The unique name for URLs, by which an existing tag is found.")
-    name: str = strawberry.field(description="The name to show, unique without regard to case; 1 to 100 characters.")
+    name: str = strawberry.field(
+        description="The name to show, unique without regard to case; one line of 1 to 100 characters."
+    )
     description: str | None = strawberry.field(
         default=strawberry.UNSET,
         description="What the tag stands for, at most 2,000 characters; null takes it away, left out it stays.",

@@ -34,14 +34,15 @@ class UserPatchInput:
     """What changes of a profile."""
 
     display_name: str | None = strawberry.field(
-        default=strawberry.UNSET, description="The name to show, 1 to 100 characters."
+        default=strawberry.UNSET, description="The name to show, one line of 1 to 100 characters."
     )
     bio: str | None = strawberry.field(
         default=strawberry.UNSET,
         description="What the user says about themselves, at most 2,000 characters; null takes it away.",
     )
     avatar_url: str | None = strawberry.field(
-        default=strawberry.UNSET, description="The http or https URL of a picture; null takes it away."
+        default=strawberry.UNSET,
+        description="The http or https URL of a picture, without credentials and quotes; null takes it away.",
     )
 
 
