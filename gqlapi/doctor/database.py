@@ -19,6 +19,7 @@ from gqlapi.database.migrations import head_revision, missing_revisions
 from gqlapi.database.unit import Database
 from gqlapi.database.url import mask_url, normalize_url
 from gqlapi.doctor.finding import Finding, Severity, error, ok, plural, warning
+from gqlapi.doctor.texts import examine_texts
 from gqlapi.errors import ApiError
 from gqlapi.models import Base
 from gqlapi.settings import Settings
@@ -54,7 +55,7 @@ async def examine_database(settings: Settings) -> list[Finding]:
     checks = _check_postgresql(server, settings) if isinstance(server, PostgresFacts) else _check_sqlite(server)
     findings = [ok("D101", f"{shown} answers."), check_revision(facts), *checks]
     if findings[1].severity is Severity.OK:  # else there may be no table to look into
-        findings.append(await check_demo_logins(settings))
+        findings += [await check_demo_logins(settings), *await examine_texts(settings)]
     return sorted(findings, key=lambda finding: finding.code)
 
 

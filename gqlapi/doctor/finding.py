@@ -20,6 +20,8 @@ CHECKS = {
     "D111": "journal",
     "D112": "disk space",
     "D113": "writing",
+    "D121": "search",
+    "D122": "look-alikes",
     "D201": "address",
     "D202": "workers",
 }

@@ -4,16 +4,15 @@ import hashlib
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import islice
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
-from gqlapi.database.dialect import bind_ids, is_one_of
+from gqlapi.database.dialect import bind_ids
 from gqlapi.database.search import DOCUMENTS, WORDS, Indexed, SearchQuery, from_documents, matches, score
+from gqlapi.database.search_index import Document, batches, put
 from gqlapi.errors import InvalidCursor
 from gqlapi.models import Post, Tag, User
 from gqlapi.repositories.base import ReadScope
@@ -153,9 +152,6 @@ def _texts(source: Source, kind: Kind) -> Draft:
     return Draft(source.by_ids(Selection(("id", title, body)), bounds_bodies=True).statement)
 
 
-Document = tuple[UUID, Kind, Indexed]
-
-
 class SearchIndex:
     """Keeps the search in step with the rows, in the transaction that writes them."""
 
@@ -172,9 +168,11 @@ class SearchIndex:
 
     async def put_all(self, documents: Iterable[Document]) -> AsyncIterator[int]:
         """Index prepared documents, and yield the size of each batch."""
-        iterator = iter(documents)
-        while batch := list(islice(iterator, BATCH_SIZE)):
-            await (self._put_postgresql(batch) if self._is_postgresql else self._put_sqlite(batch))
+        connection = self._connection
+        if isinstance(connection, AsyncSession):
+            connection = await connection.connection()
+        for batch in batches(documents, BATCH_SIZE):
+            await connection.run_sync(put, batch)
             yield len(batch)
 
     async def remove(self, ids: Collection[UUID]) -> None:
@@ -184,35 +182,9 @@ class SearchIndex:
             await self._connection.execute(sa.delete(WORDS).where(WORDS.c.rowid.in_(gone)))
         await self._connection.execute(sa.delete(DOCUMENTS).where(DOCUMENTS.c.node_id.in_(ids)))
 
-    async def _put_postgresql(self, documents: Sequence[Document]) -> None:
-        insert = postgresql_insert(DOCUMENTS)
-        upsert = insert.on_conflict_do_update(index_elements=["node_id"], set_={"vector": insert.excluded.vector})
-        rows = [
-            {"node_id": id_, "kind": kind.value, "vector": indexed.to_tsvector()} for id_, kind, indexed in documents
-        ]
-        await self._connection.execute(upsert, rows)
 
-    async def _put_sqlite(self, documents: Sequence[Document]) -> None:
-        ids = bind_ids("sqlite", [id_ for id_, _, _ in documents])
-        known = sa.select(DOCUMENTS.c.id).where(is_one_of("sqlite", DOCUMENTS.c.node_id))
-        await self._connection.execute(sa.delete(WORDS).where(WORDS.c.rowid.in_(known)), ids)
-        await self._connection.execute(
-            sa.insert(DOCUMENTS).prefix_with("OR IGNORE"),
-            [{"node_id": id_, "kind": kind.value} for id_, kind, _ in documents],
-        )
-        numbered = sa.select(DOCUMENTS.c.node_id, DOCUMENTS.c.id).where(is_one_of("sqlite", DOCUMENTS.c.node_id))
-        rowids = {row[0]: row[1] for row in await self._connection.execute(numbered, ids)}
-        await self._connection.execute(
-            sa.insert(WORDS),
-            [
-                {"rowid": rowids[id_], "title": " ".join(indexed.title.words), "body": " ".join(indexed.body.words)}
-                for id_, _, indexed in documents
-            ],
-        )
-
-
-def _kind_of(node: User | Post | Tag) -> Kind:
-    return Kind(node.typename.lower())
+def _kind_of(node: User | Post | Tag) -> str:
+    return node.typename.lower()
 
 
 def _prepare(node: User | Post | Tag) -> Indexed:

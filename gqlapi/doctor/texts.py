@@ -1,0 +1,43 @@
+"""Checks of the stored texts, and of the search index over them."""
+
+from gqlapi.database.search_index import count_differences
+from gqlapi.database.unit import Database
+from gqlapi.doctor.finding import Finding, ok, plural, warning
+from gqlapi.errors import ApiError
+from gqlapi.repositories.stored_texts import count_look_alikes
+from gqlapi.settings import Settings
+
+
+async def examine_texts(settings: Settings) -> list[Finding]:
+    """Compare the search index with the rows, and count the user names that look the same."""
+    database = Database(settings.database_url)
+    unit = database.read()
+    try:
+        return [check_search(await count_differences(unit)), check_look_alikes(await count_look_alikes(unit))]
+    except ApiError as failure:
+        fix = "Grant SELECT on all tables to the role, or try again when the database is less busy."
+        return [warning("D121", f"Not known: {failure.message}", fix)]
+    finally:
+        await unit.close()
+        await database.dispose()
+
+
+def check_search(differences: dict[str, tuple[int, int]]) -> Finding:
+    """Look at how many rows are not in the index, and how many documents have no row."""
+    missing = [plural(count, kind) for kind, (count, _) in differences.items() if count]
+    superfluous = sum(count for _, count in differences.values())
+    if not missing and not superfluous:
+        return ok("D121", "Posts, users and tags are in the index.")
+    parts = [
+        *([f"{', '.join(missing)} cannot be found"] if missing else []),
+        *([f"{plural(superfluous, 'document')} without a row"] if superfluous else []),
+    ]
+    return warning("D121", f"{'; '.join(parts)}.", "Run `gqlapi search reindex`.")
+
+
+def check_look_alikes(count: int) -> Finding:
+    """Look at how many users have names from before look-alikes were refused."""
+    if not count:
+        return ok("D122", "No two user names look the same.")
+    found = f"{plural(count, 'user')} with a name that looks like another one."
+    return warning("D122", found, "List them with `gqlapi check-texts`; delete those that are not wanted.")
