@@ -1,16 +1,23 @@
 """Finding the users whom a blog names, and creating those who are new."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from uuid import UUID
 
+from sqlalchemy.exc import IntegrityError
+
+from gqlapi.database.failures import constraint_of
 from gqlapi.interchange.blog_data import AuthorEntry
 from gqlapi.interchange.unreadable import Unreadable
 from gqlapi.interchange.usernames import username_for
 from gqlapi.models import User, UserRole, new_id
+from gqlapi.names import normalize_nickname, skeleton
 from gqlapi.repositories import WriteScope
 from gqlapi.repositories.interchange import ImportRepository
 from gqlapi.repositories.user_writes import UserWriteRepository
 from gqlapi.words import fold
+
+LOOKS_THE_SAME = "uq_users_username_skeleton"
 
 
 class AuthorFinder:
@@ -45,7 +52,8 @@ class AuthorFinder:
         """Create those whom the folder describes with a role and who are missing; nobody who exists is changed."""
         for entry in self._entries.values():
             if entry.role and await self._users.get_user_by_key(fold(entry.username)) is None:
-                await self._create(entry)
+                with suppress(Unreadable):  # reported for the posts that name them
+                    await self._create(entry)
 
     async def _by_display_name(self, name: str) -> AuthorEntry:
         """Return who is shown by this name, in the database or in the folder, else somebody new."""
@@ -54,13 +62,14 @@ class AuthorFinder:
             self._shown = {fold(entry.display_name): entry for entry in reversed([*self._entries.values()])}
             for username, shown in reversed(known):
                 self._shown[fold(shown)] = AuthorEntry(username, shown)
-        return self._shown.get(fold(name)) or AuthorEntry(username_for(name), name)
+        return self._shown.get(fold(name)) or AuthorEntry(username_for(name), normalize_nickname(name))
 
     async def _create(self, entry: AuthorEntry) -> User:
         user = User(
             id=new_id(),
             username=entry.username,
             username_key=fold(entry.username),
+            username_skeleton=None if entry.is_deleted else skeleton(entry.username),
             display_name=entry.display_name,
             bio=entry.bio,
             avatar_url=entry.avatar_url,
@@ -68,7 +77,12 @@ class AuthorFinder:
             deleted_at=self._scope.now if entry.is_deleted else None,
         )
         repository = UserWriteRepository(self._scope)
-        await repository.create(user)
+        try:
+            await repository.create(user)
+        except IntegrityError as error:
+            if constraint_of(error) != LOOKS_THE_SAME:
+                raise
+            raise Unreadable(f"its author {user.username} looks like a user who has another name") from None
         if entry.is_deleted:
             await repository.blank(user)
         return user

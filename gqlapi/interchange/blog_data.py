@@ -1,7 +1,7 @@
 """What a folder tells of authors and tags beside its posts: `_data/authors.yml` and `_data/tags.yml`."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from gqlapi.interchange.unreadable import Unreadable
 from gqlapi.interchange.usernames import username_for
 from gqlapi.interchange.yaml_texts import dump_yaml, load_yaml
 from gqlapi.models import Tag, User, UserRole
+from gqlapi.names import normalize_nickname
 from gqlapi.problems import Rejected, reject_if_any
 from gqlapi.publishing.checks import (
     MAX_DESCRIPTION_LENGTH,
@@ -87,8 +88,11 @@ def dump_tags(tags: Iterable[Tag]) -> str:
 
 def _load(folder: Path, name: str, data: BlogData) -> Any:
     path = folder / name
+    if path.is_symlink() or path.parent.is_symlink():
+        data.problems.append((name, "it is a link, or behind one"))
+        return None
     try:
-        return load_yaml(read_text(path, MAX_DATA_BYTES)) if path.is_file() and not path.is_symlink() else None
+        return load_yaml(read_text(path, MAX_DATA_BYTES)) if path.is_file() else None
     except Unreadable as unreadable:
         data.problems.append((name, str(unreadable)))
         return None
@@ -123,7 +127,8 @@ def _keep_author(data: BlogData, name: str, told: Told) -> None:
     if not is_deleted:
         reject_if_any(check_username(entry.username, ("username",)))
     UserPatch({"display_name": entry.display_name, "bio": entry.bio, "avatar_url": entry.avatar_url}).check()
-    data.authors.setdefault(fold(name), entry)
+    shown = normalize_nickname(entry.display_name)
+    data.authors.setdefault(fold(name), replace(entry, display_name=shown))
 
 
 def _keep_tag(data: BlogData, name: str, told: Told) -> None:
@@ -132,7 +137,7 @@ def _keep_tag(data: BlogData, name: str, told: Told) -> None:
     reject_if_any(check_tag_name(name, ("name",)))
     if len(description or "") > MAX_DESCRIPTION_LENGTH:
         raise Rejected(too_long(("description",), MAX_DESCRIPTION_LENGTH))
-    data.tags.append(TagEntry(name, slug or "tag", description))
+    data.tags.append(TagEntry(normalize_nickname(name), slug or "tag", description))
 
 
 def _text(told: Told, name: str) -> str | None:

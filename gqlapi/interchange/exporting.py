@@ -1,5 +1,7 @@
 """Writing a blog as a folder of Markdown files, which `import` reads back."""
 
+import os
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from gqlapi.repositories.interchange import count_posts, read_authors, read_post
 from gqlapi.words import slug_of
 
 POSTS = "_posts"
+NO_LINKS_AND_PIPES = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 # File systems take 255 bytes.
 MAX_NAME_BYTES = 200
 
@@ -34,8 +37,8 @@ async def export_blog(database: Database, folder: Path, report: Report | None = 
     unit = database.read()
     try:
         count = await _write_posts(unit, folder, report)
-        _write(folder / AUTHORS, dump_authors(await read_authors(unit)))
-        _write(folder / TAGS, dump_tags(await read_tags(unit)))
+        _write(folder, AUTHORS, dump_authors(await read_authors(unit)))
+        _write(folder, TAGS, dump_tags(await read_tags(unit)))
     finally:
         await unit.close()
     return count
@@ -45,7 +48,7 @@ async def _write_posts(unit: ReadUnit, folder: Path, report: Report | None) -> i
     done, total = 0, await count_posts(unit)
     async for post in read_posts(unit):
         kind = DRAFTS if post.state is PostState.DRAFT else POSTS
-        _write(folder / kind / file_name(post), join(front_matter(post), post.markdown))
+        _write(folder, f"{kind}/{file_name(post)}", join(front_matter(post), post.markdown))
         done += 1
         if report is not None:
             report("posts", done, total)
@@ -78,9 +81,23 @@ def file_name(post: Post) -> str:
     return f"{name}.md"
 
 
-def _write(path: Path, text: str) -> None:
+def _write(folder: Path, name: str, text: str) -> None:
+    """Write a file below a folder, but through no link: it may have been put there to have another file overwritten."""
+    path = folder / name
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(text.encode())  # not as text, which would change line ends
+        if path.is_symlink() or path.parent.is_symlink():
+            raise Unwritable(f"{path} is a link, or behind one")
+        with open(path, "wb", opener=_open) as file:  # not as text, which would change line ends
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
+                raise Unwritable(f"{path} is a link, or no file")
+            file.truncate()
+            file.write(text.encode())
     except OSError as error:
         raise Unwritable(f"{path} cannot be written: {error.strerror}") from error
+
+
+def _open(path: str, _flags: int) -> int:
+    """Open a file to be looked at before it is emptied; do not wait for the other end of a pipe."""
+    return os.open(path, os.O_WRONLY | os.O_CREAT | NO_LINKS_AND_PIPES, 0o666)

@@ -14,6 +14,12 @@ CLOSING = {
     "---": re.compile(r"^---[ \t]*(?:\r?\n|\Z)", re.MULTILINE),
     "+++": re.compile(r"^\+\+\+[ \t]*(?:\r?\n|\Z)", re.MULTILINE),
 }
+# `tomllib` keeps every beginning of a dotted name: one of 30,000 parts takes gigabytes. No generator writes so many.
+MAX_NAME_PARTS = 32
+TOML_TEXT = re.compile(
+    r"""["]{3}(?:[^\\]|\\.)*?["]{3,5}|'{3}.*?'{3,5}|"(?:[^"\\\n]|\\.)*"|'[^'\n]*'|#[^\n]*""", re.DOTALL
+)
+TOML_NAME = re.compile(rf"(?<![\w-])[\w-]++(?:[ \t]*+\.[ \t]*+[\w-]++){{{MAX_NAME_PARTS},}}")
 BLANK_LINE = re.compile(r"\r?\n")
 
 
@@ -56,6 +62,9 @@ def _parse_yaml(front: str) -> dict[Any, Any]:
 
 
 def _parse_toml(front: str) -> dict[str, Any]:
+    # Texts may have any number of dots; of a quoted part of a name, any other stands in.
+    if TOML_NAME.search(TOML_TEXT.sub("_", front)):
+        raise Unreadable(f"a name in its TOML has more than {MAX_NAME_PARTS} parts")
     try:
         return tomllib.loads(front)
     except (ValueError, RecursionError) as error:  # a number of thousands of digits is a bare ValueError

@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,9 @@ from gqlapi.interchange.dates import read_date
 from gqlapi.interchange.fields import authors_of, is_true, slug_of_address, tags_of, text_of
 from gqlapi.interchange.front_matter import split
 from gqlapi.interchange.unreadable import NotAPost, Unreadable
+from gqlapi.lines import normalize_line
 from gqlapi.models import PostState
+from gqlapi.names import normalize_nickname
 from gqlapi.problems import Path as ProblemPath
 from gqlapi.problems import Problem
 from gqlapi.publishing.checks import MAX_POST_SLUG_LENGTH, MAX_TAGS_PER_POST, check_tag_name, check_title
@@ -107,7 +109,7 @@ def can_be_stored(text: str) -> bool:
 
 def can_be_author(name: str) -> bool:
     """Tell whether a name is one that an author can have."""
-    return can_be_stored(name) and not any(check_display_name(name, ()))
+    return not any(check_display_name(name, ()))
 
 
 class _Reading:
@@ -141,7 +143,8 @@ class _Reading:
             notes=tuple(self._notes),
         )
         _check(article)
-        return article
+        author = None if article.author is None else normalize_nickname(article.author)
+        return replace(article, title=normalize_line(article.title), author=author)
 
     def _state(self) -> PostState:
         if is_true(self._front, "archived"):
@@ -229,8 +232,6 @@ def _check(article: Article) -> None:
         raise Unreadable("; ".join(f"{' '.join(problem.path or ())}: {problem.message}" for problem in problems))
     if len(article.markdown) > MAX_MARKDOWN_LENGTH:
         raise Unreadable(f"its text is longer than {MAX_MARKDOWN_LENGTH} characters")
-    if not all(map(can_be_stored, (article.title, article.author or "", *article.tags))):
-        raise Unreadable("its front matter holds a character that cannot be stored")
 
 
 def _problems(article: Article) -> Iterator[Problem]:

@@ -29,7 +29,7 @@ class TestAuthors:
         [user] = await entities(database, User)
         assert (user.username, user.display_name, user.role, user.email) == (
             "jörg-ö",
-            "Jörg  Ö.",
+            "Jörg Ö.",
             UserRole.AUTHOR,
             None,
         )

@@ -11,11 +11,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gqlapi.accounts.registration import check_display_name
 from gqlapi.database.types import to_milliseconds, utc_now
 from gqlapi.database.unit import Database
 from gqlapi.interchange.exporting import Unwritable, export_blog, file_name
 from gqlapi.interchange.writing import Status
+from gqlapi.lines import normalize_line
 from gqlapi.models import PostState, Row, User, UserRole
+from gqlapi.names import normalize_nickname
+from gqlapi.publishing.checks import check_title
 from gqlapi.repositories.interchange import read_posts
 from gqlapi.repositories.search import SearchIndex
 from gqlapi.words import fold, slug_of
@@ -46,6 +50,8 @@ NASTY = [
 ]
 WORDS = st.one_of(st.text(CHARACTERS, min_size=1), st.sampled_from(NASTY))
 NAMES = st.lists(WORDS, min_size=1, max_size=4).map(lambda parts: " ".join(parts).strip()[:60].strip()).filter(bool)
+TITLES = NAMES.map(normalize_line).filter(lambda title: not any(check_title(title, ())))
+SHOWN = NAMES.filter(lambda name: not any(check_display_name(name, ()))).map(normalize_nickname)
 MARKDOWN = st.lists(WORDS | st.sampled_from(["\n", "\r", "---\n", "\n\n", "# "]), max_size=8).map("".join)
 TIMES = st.datetimes(datetime(1970, 1, 1), datetime(2026, 1, 1), timezones=st.just(UTC)).map(to_milliseconds)  # noqa: DTZ001 - the bounds have none
 SLUGS = st.text(CHARACTERS, min_size=1).map(lambda text: slug_of(text, 200)).filter(bool)
@@ -56,7 +62,7 @@ STATES = st.sampled_from([*PostState, "scheduled", "never published"])
 def blogs(draw: st.DrawFn) -> list[Row]:
     """Draw users, tags and posts as the API can have made them."""
     roles = [UserRole.AUTHOR, UserRole.EDITOR, UserRole.ADMIN]
-    shown = draw(st.lists(NAMES, min_size=1, max_size=3))
+    shown = draw(st.lists(SHOWN, min_size=1, max_size=3))
     users = [
         make_user(
             username=f"user{number}",
@@ -68,7 +74,7 @@ def blogs(draw: st.DrawFn) -> list[Row]:
         )
         for number, name in enumerate(shown)
     ]
-    names = draw(st.lists(NAMES, max_size=4, unique_by=fold))
+    names = draw(st.lists(SHOWN, max_size=4, unique_by=fold))
     tags = [
         make_tag(name=name, slug=f"tag-{number}", description=draw(st.none() | MARKDOWN))
         for number, name in enumerate(names)
@@ -79,7 +85,7 @@ def blogs(draw: st.DrawFn) -> list[Row]:
             draw(st.sampled_from(users)),
             *draw(st.permutations(tags))[: draw(st.integers(0, 4))],
             slug=slug,
-            title=draw(NAMES),
+            title=draw(TITLES),
             markdown=draw(MARKDOWN),
             **draw(states()),
         )
