@@ -31,7 +31,7 @@ APART: dict[str, set[str]] = {
     "": set(),
     "cache": set(),
     "checks": {"lines", "names", "problems", "words"},
-    "content": set(),
+    "content": {"words"},
     "errors": set(),
     "execution": set(),
     "lines": set(),

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gqlapi.content import ELLIPSIS, WORDS_PER_MINUTE, excerpt, render
+from gqlapi.content import excerpt, render
+from gqlapi.content.text import ELLIPSIS, WORDS_PER_MINUTE
 
 WORDS = st.text(st.sampled_from("abc é🎉"), min_size=1, max_size=12)
 MARKUP = re.compile(
@@ -55,12 +56,15 @@ class TestRender:
     @pytest.mark.parametrize(
         ("markdown", "html"),
         [
-            ("# A *title*", "<h1>A <em>title</em></h1>\n"),
+            ("# A *title*", '<h1 id="user-content-a-title">A <em>title</em></h1>\n'),
             ("a **b** `c`", "<p>a <strong>b</strong> <code>c</code></p>\n"),
             ("- a\n- b", "<ul>\n<li>a</li>\n<li>b</li>\n</ul>\n"),
             ("```\n<b> & c\n```", "<pre><code>&lt;b&gt; &amp; c\n</code></pre>\n"),
             ("[a](https://blog.example)", '<p><a href="https://blog.example" rel="noopener noreferrer">a</a></p>\n'),
-            ("![a](https://blog.example/a.png)", '<p><img src="https://blog.example/a.png" alt="a"></p>\n'),
+            (
+                "![a](https://blog.example/a.png)",
+                '<p><img src="https://blog.example/a.png" alt="a" loading="lazy"></p>\n',
+            ),
             ("", ""),
         ],
     )
@@ -76,6 +80,17 @@ class TestRender:
             ("```python\nprint(1)\n```", "print(1)"),
             ("<b>bold</b> a", "bold a"),
             ("<div>\n\nshown\n\n</div>", "shown"),
+            ("<div>Hello world in html</div>\n\nafter", "Hello world in html\nafter"),
+            ("<p align=center>one<br>two</p>", "one two"),
+            ("<ul><li>one</li><li>two</li></ul>", "one\ntwo"),
+            ("|a|b|\n|-|-|\n|1|2|", "a b\n1 2"),
+            ("<script>alert(1)</script>shown", "shown"),
+            ("```\na\n    b\n```", "a\n    b"),
+            ("a\\\nb", "a b"),
+            ("&amp;amp; &quot; &nbsp;|", '&amp; " \u00a0|'),
+            ("word[^1].\n\n[^1]: A note.", "word.\nA note."),
+            ("- [x] done\n- [ ] open", "done\nopen"),
+            ("> quoted\n> > twice", "quoted\ntwice"),
             ("a &lt;b&gt; &amp; c", "a <b> & c"),
             ("", ""),
         ],
@@ -95,6 +110,21 @@ class TestRender:
     )
     def test_tells_the_time_to_read(self, words: int, minutes: int) -> None:
         assert render("word " * words).reading_time_minutes == minutes
+
+    @pytest.mark.parametrize(
+        ("text", "minutes"),
+        [
+            ("中" * 30_000, 60),
+            ("ひらがなカタカナ漢字" * 1_200, 24),
+            ("한국어 " * WORDS_PER_MINUTE * 3, 3),
+            ("ภาษาไทย" * 1_000, 7),
+            ("中" * 500 + " word" * WORDS_PER_MINUTE, 2),
+            ("\U00020000" * 1_500, 3),
+        ],
+        ids=["Chinese", "Japanese", "Korean", "Thai", "both", "rare"],
+    )
+    def test_counts_the_characters_of_scripts_without_spaces(self, text: str, minutes: int) -> None:
+        assert render(text).reading_time_minutes == minutes
 
 
 class TestExcerpt:

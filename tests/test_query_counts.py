@@ -49,6 +49,9 @@ CASES: dict[str, list[tuple[str, int]]] = {
         ("query($n: Int) { posts(first: $n) { nodes { tags { name } } } }", 1),
         ("query($n: Int) { posts(first: $n) { nodes { tags { posts(last: 1) { nodes { title } } } } } }", 2),
     ],
+    "Content.headings": [
+        ("query($n: Int) { posts(first: $n) { nodes { content { headings { level text anchor } } } } }", 1),
+    ],
     "PostAggregates.buckets": [
         ("query($n: Int!) { postAggregates(groupBy: AUTHOR, top: $n) { buckets { count } } }", 1),
         ("query($n: Int!) { postAggregates(groupBy: AUTHOR, top: $n) { buckets { node { id } } } }", 2),

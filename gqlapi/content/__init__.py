@@ -1,45 +1,44 @@
 """Rendering of Markdown, once, when a post is written."""
 
-import math
 from dataclasses import dataclass
 
-import nh3
-from markdown_it.token import Token
-
-from gqlapi.content.commonmark import parse, to_html
-from gqlapi.content.effort import (
+from gqlapi.content.bounds import (
+    MAX_MARKDOWN_LENGTH,
     Checkpoint,
-    Effort,
     HtmlTooLong,
     TooComplex,
     Unrenderable,
+    check_length,
+    check_markup,
+    max_html_length,
     no_checkpoint,
 )
-from gqlapi.content.nesting import check_nesting
+from gqlapi.content.footnotes import move_footnotes
+from gqlapi.content.headings import Heading, add_anchors, headings_of
+from gqlapi.content.links import link_addresses
+from gqlapi.content.markdown import to_html
+from gqlapi.content.nesting import check_depth, check_nesting
+from gqlapi.content.sanitizing import sanitize
+from gqlapi.content.text import excerpt, reading_time, text_of
 
 __all__ = [
-    "ELLIPSIS",
     "MAX_MARKDOWN_LENGTH",
     "RENDERER_VERSION",
     "Checkpoint",
+    "Heading",
     "HtmlTooLong",
     "RenderedContent",
     "TooComplex",
     "Unrenderable",
     "excerpt",
+    "headings_of",
     "max_html_length",
     "no_checkpoint",
     "render",
 ]
 
 # Stored with each post: raise it when the output changes, and re-render.
-RENDERER_VERSION = 1
-# Of a post, by the API and by imports.
-MAX_MARKDOWN_LENGTH = 100_000
-# Markdown is a few times shorter than its HTML; below this many bytes that is no matter.
-MAX_HTML_FACTOR, FREE_HTML = 10, 65_536
-WORDS_PER_MINUTE = 200
-ELLIPSIS = "…"
+RENDERER_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,58 +50,31 @@ class RenderedContent:
     reading_time_minutes: int
 
 
-def max_html_length(markdown: str) -> int:
-    """Return how many bytes the HTML of some Markdown may have."""
-    return MAX_HTML_FACTOR * len(markdown.encode()) + FREE_HTML
-
-
 def render(markdown: str, checkpoint: Checkpoint = no_checkpoint) -> RenderedContent:
-    """Render CommonMark; everything that could run a script is removed from the HTML.
+    """Render Markdown in GitHub's flavour; everything that could run a script is removed from the HTML.
 
-    The time and the memory that it takes are bounded by the length. The checkpoint is called each millisecond, but
-    for the sanitiser, which runs without the interpreter's lock.
+    The time and the memory that it takes are bounded by the length: 100,000 characters take a millisecond or two, and
+    hostile ones a tenth of a second. The parser and the sanitiser run without the interpreter's lock; the checkpoint is
+    called between the steps.
 
     Raises:
         HtmlTooLong: the HTML would have more than `max_html_length` bytes.
-        TooComplex: rendering would take too many steps, or the HTML nests too deeply.
+        TooComplex: the Markdown or its HTML nests too deeply, or has too many tags.
     """
-    effort, max_length = Effort(len(markdown), checkpoint), max_html_length(markdown)
-    tokens = parse(markdown, effort)
-    raw = to_html(tokens)
-    _check_length(raw, max_length)
-    check_nesting(raw, max_length, effort)
-    html = nh3.clean(raw)
-    _check_length(html, max_length)
-    text = "\n".join(filter(None, map(_block_text, tokens)))
-    return RenderedContent(html, text, max(1, math.ceil(len(text.split()) / WORDS_PER_MINUTE)))
-
-
-def _check_length(html: str, max_length: int) -> None:
-    if len(html.encode()) > max_length:
-        raise HtmlTooLong(f"The HTML of the Markdown would be longer than {max_length:,} bytes.")
-
-
-def _block_text(token: Token) -> str:
-    if token.type in {"fence", "code_block"}:
-        return token.content.strip()
-    return "".join(map(_inline_text, token.children or ())).strip()
-
-
-def _inline_text(token: Token) -> str:
-    if token.type in {"softbreak", "hardbreak"}:
-        return " "
-    if token.type == "image":
-        return "".join(map(_inline_text, token.children or ()))
-    return token.content if token.type in {"text", "code_inline"} else ""
-
-
-def excerpt(text: str, length: int, *, goes_on: bool = False) -> str:
-    """Return the beginning of a text, on one line of at most `length` characters, cut between words.
-
-    `goes_on`: the text is itself the beginning of a longer one, and may end in the middle of a word.
-    """
-    line = " ".join(text.split())
-    if len(line) <= length and not goes_on:
-        return line
-    cut = line[: length - len(ELLIPSIS) + 1]
-    return cut[: max(cut.rfind(" "), 0) or length - len(ELLIPSIS)].rstrip() + ELLIPSIS
+    max_length = max_html_length(markdown)
+    raw = to_html(markdown)
+    check_length(raw, max_length)
+    check_markup(raw)
+    checkpoint()
+    if "<" in markdown:
+        check_nesting(raw, max_length)
+    else:
+        check_depth(raw)
+    checkpoint()
+    html = sanitize(raw)
+    check_length(html, max_length)
+    checkpoint()
+    html = add_anchors(move_footnotes(link_addresses(html)))
+    check_length(html, max_length)
+    text = text_of(html)
+    return RenderedContent(html, text, reading_time(text))

@@ -10,20 +10,20 @@ https://html.spec.whatwg.org/multipage/parsing.html#the-list-of-active-formattin
 
 import re
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from itertools import accumulate
 
-from gqlapi.content.effort import Effort, HtmlTooLong, TooComplex
+from gqlapi.content.bounds import HtmlTooLong, TooComplex
 
 MAX_OPEN_FORMATTING = 100
-MAX_DEPTH = 2_000
+MAX_DEPTH = 1_000
 MAX_COPIES = 20_000
 MAX_ATTRIBUTES = 1_000
 # The adoption agency algorithm moves an end tag's element out of so many blocks.
 MAX_BLOCKS_CROSSED = 7
 # What is equal is active three times at most.
 MAX_EQUAL = 3
-# Elements that are looked at for one step.
-STEPS_AT_ONCE = 16
+# Open elements that are looked at because of tags that do not close the innermost one, ten in a microsecond.
+MAX_LOOKS = 300_000
 
 # fmt: off
 FORMATTING = frozenset({
@@ -45,6 +45,8 @@ RAW = frozenset({
     "iframe", "noembed", "noframes", "noscript", "plaintext", "script", "style", "textarea", "title", "xmp",
 })
 # fmt: on
+# Such a start tag closes the element of its own name that it stands in.
+SELF_CLOSING = frozenset({"li", "p"})
 LIST_BOUNDARIES = {"li": frozenset({"ol", "ul"}), "p": frozenset({"button"})}
 
 _SPACE = r"\t\n\f\r "
@@ -59,75 +61,96 @@ _TAG = re.compile(
 )
 _ATTRIBUTES = re.compile(_ATTRIBUTE)
 _FORMATTING_TAG = re.compile(rf"<(?:{'|'.join(sorted(FORMATTING))})(?![^{_SPACE}/>])", re.IGNORECASE)
+# The tags that the renderer writes, but for those of elements without an end.
+_GENERATED_TAG = re.compile(r"<(/)?+(?!br|hr|img|input)[a-z]")
+_CHANGES = {"": 1, "/": -1}
 
 
-def check_nesting(html: str, max_length: int, effort: Effort) -> None:
+def check_depth(html: str) -> None:
+    """Check how deeply well-formed HTML nests: Markdown without HTML becomes such.
+
+    Raises:
+        TooComplex: more than 1,000 elements would be open at once.
+    """
+    depths = accumulate(map(_CHANGES.__getitem__, _GENERATED_TAG.findall(html)))
+    if max(depths, default=0) > MAX_DEPTH:
+        raise TooComplex("The Markdown nests too deeply.")
+
+
+def check_nesting(html: str, max_length: int) -> None:
     """Check that an HTML parser makes a bounded number of elements of HTML, and of a bounded length.
 
     Raises:
         TooComplex: too many elements would be open at once, or repeated.
         HtmlTooLong: what is repeated would be longer than `max_length`.
     """
-    _Elements(html, max_length, effort).check()
+    _Elements(html, max_length).check()
 
 
-@dataclass(slots=True, eq=False)
 class _Element:
-    name: str
-    attributes: str
-    is_active: bool
+    __slots__ = ("attributes", "is_active", "length", "name")
 
-    @property
-    def length(self) -> int:
-        """The number of characters of its tags."""
-        return 2 * len(self.name) + len(self.attributes) + len("<></>")
+    def __init__(self, name: str, attributes: str, *, is_active: bool) -> None:
+        self.name = name
+        self.attributes = attributes
+        self.is_active = is_active
+        # The number of characters of its tags.
+        self.length = 2 * len(name) + len(attributes) + len("<></>")
 
 
 class _Elements:
     """The elements that are open, the innermost last."""
 
-    def __init__(self, html: str, max_length: int, effort: Effort) -> None:
+    def __init__(self, html: str, max_length: int) -> None:
         self._html = html
         self._left = max_length
-        self._effort = effort
+        self._looks = MAX_LOOKS
         self._copies = 0
         self._active = 0
         self._active_length = 0
+        self._boundaries = 0
         self._open: list[_Element] = []
 
     def check(self) -> None:
+        position = 0
+        while position >= 0:
+            position = self._check_from(position)
+
+    def _check_from(self, position: int) -> int:
+        """Check up to the end of the next text in which tags are none; return where that is, or -1 at the end."""
         # A tag that is not closed before the end is none; without it, looking for its end would take the square.
-        end, position = self._html.rfind(">") + 1, 0
-        while match := _TAG.search(self._html, position, end):
-            position = match.end()
-            self._effort.spend()
-            name = match["name"]
+        end = self._html.rfind(">") + 1
+        for match in _TAG.finditer(self._html, position, end):
+            slash, name, attributes, cdata = match.groups()
             if name is None:
-                if match["cdata"] and self._in_boundary():
+                if cdata and self._boundaries:
                     return self._assume_the_worst(match.start())
-            elif match["slash"]:
-                self._close(_lower(name))
-            else:
-                self._start(_lower(name), match["attributes"])
-                if _lower(name) in RAW:
-                    position = self._skip_text(_lower(name), position)
-                    if position < 0:
-                        return self._assume_the_worst(match.end())
-        return None
+                continue
+            name = _lower(name)
+            if slash:
+                self._close(name)
+                continue
+            self._start(name, attributes)
+            if name in RAW:
+                following = self._skip_text(name, match.end())
+                return self._assume_the_worst(match.end()) if following < 0 else following
+        return -1
 
     def _start(self, name: str, attributes: str) -> None:
         if len(attributes) > MAX_ATTRIBUTES and len(_ATTRIBUTES.findall(attributes)) > MAX_ATTRIBUTES:
             raise TooComplex(f"A tag has more than {MAX_ATTRIBUTES:,} attributes.")
         is_formatting = name in FORMATTING
-        if not is_formatting:
+        if self._active and not is_formatting:
             self._repeat(self._active, self._active_length)
-        if name in VOID:
+        if name in VOID or (name in SELF_CLOSING and self._open and self._open[-1].name == name):
             return
-        element = _Element(name, attributes.strip(), is_formatting)
+        element = _Element(name, attributes.strip(), is_active=is_formatting)
         if is_formatting:
-            self._forget_equal(element)
+            if self._active:
+                self._forget_equal(element)
+            self._count(element, 1)
         self._open.append(element)
-        self._count(element, 1 if is_formatting else 0)
+        self._boundaries += name in BOUNDARIES
         if len(self._open) > MAX_DEPTH or self._active > MAX_OPEN_FORMATTING:
             raise TooComplex("The Markdown or its HTML nests too deeply.")
 
@@ -140,19 +163,28 @@ class _Elements:
             and other.name == element.name
             and (element.name == "a" or other.attributes == element.attributes)
         ]
-        for other in equal if element.name == "a" else equal[MAX_EQUAL - 1 :]:
+        if element.name == "a":
+            for other in equal:
+                self._remove(other)
+        for other in equal[MAX_EQUAL - 1 :]:
             self._deactivate(other)
 
     def _close(self, name: str) -> None:
-        if name not in FORMATTING:
+        is_formatting = name in FORMATTING
+        if self._active and not is_formatting:
             self._repeat(self._active, self._active_length)
+        if self._open and self._open[-1].name == name:
+            self._remove(self._open[-1])
+        else:
+            self._close_outer(name, is_formatting=is_formatting)
+
+    def _close_outer(self, name: str, *, is_formatting: bool) -> None:
         blocks = copies = length = 0
         for element in self._in_scope(LIST_BOUNDARIES.get(name, frozenset())):
             if element.name == name:
-                if name not in FORMATTING or blocks <= MAX_BLOCKS_CROSSED:
+                if not is_formatting or blocks <= MAX_BLOCKS_CROSSED:
                     self._repeat(copies, length)
-                    self._deactivate(element)
-                    self._open.remove(element)
+                    self._remove(element)
                 return
             if element.is_active:
                 copies, length = copies + 1, length + element.length
@@ -161,9 +193,10 @@ class _Elements:
 
     def _in_scope(self, boundaries: Collection[str] = ()) -> Iterator[_Element]:
         """Yield the open elements that a tag can reach, the innermost first; the last may be a boundary."""
-        for number, element in enumerate(reversed(self._open)):
-            if number % STEPS_AT_ONCE == 0:
-                self._effort.spend()
+        for element in reversed(self._open):
+            self._looks -= 1
+            if self._looks < 0:
+                raise TooComplex("The HTML has too many tags that do not close what was opened last.")
             yield element
             if element.name in BOUNDARIES or element.name in boundaries:
                 return
@@ -176,6 +209,14 @@ class _Elements:
         if self._left < 0:
             raise HtmlTooLong("The HTML repeats elements that are not closed, and is too long.")
 
+    def _remove(self, element: _Element) -> None:
+        self._deactivate(element)
+        self._boundaries -= element.name in BOUNDARIES
+        if self._open[-1] is element:
+            self._open.pop()
+        else:
+            self._open.remove(element)
+
     def _deactivate(self, element: _Element) -> None:
         if element.is_active:
             element.is_active = False
@@ -185,25 +226,23 @@ class _Elements:
         self._active += sign
         self._active_length += sign * element.length
 
-    def _in_boundary(self) -> bool:
-        return any(element.name in BOUNDARIES for element in self._open)
-
     def _skip_text(self, name: str, start: int) -> int:
         """Return where the text of a raw element ends, or -1 where that depends on what is around it."""
         closing = re.compile(rf"</{name}(?=[{_SPACE}/>])", re.IGNORECASE | re.ASCII).search(self._html, start)
         end = len(self._html) if closing is None or name == "plaintext" else closing.start()
         text = self._html[start:end]
         is_nested_script = name == "script" and "<!--" in text
-        is_ambiguous = "<" in text and any(e.name in BOUNDARIES for e in self._open[:-1])
+        is_ambiguous = "<" in text and self._boundaries > (name in BOUNDARIES)
         return -1 if is_nested_script or is_ambiguous else end
 
-    def _assume_the_worst(self, start: int) -> None:
-        """Take all tags of the rest for start tags, wherever they are."""
+    def _assume_the_worst(self, start: int) -> int:
+        """Take all tags of the rest for start tags, wherever they are; return -1, the end."""
         rest = self._html[start:]
         opened = self._active + len(_FORMATTING_TAG.findall(rest))
         if opened > MAX_OPEN_FORMATTING:
             raise TooComplex("The HTML has too many elements inside of one that cannot hold them.")
         self._repeat(opened * rest.count("<"), opened * len(rest))
+        return -1
 
 
 def _lower(name: str) -> str:

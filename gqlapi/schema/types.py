@@ -12,6 +12,7 @@ from gqlapi import models
 from gqlapi.accounts import policy
 from gqlapi.accounts.policy import Action
 from gqlapi.content import excerpt
+from gqlapi.content.headings import MAX_HEADINGS
 from gqlapi.context import Context
 from gqlapi.errors import BadUserInput
 from gqlapi.execution.declarations import UNKNOWN, FieldRules, Prepared, Relation
@@ -24,6 +25,7 @@ from gqlapi.repositories.records import ApiTokenRecord, PostRecord, Record, Sess
 from gqlapi.schema.enums import ApiScope, PostStatus, UserRole
 from gqlapi.schema.fields import argument, computed, embedded, prepared_field, priced, relation, rules_metadata
 from gqlapi.schema.filters import PostFilter, TagFilter, UserFilter
+from gqlapi.schema.headings import HEADINGS, Heading
 from gqlapi.schema.lists import ListKind, nested_count, nested_list
 from gqlapi.schema.ordering import (
     OrderDirection,
@@ -215,20 +217,29 @@ class User(Node, Versioned, Ownable):
     )
 
 
-@strawberry.type(description="The body of a post in three forms.")
+@strawberry.type(description="The body of a post in several forms.")
 class Content:
     """The body of a post; read from the post's own record."""
 
     is_type_of = is_one_of_types(PostRecord, models.Post)
 
     markdown: str = strawberry.field(
-        description="As it was written: CommonMark.", metadata=priced("markdown", BODY_COST)
+        description="As it was written: CommonMark with GitHub's extensions and footnotes.",
+        metadata=priced("markdown", BODY_COST),
     )
     html: str = strawberry.field(
-        description="Rendered and sanitised when the post was written; safe to embed.",
+        description=(
+            "Rendered and sanitised when the post was written; safe to embed. Ids begin with `user-content-`; code has"
+            " a class such as `language-python`."
+        ),
         metadata=priced("html", BODY_COST),
     )
-    text: str = strawberry.field(description="Without any markup.", metadata=priced("text", BODY_COST))
+    text: str = strawberry.field(
+        description="The text of the HTML without any markup, one line per block.", metadata=priced("text", BODY_COST)
+    )
+    headings: list[Heading] = prepared_field(
+        [], HEADINGS, f"The table of contents: the first {MAX_HEADINGS} headings of the HTML, in their order."
+    )
 
 
 def _check_excerpt(*, length: int = EXCERPT_LENGTH) -> int:

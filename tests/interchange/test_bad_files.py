@@ -84,7 +84,7 @@ class TestBounds:
     ) -> None:
         files = {
             "a.md": article("A"),
-            "b.md": article("B", text="[x]: /" + "u" * 10_000 + "\n\n" + "[x]" * 1_000),
+            "b.md": article("B", text="[^a]" * 6_000 + "\n\n[^a]: b"),
             "c.md": article("C", text="<div>" * 3_000),
             "d.md": article("D", text="x" * 100_001),
             "e.md": article("E", text="\ufdfa" * 35_156),
@@ -99,7 +99,7 @@ class TestBounds:
             ("e.md", "created", False),
             ("f.md", "created", False),
         ]
-        assert outcomes[1].reason.startswith("The references of the Markdown expand to more than")
+        assert outcomes[1].reason.startswith("The HTML of the Markdown would be longer than")
         assert {*await posts_of(database)} == {"a", "e", "f"}
 
     async def test_leave_the_slug_of_a_refused_file_to_the_next(self, database: Database, tmp_path: Path) -> None:

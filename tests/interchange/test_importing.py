@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from markdown_it import MarkdownIt
 from sqlalchemy.orm.exc import StaleDataError
 
+from gqlapi.content import RenderedContent, render
 from gqlapi.database.types import utc_now
 from gqlapi.database.unit import Database
 from gqlapi.interchange.writing import BlogWriter
 from gqlapi.models import ChangeKind, Post, PostChange, PostState, Tag, User, UserRole
+from gqlapi.repositories import post_content
 from tests.api import Api
 from tests.factories import make_post, make_tag, make_user, save
 from tests.interchange.blog import article, blog_of, clear, entities, lines, posts_of, rows_of, run_import, write
@@ -281,11 +282,11 @@ class TestRendering:
         self, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         events: list[str] = []
-        parse, transact, create = MarkdownIt.parse, Database.transact, BlogWriter._create
+        transact, create = Database.transact, BlogWriter._create
 
-        def note_rendering(self: MarkdownIt, *args: Any) -> Any:
+        def note_rendering(*args: Any) -> RenderedContent:
             events.append("rendered")
-            return parse(self, *args)
+            return render(*args)
 
         async def note_transaction(self: Database, *args: Any) -> Any:
             events.append("began")
@@ -297,7 +298,7 @@ class TestRendering:
             if events.count("written") == 1:
                 raise StaleDataError
 
-        monkeypatch.setattr(MarkdownIt, "parse", note_rendering)
+        monkeypatch.setattr(post_content, "render", note_rendering)
         monkeypatch.setattr(Database, "transact", note_transaction)
         monkeypatch.setattr(BlogWriter, "_create", lose_once)
         await run_import(database, write(tmp_path, {"a.md": article("A"), "b.md": article("B")}))

@@ -16,7 +16,7 @@ from gqlapi.schema.mutations.base import EXPECTED_VERSION, IDEMPOTENCY_KEY, give
 
 POST_ID = "The id of the post."
 TITLE = "The title: plain text on one line, 1 to 300 characters, none of them invisible."
-MARKDOWN = "The body as CommonMark, at most 100,000 characters."
+MARKDOWN = "The body as Markdown in GitHub's flavour, at most 100,000 characters."
 SLUG = (
     "The unique name for URLs: letters and digits with single hyphens between, at most 200 characters. When left out "
     "it is made from the title, with a suffix when that is taken."
