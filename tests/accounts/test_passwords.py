@@ -12,7 +12,7 @@ from argon2 import PasswordHasher, extract_parameters
 from argon2.exceptions import VerifyMismatchError
 from argon2.profiles import RFC_9106_LOW_MEMORY
 
-from gqlapi.accounts.passwords import MAX_AT_ONCE, Passwords, processors
+from gqlapi.accounts.passwords import MAX_AT_ONCE, PARAMETERS, Passwords, processors
 from gqlapi.models import User, UserCredential
 from tests.api import Api
 from tests.factories import make_user, save
@@ -45,9 +45,10 @@ async def sign_in(api: Api, password: str = PASSWORD) -> Any:
 
 
 class TestHash:
-    async def test_has_the_parameters_of_the_rfc(self) -> None:
+    async def test_has_the_parameters_that_owasp_recommends(self) -> None:
         hashed = await Passwords().hash(PASSWORD)
-        assert extract_parameters(hashed) == RFC_9106_LOW_MEMORY
+        assert extract_parameters(hashed) == PARAMETERS
+        assert hashed.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
 
     async def test_is_another_each_time(self) -> None:
         passwords = Passwords()
@@ -58,7 +59,7 @@ class TestHash:
 
     async def test_of_nobody_is_like_any_other_and_fits_nothing(self) -> None:
         passwords = Passwords()
-        assert extract_parameters(passwords._dummy) == RFC_9106_LOW_MEMORY
+        assert extract_parameters(passwords._dummy) == PARAMETERS
         with pytest.raises(VerifyMismatchError):  # and not "invalid hash", which takes no time
             PasswordHasher().verify(passwords._dummy, PASSWORD)
         assert not await passwords.verify(None, PASSWORD)
@@ -113,10 +114,16 @@ class TestSignIn:
         before = await credential_of(api, ada)
         assert (await sign_in(api))["errors"] == []
         after = await credential_of(api, ada)
-        assert extract_parameters(after.password_hash) == RFC_9106_LOW_MEMORY
+        assert extract_parameters(after.password_hash) == PARAMETERS
         assert after.updated_at == before.updated_at  # the password is the same
         assert (await sign_in(api))["errors"] == []
         assert (await credential_of(api, ada)).password_hash == after.password_hash
+
+    async def test_verifies_and_renews_hashes_of_earlier_releases(self, api: Api) -> None:
+        ada = await make_ada(api, PasswordHasher.from_parameters(RFC_9106_LOW_MEMORY).hash(PASSWORD))
+        assert (await sign_in(api, "wrong password"))["errors"]
+        assert (await sign_in(api))["errors"] == []
+        assert extract_parameters((await credential_of(api, ada)).password_hash) == PARAMETERS
 
     async def test_keeps_the_hash_when_the_password_is_wrong(self, api: Api) -> None:
         ada = await make_ada(api)

@@ -27,7 +27,7 @@ VIEWER = "{ viewer { username sessions { current userAgent } } }"
 @pytest.fixture(autouse=True)
 def cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hash for next to nothing: on a busy machine twenty real ones at once take longer than an operation may."""
-    monkeypatch.setattr("gqlapi.accounts.passwords.RFC_9106_LOW_MEMORY", CHEAPEST)
+    monkeypatch.setattr("gqlapi.accounts.passwords.PARAMETERS", CHEAPEST)
 
 
 async def sign_up(api: Api, **changes: Any) -> Any:
