@@ -59,8 +59,8 @@ def processors() -> int:
 class Passwords:
     """Hashes in threads, as many at once as the process may use processors, but at most four.
 
-    Each hash takes 19 MiB and some 25 ms of one processor. The threads here are the bound, not a lock that is held while
-    one is awaited: a client who goes away gives up a lock while the thread still runs.
+    Each hash takes 19 MiB and some 25 ms of one processor. The threads here are the bound, not a lock that is held
+    while one is awaited: a client who goes away gives up a lock while the thread still runs.
     """
 
     def __init__(self) -> None:
