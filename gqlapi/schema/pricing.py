@@ -20,6 +20,10 @@ EXCERPT_CHARACTERS_PER_POINT = 100
 LONG_TEXT_COST = 5
 # A write checks, locks, indexes and records the change.
 WRITE_COST = 50
+# Of several posts at once: for so many characters of Markdown one point, since a megabyte takes up to 0.4 seconds to
+# render and to write; and for each tag, which may be a new one that is written and indexed as well.
+MARKDOWN_CHARACTERS_PER_POINT = 20
+TAG_COST = 20
 # A password is hashed with 19 MiB in 25 ms of a processor.
 PASSWORD_COST = 5_000
 

@@ -18,6 +18,7 @@ from uvicorn.supervisors import ChangeReload
 
 from gqlapi.serving.connections import Connections
 from gqlapi.serving.limits import ConnectionLimits
+from gqlapi.serving.memory import return_freed_memory
 from gqlapi.serving.protocol import BoundedProtocol
 from gqlapi.serving.supervisor import Supervisor
 
@@ -67,6 +68,7 @@ class ServerConfig(uvicorn.Config):
         )
 
     def load(self) -> None:
+        return_freed_memory()
         try:
             super().load()
         except Exception:

@@ -11,7 +11,7 @@ from gqlapi.database import search
 from gqlapi.models import User
 from gqlapi.repositories import post_content
 from gqlapi.words import words
-from tests.api import Api
+from tests.api import Api, serve, settings_for
 from tests.factories import make_user, save
 from tests.publishing.test_posts import codes
 from tests.signing_in import sign_in_as
@@ -91,11 +91,42 @@ class TestCreatePosts:
         payload = await create_posts(client, posts, onError="REJECT_FAILED")
         assert (payload["createdCount"], await count_tags(api)) == (1, 1)
 
-    async def test_takes_two_thousand_new_tags(self, api: Api, client: Api) -> None:
+    async def test_takes_two_thousand_new_tags(self, database_url: str) -> None:
         posts = [{**row, "tags": [{"name": f"Tag {n} {m}"} for m in range(20)]} for n, row in enumerate(rows(100))]
-        payload = await create_posts(client, posts)
-        assert (payload["createdCount"], await count_tags(api)) == (100, 2000)
-        assert payload["results"][99]["post"]["tags"] == [{"name": f"Tag 99 {m}"} for m in range(20)]
+        async with serve(settings_for(database_url, max_cost=60_000)) as api:
+            ada = make_user()
+            await save(api.database, [ada])
+            payload = await create_posts(await sign_in_as(api, ada), posts)
+            assert (payload["createdCount"], await count_tags(api)) == (100, 2000)
+            assert payload["results"][99]["post"]["tags"] == [{"name": f"Tag 99 {m}"} for m in range(20)]
+
+    @pytest.mark.parametrize(
+        ("posts", "points"),
+        [
+            ({"title": "A", "markdown": "x" * 20_000}, 1_000),
+            ({"title": "A", "markdown": "", "tags": [{"name": f"Tag {number}"} for number in range(20)]}, 400),
+        ],
+        ids=["text", "tags"],
+    )
+    async def test_costs_points_for_texts_and_tags(self, client: Api, posts: Any, points: int) -> None:
+        query = "mutation($input: CreatePostsInput!) { createPosts(input: $input) { createdCount } }"
+        most = 20_000 // (points + 50)
+        for count in (most, most + 1):
+            result = await client.execute(query, {"input": {"posts": [posts] * count}})
+            if count == most:
+                assert result["data"] == {"createPosts": {"createdCount": count}}
+            else:
+                assert result["errors"][0]["extensions"]["code"] == "LIMIT_EXCEEDED"
+            posts = {**posts, "title": "B"}
+
+    async def test_reports_a_bounded_number_of_errors(self, api: Api, client: Api) -> None:
+        bad = rows(10, tags=[{"slug": f"missing-{number}"} for number in range(20)])
+        payload = await create_posts(client, [*rows(1), *bad], onError="REJECT_FAILED")
+        assert len(payload["errors"]) == 100
+        assert [len(result["errors"]) for result in payload["results"]] == [0] + [10] * 10
+        payload = await create_posts(client, bad)
+        assert len(payload["errors"]) == 100
+        assert await count(api) == 1
 
     async def test_stores_the_first_spelling_of_a_new_tag(self, api: Api, client: Api) -> None:
         await create_posts(client, [*rows(1, tags=[{"name": "Zig"}]), *rows(1, tags=[{"name": " ZIG "}])])

@@ -93,7 +93,7 @@ class TestCreatePost:
     async def test_removes_what_could_run(self, client: Api) -> None:
         markdown = "a <script>alert(1)</script> <b onclick='alert(2)'>b</b>\n\n[x](javascript:alert(3))"
         html = (await create(client, markdown=markdown))["post"]["content"]["html"]
-        assert html == "<p>a  <b>b</b></p>\n<p>[x](javascript:alert(3))</p>\n"
+        assert html == '<p>a  <b>b</b></p>\n<p><a rel="noopener noreferrer">x</a></p>\n'
 
     @pytest.mark.parametrize(
         ("title", "slug"),

@@ -1,6 +1,5 @@
 """Attacks by signing in and up."""
 
-from dataclasses import replace
 from typing import Any
 
 from benchmarks.attacks.attack import (
@@ -19,9 +18,6 @@ LIGATURE = "\ufdfa"
 REFUSED = REJECTED | THROTTLED | TOO_LARGE | BAD_INPUT
 ERRORS = "errors{code message}"
 MEGABYTE = 1_000_000
-# Argon2 takes 64 MB and 0.13 s of a thread by itself: a hash at a time is what a worker can bear.
-HASHING_MB = 90.0
-HASHING_SECONDS = 0.3
 
 
 def sign_in(login: str, password: str = "a wrong password") -> HttpRequest:  # noqa: S107 - of nobody
@@ -29,11 +25,6 @@ def sign_in(login: str, password: str = "a wrong password") -> HttpRequest:  # n
     return graphql(
         f"mutation($v:SignInInput!){{signIn(input:$v){{{ERRORS}}}}}", {"v": {"login": login, "password": password}}
     )
-
-
-def hashing(attack: Attack) -> Attack:
-    """Return an attack that is answered with a hash, in constant time."""
-    return replace(attack, cpu_seconds=HASHING_SECONDS, memory_mb=HASHING_MB)
 
 
 def sign_up(**fields: Any) -> HttpRequest:
@@ -61,17 +52,14 @@ ATTACKS = (
         "A login of 340,000 ligatures, folded before the throttle.",
         REFUSED,
         lambda _: sign_in(LIGATURE * 340_000),
-        cpu_seconds=HASHING_SECONDS,
-        memory_mb=HASHING_MB,
     ),
-    hashing(Attack("accounts-02", "A login of 1 MB.", REFUSED, lambda _: sign_in("a" * MEGABYTE))),
-    hashing(Attack("accounts-03", "A password of 1 MB to hash.", REFUSED, lambda _: sign_in("admin", "p" * MEGABYTE))),
+    Attack("accounts-02", "A login of 1 MB.", REFUSED, lambda _: sign_in("a" * MEGABYTE)),
+    Attack("accounts-03", "A password of 1 MB to hash.", REFUSED, lambda _: sign_in("admin", "p" * MEGABYTE)),
     Attack(
         "accounts-04",
         "Ten sign-ins in one document: ten hashes.",
         REFUSED,
         lambda _: many(10, 'signIn(input:{login:"nobody#",password:"wrong password"})'),
-        memory_mb=HASHING_MB,
     ),
     Attack("accounts-05", "A user name of 1 MB.", REFUSED, lambda _: sign_up(username="u" * MEGABYTE)),
     Attack("accounts-06", "A user name of 300,000 ligatures.", REFUSED, lambda _: sign_up(username=LIGATURE * 300_000)),
@@ -119,7 +107,6 @@ ATTACKS = (
         "Ten sign-ups in one document: ten hashes.",
         REFUSED | DATA,
         lambda _: many(10, 'signUp(input:{username:"one#",email:"one#@example.com",password:"a password of one"})'),
-        memory_mb=HASHING_MB,
     ),
     Attack(
         "accounts-17",

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import fields, is_dataclass, replace
 from datetime import datetime
 from enum import Enum
-from typing import Any
+from typing import Any, ClassVar
 
 import strawberry
 from graphql import GraphQLResolveInfo
@@ -20,8 +20,8 @@ from gqlapi.schema.fields import Info, rules_metadata
 from gqlapi.schema.pricing import WRITE_COST
 from gqlapi.schema.user_errors import UserError
 
-# The problems of one input are few; those of many are as many as the values of the input.
-CHARGED_ERRORS = 10
+# Each of them is charged; an input has many values, of which all may be wrong.
+MAX_ERRORS = 10
 INPUT = strawberry.argument(name="input", description="What to do.")
 IDEMPOTENCY_KEY = (
     "A key of your own, 1 to 255 characters, that makes it safe to send the mutation again: within 24 hours the same "
@@ -41,9 +41,10 @@ class Payload:
     """What every mutation answers; in Python the errors are problems."""
 
     errors: list[UserError] = strawberry.field(
-        description="Why it was not carried out; empty when it was.",
-        metadata=rules_metadata(FieldRules(needs=frozenset({"errors"}), rows=lambda _: CHARGED_ERRORS)),
+        description=f"Why it was not carried out, up to {MAX_ERRORS} errors; empty when it was.",
+        metadata=rules_metadata(FieldRules(needs=frozenset({"errors"}), rows=lambda _: MAX_ERRORS)),
     )
+    max_errors: ClassVar[int] = MAX_ERRORS
 
 
 def mutation(payload: Any, *, description: str, rules: FieldRules | None = None) -> Callable[[Resolver], Any]:
@@ -61,7 +62,7 @@ def mutation(payload: Any, *, description: str, rules: FieldRules | None = None)
             try:
                 return await resolver(source, info, context.prepared(raw_info.field_nodes).value)
             except Rejected as rejected:
-                return payload(errors=rejected.problems)
+                return payload(errors=rejected.problems[: payload.max_errors])
 
         declared = rules or FieldRules(surcharge=lambda _: WRITE_COST)
         metadata = rules_metadata(replace(declared, prepare=_input_itself, resolve=resolve))

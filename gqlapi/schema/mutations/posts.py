@@ -1,7 +1,7 @@
 """Mutations of posts."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
 import strawberry
@@ -18,9 +18,10 @@ from gqlapi.publishing.drafts import prepare, prepare_all
 from gqlapi.repositories import WriteScope
 from gqlapi.repositories.post_rows import is_visible_to, knows_selected
 from gqlapi.repositories.records import PostRecord
-from gqlapi.schema.fields import Info, needs
+from gqlapi.schema.fields import Info, needs, rules_metadata
 from gqlapi.schema.mutations.base import (
     INPUT,
+    MAX_ERRORS,
     DeletePayload,
     Payload,
     carry_out,
@@ -43,7 +44,7 @@ from gqlapi.schema.mutations.post_inputs import (
 )
 from gqlapi.schema.ordering import to_ordering
 from gqlapi.schema.pagination import Edge
-from gqlapi.schema.pricing import WRITE_COST
+from gqlapi.schema.pricing import MARKDOWN_CHARACTERS_PER_POINT, TAG_COST, WRITE_COST
 from gqlapi.schema.scalars import Cursor
 from gqlapi.schema.types import POSTS, Post
 from gqlapi.schema.user_errors import UserError
@@ -84,8 +85,10 @@ class PostsPayload(Payload):
     """What became of several posts."""
 
     errors: list[UserError] = strawberry.field(
-        description="Why posts were not written, of all together; empty when all were."
+        description=f"Why posts were not written, of all together, up to {MAX_BULK} errors; empty when all were.",
+        metadata=rules_metadata(FieldRules(needs=frozenset({"errors"}), rows=lambda _: MAX_BULK)),
     )
+    max_errors: ClassVar[int] = MAX_BULK
     results: list[PostPayload] = strawberry.field(
         default_factory=list,
         description="What became of each post of the input, in its order; empty when none was written.",
@@ -142,13 +145,20 @@ def _check_bulk(viewer: Viewer, given: CreatePostsInput) -> None:
         raise Rejected(ValidationProblem(code=ProblemCode.TOO_MANY, message=message, path=("posts",)))
 
 
+def _bulk_size(prepared: Prepared) -> int:
+    return max(1, len(prepared.value.posts))
+
+
+def _bulk_cost(prepared: Prepared) -> int:
+    given: CreatePostsInput = prepared.value
+    characters = sum(len(post.markdown) for post in given.posts)
+    tags = sum(len(post.tags or ()) for post in given.posts)
+    return WRITE_COST * _bulk_size(prepared) + TAG_COST * tags + characters // MARKDOWN_CHARACTERS_PER_POINT
+
+
 def _bulk_rules() -> FieldRules:
-    """Charge for each post that is written, and for what is read of each."""
-
-    def count(prepared: Prepared) -> int:
-        return max(1, len(prepared.value.posts))
-
-    return FieldRules(rows=count, surcharge=lambda prepared: WRITE_COST * count(prepared))
+    """Charge for each post that is written, for its text and tags, and for what is read of each."""
+    return FieldRules(rows=_bulk_size, surcharge=_bulk_cost)
 
 
 def _bulk_outcome(written: Sequence[Result]) -> Outcome:
@@ -160,11 +170,13 @@ async def _bulk_answer(info: Info, outcome: Outcome) -> PostsPayload:
     ids = [result for result in outcome.results if isinstance(result, UUID)]
     rows = await _bulk_rows(info, ids, outcome.written)
     results = [
-        PostPayload(errors=[], row=rows[result]) if isinstance(result, UUID) else PostPayload(errors=[*result])  # type: ignore[list-item] # problems again
+        PostPayload(errors=[], row=rows[result])
+        if isinstance(result, UUID)
+        else PostPayload(errors=[*result[:MAX_ERRORS]])  # type: ignore[list-item] # problems again
         for result in outcome.results
     ]
     errors = [error for result in results for error in result.errors]
-    return PostsPayload(errors=errors, results=results, created_count=len(ids))
+    return PostsPayload(errors=errors[:MAX_BULK], results=results, created_count=len(ids))
 
 
 async def _bulk_rows(info: Info, ids: Sequence[UUID], written: Mapping[UUID, Any]) -> Mapping[UUID, Any]:
@@ -198,7 +210,10 @@ class PostMutations:
 
     @mutation(
         PostsPayload,
-        description=f"Write up to 100 posts in one transaction; each costs {WRITE_COST} points, as a post by itself.",
+        description=(
+            f"Write up to {MAX_BULK} posts in one transaction. Each costs {WRITE_COST} points, {TAG_COST} for each tag,"
+            f" and 1 for {MARKDOWN_CHARACTERS_PER_POINT} characters of Markdown."
+        ),
         rules=_bulk_rules(),
     )
     async def create_posts(self, info: Info, given: Annotated[CreatePostsInput, INPUT]) -> PostsPayload | None:
