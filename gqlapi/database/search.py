@@ -7,7 +7,7 @@ drops others by its dictionaries, SQLite's tokenizers know neither; this way bot
 import asyncio
 import functools
 import operator
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice, repeat
 from operator import add
@@ -183,8 +183,8 @@ def _slices(text: str) -> Iterator[str]:
         start = end
 
 
-def _size(found: Iterable[str]) -> int:
-    return sum(len(word.encode()) + WORD_OVERHEAD for word in found)
+def _size(found: Collection[str]) -> int:
+    return len("".join(found).encode()) + WORD_OVERHEAD * len(found)
 
 
 def _fitting(found: Iterable[str], room: int) -> Iterator[str]:
