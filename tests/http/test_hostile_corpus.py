@@ -15,6 +15,8 @@ MAX_ANSWER_BYTES = 10 * 1024 * 1024
 MAX_BODY_BYTES = 1_048_576
 # What 100 ms are enough for: measured 8 calls a microsecond where functions are small, 3 elsewhere.
 MAX_CALLS = 600_000
+# Measured 23 MB on SQLite, whose own caches are among them, and 12 MB on PostgreSQL.
+MAX_FILLED_MB = 28
 ALL = [pytest.param(attack, id=attack.id) for attack in ATTACKS]
 
 
@@ -76,7 +78,7 @@ class TestAttack:
             if attack.id not in guard.sent or attack.repeats > 1:
                 await guard.attack(attack)
         filled = await guard.growth_mb()
-        assert filled < MAX_MEMORY_MB
+        assert filled < MAX_FILLED_MB
         for attack in ATTACKS:
             await guard.attack(attack)
         assert await guard.growth_mb() - filled < MAX_MEMORY_MB
