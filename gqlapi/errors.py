@@ -2,7 +2,7 @@
 
 ApiError
 ├── BadUserInput          BAD_USER_INPUT: an argument or variable has a wrong value
-│   └── InvalidCursor     INVALID_CURSOR: a cursor is damaged or belongs to another ordering
+│   └── InvalidCursor     INVALID_CURSOR: a cursor is damaged or belongs to another type or ordering
 ├── LimitExceeded         LIMIT_EXCEEDED: the operation is larger than the server allows
 ├── Unauthenticated       UNAUTHENTICATED: the field needs a signed-in viewer
 ├── Forbidden             FORBIDDEN: the viewer may not do this
@@ -54,7 +54,7 @@ class BadUserInput(ApiError):
 
 
 class InvalidCursor(BadUserInput):
-    """A cursor cannot be decoded, or was made by another ordering."""
+    """A cursor cannot be decoded, or was made for another type or ordering."""
 
     code = Code.INVALID_CURSOR
 

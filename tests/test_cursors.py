@@ -25,6 +25,9 @@ LISTS = (
     "tags(AFTER, orderBy: [{field: NAME}])",
     "tags(AFTER, orderBy: [{field: CREATED_AT}])",
     'search(AFTER, query: "quince")',
+    "posts(AFTER, orderBy: [{field: CREATED_AT}])",
+    "users(AFTER, orderBy: [{field: CREATED_AT}])",
+    'search(AFTER, query: "quince", types: [POST])',
 )
 TIMES = (
     "0001-01-01T00:00:00+23:59",
@@ -40,18 +43,28 @@ numbers = st.integers() | st.floats() | st.sampled_from([2**63, -(2**64), 10**30
 leaves = st.none() | st.booleans() | numbers | st.text(max_size=20) | st.datetimes().map(datetime.isoformat)
 likely = st.sampled_from([ID, 1.5, None, *TIMES, *TEXTS])
 values = st.lists(likely | leaves | st.recursive(leaves, st.lists, max_leaves=5), max_size=4)
+keys = st.text(max_size=5)
+json_values = st.recursive(
+    likely | leaves, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(keys, inner, max_size=3), max_leaves=8
+)
+
+
+def encode(text: str) -> str:
+    return urlsafe_b64encode(text.encode()).rstrip(b"=").decode()
 
 
 def forge(digest: str, text: str) -> str:
-    return urlsafe_b64encode(f'["{digest}",{text}]'.encode()).rstrip(b"=").decode()
+    return encode(f'["{digest}",{text}]')
 
 
 class Forger:
     """Sends cursors with the digest of the server's own ones."""
 
-    def __init__(self, api: Api, digests: dict[str, str]) -> None:
+    def __init__(self, api: Api, cursors: dict[str, str]) -> None:
         self.api = api
-        self.digests = digests
+        self.cursors = cursors
+        decoded = {list_: urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)) for list_, cursor in cursors.items()}
+        self.digests = {list_: json.loads(text)[0] for list_, text in decoded.items()}
 
     async def codes(self, list_: str, cursor: str, argument: str = "after") -> list[str]:
         query = f"query($c: Cursor) {{ {list_.replace('AFTER', f'{argument}: $c')} {{ edges {{ cursor }} }} }}"
@@ -63,14 +76,13 @@ class Forger:
 async def forger(api: Api) -> Forger:
     author = make_user()
     await save(api.database, [author, make_tag(), *(make_post(author, title=f"Quince {n}") for n in range(3))])
-    digests = {}
+    cursors = {}
     for list_ in LISTS:
         query = list_.replace("AFTER, ", "")
         data = await api.data(f"{{ {query} {{ edges {{ cursor }} }} }}")
         [connection] = data.values()
-        cursor = connection["edges"][0]["cursor"]
-        digests[list_] = json.loads(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))[0]
-    return Forger(api, digests)
+        cursors[list_] = connection["edges"][0]["cursor"]
+    return Forger(api, cursors)
 
 
 class TestForgedCursor:
@@ -91,6 +103,30 @@ class TestForgedCursor:
 
         assert await forger.codes(list_, cursor, argument) in ([], ["INVALID_CURSOR"])
 
+    @settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(list_=st.sampled_from(LISTS), value=json_values, in_array=st.booleans())
+    async def test_of_any_json_is_refused(self, forger: Forger, list_: str, value: Any, *, in_array: bool) -> None:
+        text = json.dumps([value] if in_array else value)
+
+        assert await forger.codes(list_, encode(text)) == ["INVALID_CURSOR"]
+
+    @settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(list_=st.sampled_from(LISTS), place=st.integers(min_value=0), other=st.characters(codec="ascii"))
+    async def test_that_is_damaged_pages_or_is_refused(
+        self, forger: Forger, list_: str, place: int, other: str
+    ) -> None:
+        cursor = forger.cursors[list_]
+        place %= len(cursor)
+        damaged = cursor[:place] + other + cursor[place + 1 :]
+
+        assert await forger.codes(list_, damaged) in ([], ["INVALID_CURSOR"], ["BAD_USER_INPUT"] * ("\0" == other))
+
+    @pytest.mark.parametrize("list_", LISTS)
+    async def test_of_another_list_is_refused(self, forger: Forger, list_: str) -> None:
+        codes = {other: await forger.codes(list_, cursor) for other, cursor in forger.cursors.items()}
+
+        assert codes == {other: [] if other == list_ else ["INVALID_CURSOR"] for other in LISTS}
+
     @pytest.mark.parametrize(
         ("list_", "text"),
         [
@@ -105,6 +141,14 @@ class TestForgedCursor:
             (LISTS[6], f'[{"9" * 1_000},"{ID}"]'),
             (LISTS[6], f'[1,"{ID}"]'),
             (LISTS[0], "[" * 1_000 + "]" * 1_000),
+            # The same values, written in another way.
+            (LISTS[0], f'["2026-W01-1T00:00:00+00:00","{ID}"]'),
+            (LISTS[0], f'["2026-01-01T01:00:00+01:00","{ID}"]'),
+            (LISTS[0], f'["2026-01-01T00:00:00.000500+00:00","{ID}"]'),
+            (LISTS[0], f'["2026-01-01T00:00:00+00:00","{ID.upper()}"]'),
+            (LISTS[0], f'["2026-01-01T00:00:00+00:00","urn:uuid:{ID}"]'),
+            (LISTS[0], f'["2026-01-01T00:00:00+00:00", "{ID}"]'),
+            (LISTS[6], f'[1.50,"{ID}"]'),
         ],
     )
     async def test_is_refused_where_no_row_can_be(self, forger: Forger, list_: str, text: str) -> None:

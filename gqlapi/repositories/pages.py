@@ -4,7 +4,7 @@ import hashlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 from uuid import UUID
@@ -12,6 +12,7 @@ from uuid import UUID
 import orjson
 
 from gqlapi.database.pagination import Window
+from gqlapi.database.types import to_milliseconds
 from gqlapi.errors import InvalidCursor
 from gqlapi.repositories.conditions import Condition
 from gqlapi.repositories.records import Record
@@ -29,7 +30,7 @@ def _decode_datetime(text: str) -> datetime:
     if moment.tzinfo is None:
         raise ValueError(text)
     try:
-        return moment.astimezone(UTC)
+        return to_milliseconds(moment.astimezone(UTC))
     except OverflowError:  # there is no such year in UTC
         raise ValueError(text) from None
 
@@ -84,15 +85,19 @@ class OrderTerm:
 
 @dataclass(frozen=True, slots=True)
 class Ordering:
-    """An ordering whose last attribute is unique; it makes and reads cursors."""
+    """An ordering of one type, whose last attribute is unique; it makes and reads cursors.
+
+    `digest` is a short name of the type and the ordering, which its cursors carry.
+    """
 
     terms: tuple[OrderTerm, ...]
+    typename: str = field(compare=False)
+    digest: str = field(init=False, compare=False)
 
-    @property
-    def digest(self) -> str:
-        """A short name of the ordering, which its cursors carry."""
-        text = ",".join(f"{'-' if term.descending else ''}{term.attribute}" for term in self.terms)
-        return hashlib.sha256(text.encode()).hexdigest()[:DIGEST_LENGTH]
+    def __post_init__(self) -> None:
+        terms = (f"{'-' if term.descending else ''}{term.attribute}" for term in self.terms)
+        text = ",".join([self.typename, *terms])
+        object.__setattr__(self, "digest", hashlib.sha256(text.encode()).hexdigest()[:DIGEST_LENGTH])
 
     def encode_cursor(self, row: Record) -> str:
         """Return the opaque cursor of a row: base64url of JSON `[digest, values]`."""
@@ -102,13 +107,16 @@ class Ordering:
         """Return the values of the row that the cursor stands for.
 
         Raises:
-            InvalidCursor: it is damaged, or was made by another ordering.
+            InvalidCursor: it is damaged, or was made by another ordering or for another type.
         """
-        values = decode_cursor(cursor, self.digest)
+        encoded = decode_cursor(cursor, self.digest)
         try:
-            return tuple(_decode(term, value) for term, value in zip(self.terms, values, strict=True))
+            values = tuple(_decode(term, value) for term, value in zip(self.terms, encoded, strict=True))
         except (ValueError, TypeError):
             raise InvalidCursor(DAMAGED) from None
+        if encode_cursor(self.digest, values) != cursor:  # a value is written in one way only
+            raise InvalidCursor(DAMAGED)
+        return values
 
 
 def _decode(term: OrderTerm, value: object) -> Any:

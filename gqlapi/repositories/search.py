@@ -51,7 +51,7 @@ class SearchRequest:
     @property
     def digest(self) -> str:
         """A short name of the search, which its cursors carry."""
-        text = f"{sorted(self.kinds)} {self.query.to_tsquery()}"
+        text = f"search {sorted(self.kinds)} {self.query.to_tsquery()}"
         return hashlib.sha256(text.encode()).hexdigest()[:6]
 
     def encode_cursor(self, hit: Hit) -> str:
@@ -65,11 +65,13 @@ class SearchRequest:
             InvalidCursor: it is damaged, or was made by another search.
         """
         match decode_cursor(cursor, self.digest):
-            case [float(score_), str(id_)]:
+            case [float(score_), str(text)]:
                 try:
-                    return score_, UUID(id_)
+                    id_ = UUID(text)
                 except ValueError:
                     raise InvalidCursor(DAMAGED) from None
+                if encode_cursor(self.digest, [score_, id_]) == cursor:  # a value is written in one way only
+                    return score_, id_
         raise InvalidCursor(DAMAGED)
 
 

@@ -98,21 +98,23 @@ class TagOrder:
 
 
 OrderKey = PostOrder | UserOrder | TagOrder
+TYPENAMES: dict[type[OrderKey], str] = {PostOrder: "Post", UserOrder: "User", TagOrder: "Tag"}
 UNIQUE_ATTRIBUTES = frozenset({"id", "username_key", "name_key"})
 
 
 def to_ordering(keys: Sequence[OrderKey]) -> Ordering:
-    """Translate an ordering, and append the id where nothing unique ends it.
+    """Translate an ordering, which is not empty, and append the id where nothing unique ends it.
 
     Raises:
         BadUserInput: it names a field twice.
     """
     if len({key.field for key in keys}) < len(keys):
         raise BadUserInput("`orderBy` names a field twice.")
+    typename = TYPENAMES[type(keys[0])]
     terms: list[OrderTerm] = []
     for key in keys:
         term: OrderTerm = key.field.value
         terms.append(OrderTerm(term.attribute, term.type, key.direction is OrderDirection.DESC, term.nullable))
         if term.attribute in UNIQUE_ATTRIBUTES:  # nothing after it can matter
-            return Ordering(tuple(terms))
-    return Ordering((*terms, OrderTerm("id", UUID, terms[-1].descending)))
+            return Ordering(tuple(terms), typename)
+    return Ordering((*terms, OrderTerm("id", UUID, terms[-1].descending)), typename)

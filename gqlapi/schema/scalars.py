@@ -49,7 +49,7 @@ SCALARS: dict[object, ScalarDefinition] = {
     ),
     Cursor: strawberry.scalar(
         name="Cursor",
-        description="The place of a row in a list. Opaque; valid only for the ordering it was returned by.",
+        description="The place of a row in a list. Opaque; valid only for the type and the ordering it was returned for.",
         serialize=str,
         parse_value=str,
     ),

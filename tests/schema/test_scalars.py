@@ -94,7 +94,7 @@ class TestCursor:
     @given(title=st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=50), moment=TIMES)
     def test_keeps_every_value(self, title: str, moment: datetime) -> None:
         terms = (OrderTerm("title_key", str), OrderTerm("updated_at", datetime), OrderTerm("id", type(new_id())))
-        ordering, at = Ordering(terms), to_milliseconds(moment.astimezone(UTC))
+        ordering, at = Ordering(terms, "Post"), to_milliseconds(moment.astimezone(UTC))
         names = ("id", "title_key", "updated_at")
         record = PostRecord.of(names, (id_ := new_id(), title, at))
         assert ordering.decode_cursor(ordering.encode_cursor(record)) == (title, at, id_)
