@@ -98,7 +98,7 @@ class RandomQuery:
     def _list(self, name: str, kind: str, *, depth: int, max_size: int) -> Field:
         arguments: dict[str, Any] = {}
         if self._chance():
-            arguments["filter"] = self._filter(kind, 2)
+            arguments["filter"] = None if self._number(0, 9) == 9 else self._filter(kind, 2)
         if self._chance():
             arguments["orderBy"] = [self._order(name) for name in self._some(ORDER_FIELDS[kind], 3)]
         if (size := self._one_of(("first", "last", None))) is not None:
@@ -118,15 +118,13 @@ class RandomQuery:
         direction = self._one_of((Name("ASC"), Name("DESC"), None))
         return {"field": Name(name)} if direction is None else {"field": Name(name), "direction": direction}
 
-    def _filter(self, kind: str, depth: int) -> dict[str, Any] | None:
-        if self._number(0, 9) == 9:
-            return None
+    def _filter(self, kind: str, depth: int) -> dict[str, Any]:
         return {name: self._condition(kind, name, depth) for name in self._some(filters_of(kind, depth), 2)}
 
     def _condition(self, kind: str, name: str, depth: int) -> Any:  # noqa: PLR0911 - one for each field of a filter
         match name:
             case "and" | "or":
-                return [self._filter(kind, depth - 1) or {} for _ in range(self._number(0, 3))]
+                return [self._filter(kind, depth - 1) for _ in range(self._number(0, 3))]
             case "not":
                 return self._filter(kind, depth - 1)
             case "author":

@@ -119,7 +119,7 @@ class TestForgedCursor:
         place %= len(cursor)
         damaged = cursor[:place] + other + cursor[place + 1 :]
 
-        assert await forger.codes(list_, damaged) in ([], ["INVALID_CURSOR"], ["BAD_USER_INPUT"] * ("\0" == other))
+        assert await forger.codes(list_, damaged) in ([], ["INVALID_CURSOR"], ["BAD_USER_INPUT"] * (other == "\0"))
 
     @pytest.mark.parametrize("list_", LISTS)
     async def test_of_another_list_is_refused(self, forger: Forger, list_: str) -> None:

@@ -34,6 +34,7 @@ class TextArgument(NamedTuple):
     keys: tuple[str, ...]
     others: str
     is_leaf: bool
+    is_id: bool
 
     def __str__(self) -> str:
         return ".".join([*self.field, self.argument, *self.keys])
@@ -81,10 +82,10 @@ def _of_field(field: GraphQLField, path: tuple[str, ...], walked: set[str]) -> I
     is_leaf = is_leaf_type(get_named_type(field.type))
     for name, argument in field.args.items():
         others = "".join(f", {other}: {_example(field.args[other])}" for other in _required(field) - {name})
-        all_keys = [*_texts(argument.type, ())]
+        texts = [*_texts(argument.type, ())]
         input_type = get_named_type(argument.type).name
-        for keys in all_keys[:1] if input_type in walked else all_keys:
-            yield TextArgument(path, name, str(argument.type), keys, others, is_leaf)
+        for keys, text_type in texts[:1] if input_type in walked else texts:
+            yield TextArgument(path, name, str(argument.type), keys, others, is_leaf, text_type == "ID")
         walked.add(input_type)
 
 
@@ -96,16 +97,17 @@ def _example(argument: GraphQLArgument | GraphQLInputField) -> str:
     return json.dumps("example") if get_named_type(argument.type).name in TEXTS else "1"
 
 
-def _texts(type_: GraphQLInputType, seen: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+def _texts(type_: GraphQLInputType, seen: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Yield the way to each text, and the name of its type."""
     nullable = get_nullable_type(type_)
     if isinstance(nullable, GraphQLList):
         inner: GraphQLInputType = nullable.of_type
-        yield from (("[]", *keys) for keys in _texts(inner, seen))
+        yield from ((("[]", *keys), name) for keys, name in _texts(inner, seen))
     elif isinstance(nullable, GraphQLInputObjectType) and nullable.name not in seen:
-        for name, field in nullable.fields.items():
-            yield from ((name, *keys) for keys in _texts(field.type, (*seen, nullable.name)))
+        for key, field in nullable.fields.items():
+            yield from (((key, *keys), name) for keys, name in _texts(field.type, (*seen, nullable.name)))
     elif not isinstance(nullable, GraphQLNonNull) and getattr(nullable, "name", "") in TEXTS:
-        yield ()
+        yield (), nullable.name
 
 
 def literal(value: Any) -> str:

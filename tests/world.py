@@ -57,13 +57,13 @@ class World:
 
 
 class Filters:
-    """Tells which rows a filter holds for; null is the same as leaving a field out."""
+    """Tells which rows a filter holds for; it has no null."""
 
     def __init__(self, world: World) -> None:
         self.world = world
 
     def holds(self, row: Any, row_filter: Mapping[str, Any]) -> bool:
-        return all(self._part(row, name, value) for name, value in row_filter.items() if value is not None)
+        return all(self._part(row, name, value) for name, value in row_filter.items())
 
     def _part(self, row: Any, name: str, value: Any) -> bool:  # noqa: PLR0911 - one for each field of a filter
         match name:
@@ -109,10 +109,9 @@ OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
 
 
 def _compares(own: Any, operators: Mapping[str, Any], read: Callable[[Any], Any] = lambda value: value) -> bool:
-    given = {name: value for name, value in operators.items() if value is not None}
     return all(
         OPERATORS[name](own, [*map(read, value)] if isinstance(value, list) else read(value))
-        for name, value in given.items()
+        for name, value in operators.items()
     )
 
 
@@ -129,7 +128,7 @@ def _compares_time(own: datetime | None, operators: Mapping[str, Any]) -> bool:
     if is_null is not None and is_null != (own is None):
         return False
     if own is None:  # meets only `isNull`
-        return all(value is None for value in rest.values())
+        return not rest
     return _compares(own, rest, datetime.fromisoformat)
 
 

@@ -1,6 +1,6 @@
 """Column types that behave the same on SQLite and PostgreSQL."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -11,6 +11,19 @@ from sqlalchemy.types import TypeEngine
 def to_milliseconds(moment: datetime) -> datetime:
     """Cut a time to the precision that the database and the API keep."""
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+def to_leap_second(moment: datetime) -> datetime:
+    """Return the moment after a second 59, which stands for the second 60 (RFC 3339, section 5.7), as on PostgreSQL.
+
+    Raises:
+        ValueError: it is not the last second of a month in UTC.
+        OverflowError: it is the last second of the year 9999.
+    """
+    following = moment.astimezone(UTC) + timedelta(seconds=1)
+    if (following.day, following.hour, following.minute) != (1, 0, 0):
+        raise ValueError("a leap second is the last second of a month in UTC")
+    return following
 
 
 def utc_now() -> datetime:

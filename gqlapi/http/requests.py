@@ -26,11 +26,13 @@ class GraphQLRequest(NamedTuple):
 def check_media_type(headers: Headers) -> None:
     """Refuse everything but JSON: browsers send other sites' `text/plain` without asking first.
 
+    Media types are compared without regard to case (RFC 9110, section 8.3.1).
+
     Raises:
         HttpFailure: the Content-Type is another one, or missing.
     """
     declared = headers.get(b"content-type", b"")
-    if declared != MEDIA_TYPE and declared.partition(b";")[0].strip() != MEDIA_TYPE:
+    if declared != MEDIA_TYPE and declared.partition(b";")[0].strip().lower() != MEDIA_TYPE:
         message = f"The Content-Type must be {MEDIA_TYPE.decode()}."
         raise HttpFailure(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, message)
 
@@ -50,18 +52,18 @@ def read_body(body: bytes) -> GraphQLRequest:
 
 
 def read_parameters(query_string: bytes, headers: Headers) -> GraphQLRequest:
-    """Read the request that the parameters of a URL hold.
+    """Read the request that the parameters of a URL hold; one that is empty is as good as left out.
 
     Raises:
         HttpFailure: they are not a request; 404 for a browser that opens the address without any.
     """
     data: dict[str, Any] = dict(parse_qsl(query_string.decode("latin-1"), keep_blank_values=True))
-    if "query" not in data and any(page in headers.get(b"accept", b"") for page in PAGES):
+    if "query" not in data and any(page in headers.get(b"accept", b"").lower() for page in PAGES):
         raise HttpFailure(HTTPStatus.NOT_FOUND, "Not Found")
     for name in ("variables", "extensions"):
         if data.get(name):
             data[name] = parse_json(data[name])
-    return _request(data)
+    return _request({name: value for name, value in data.items() if value != ""})
 
 
 def bearer_token(headers: Headers) -> str | None:

@@ -3,7 +3,7 @@
 import re
 from datetime import UTC, date, datetime, time, timedelta, timezone
 
-from gqlapi.database.types import to_milliseconds
+from gqlapi.database.types import to_leap_second, to_milliseconds
 from gqlapi.interchange.unreadable import Unreadable
 from gqlapi.models.base import EPOCH
 
@@ -14,6 +14,7 @@ DATE_TEXT = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 MAX_QUOTED_LENGTH = 40
+LEAP_SECOND = 60
 
 
 def read_date(value: object) -> datetime | None:
@@ -52,13 +53,16 @@ def _parse(text: str) -> datetime:
         raise ValueError
     microsecond = int((found["fraction"] or "")[:6].ljust(6, "0"))
     offset = timedelta(hours=int(found["offset_hours"] or 0), minutes=int(found["offset_minutes"] or 0))
-    return datetime(
+    second = int(found["second"] or 0)
+    is_leap = second == LEAP_SECOND
+    moment = datetime(
         int(found["year"]),
         int(found["month"]),
         int(found["day"]),
         int(found["hour"] or 0),
         int(found["minute"] or 0),
-        int(found["second"] or 0),
+        second - is_leap,
         microsecond,
         timezone(-offset if found["sign"] == "-" else offset),
     )
+    return to_leap_second(moment) if is_leap else moment

@@ -5,7 +5,7 @@ from collections.abc import Callable, Hashable, Mapping
 from functools import partial
 from typing import Any
 
-from graphql import GraphQLField
+from graphql import GraphQLField, GraphQLID, get_named_type
 from graphql.execution.values import VariableValues
 
 from gqlapi.errors import BadUserInput, LimitExceeded
@@ -84,6 +84,8 @@ class Arguments:
             return 0
         size = self._sizes.get(id(value))
         if size is None:
+            if isinstance(value, str) and get_named_type(type_) is GraphQLID:
+                return 0  # decoded later, and refused in its own place; not kept, because it may be a text elsewhere
             size = self._sizes[id(value)] = self._measure_new(value, type_)
         return size
 

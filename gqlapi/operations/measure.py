@@ -15,6 +15,7 @@ from graphql import (
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
+    GraphQLError,
     GraphQLField,
     GraphQLInterfaceType,
     GraphQLList,
@@ -33,6 +34,7 @@ from graphql import (
 )
 from graphql.execution.values import VariableValues
 
+from gqlapi.errors import BadUserInput
 from gqlapi.execution.compiler import NO_VARIABLES, is_included
 from gqlapi.execution.declarations import FieldRules, Prepared, rules_of
 from gqlapi.operations.introspection import IntrospectionCost
@@ -147,7 +149,7 @@ class Measure:
         if isinstance(selection, FieldNode):
             name = _response_key(selection)
             return {name: self._selection(root_type, selection, ())}
-        if not is_included(selection, self._flags):
+        if not self._is_included(selection, ()):
             return {SKIPPED: directives}
         if isinstance(selection, FragmentSpreadNode):
             name = selection.name.value
@@ -177,7 +179,7 @@ class Measure:
         if not selection.directives:
             return self._included(parent, selection, path)
         directives = Size(directives=len(selection.directives))
-        if not is_included(selection, self._flags):
+        if not self._is_included(selection, path):
             return directives
         return directives.beside(self._included(parent, selection, path))
 
@@ -220,7 +222,7 @@ class Measure:
         if node.name.value in INTROSPECTION:
             depth, points = 1, self._introspect(parent, node)
         else:
-            selection = frozenset(field.name.value for field in self._fields(node.selection_set))
+            selection = frozenset(field.name.value for field in self._fields(node.selection_set, path))
             points = self._price(rules, definition, call, inner.points, selection)
         return Size(depth, inner.fields + 1, inner.aliases + aliases, inner.directives, points)
 
@@ -278,7 +280,7 @@ class Measure:
         """Note a field with arguments, once for all objects it will be resolved for."""
         if not definition.args:
             return None
-        selection = frozenset(field.name.value for field in self._fields(node.selection_set))
+        selection = frozenset(field.name.value for field in self._fields(node.selection_set, path))
         read = argument_reader(definition, node)
         call = Call(definition, node, rules, path, selection, _has_variables(node.arguments or ()), read)
         self._measured.slots[id(node)] = len(self._measured.calls)
@@ -286,14 +288,37 @@ class Measure:
         self._measured.outcomes.append(None if call.has_variables else self._prepare(call))
         return call
 
-    def _fields(self, selection_set: SelectionSetNode | None) -> list[FieldNode]:
+    def _is_included(self, selection: SelectionNode, path: Path) -> bool:
+        """Return whether a selection below `path` is part of the operation.
+
+        Raises:
+            GraphQLError: its @skip or @include has null, with the path of the first field that it is about.
+        """
+        try:
+            return is_included(selection, self._flags)
+        except GraphQLError as error:
+            details = BadUserInput(error.message)
+            raise GraphQLError(
+                error.message, error.nodes, path=[*path, *self._first_name(selection)], original_error=details
+            ) from None
+
+    def _first_name(self, selection: SelectionNode) -> Path:
+        """Return the response name of the first field of a selection, if it has one."""
+        while not isinstance(selection, FieldNode):
+            inner = self._selection_set_of(selection).selections
+            if not inner:
+                return ()
+            selection = inner[0]
+        return (_response_key(selection),)
+
+    def _fields(self, selection_set: SelectionSetNode | None, path: Path = ()) -> list[FieldNode]:
         """Return the fields that are selected, through fragments: each of these once, because its fields merge."""
         fields: list[FieldNode] = []
         visited: set[str] = set()
         pending = [] if selection_set is None else [selection_set]
         while pending:
             for selection in pending.pop().selections:
-                if not is_included(selection, self._flags):
+                if not self._is_included(selection, path):
                     continue
                 if isinstance(selection, FieldNode):
                     fields.append(selection)

@@ -201,8 +201,9 @@ async def publish_post(scope: WriteScope, id_: UUID, expected_version: int | Non
     def publish(post: Post) -> Changed:
         has_been_public = post.published_at is not None and post.published_at <= scope.now
         is_public = has_been_public and post.state is PostState.PUBLISHED
-        published_at = at or (post.published_at if has_been_public else None) or scope.now
-        values = {"state": PostState.PUBLISHED, "published_at": to_milliseconds(published_at.astimezone(UTC))}
+        chosen = at or (post.published_at if has_been_public else None) or scope.now
+        published_at = to_milliseconds(chosen.astimezone(UTC))
+        values = {"state": PostState.PUBLISHED, "published_at": published_at}
         if published_at <= scope.now:
             return values, ChangeKind.PUBLISHED
         return values, ChangeKind.UNPUBLISHED if is_public else ChangeKind.UPDATED

@@ -5,9 +5,11 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import strawberry
+from strawberry.utils.str_converters import to_camel_case
 
+from gqlapi.database.types import to_milliseconds
 from gqlapi.errors import BadUserInput, LimitExceeded
-from gqlapi.repositories.conditions import All, AnyOf, Compare, Condition, Not, Operator, Related
+from gqlapi.repositories.conditions import NEVER, All, AnyOf, Compare, Condition, Not, Operator, Related
 from gqlapi.schema.enums import PostStatus, UserRole
 from gqlapi.schema.ids import decode_id_of
 from gqlapi.schema.search_query import parse_query
@@ -32,9 +34,18 @@ ANY = "Holds when at least one of these holds; an empty list never holds."
 NOT = "Holds when this does not."
 IN = "Is one of these, at most 500; an empty list matches nothing."
 NOT_IN = "Is none of these, at most 500."
+ABSENT = "What is left out, or has an absent variable, is not compared; null is an error."
+FILTER_CAPS = f"At most 5 levels deep, with 50 branches. {ABSENT}"
+# A time that lies between two milliseconds is compared with the earlier one.
+BETWEEN = {
+    Operator.LT: Operator.LTE,
+    Operator.LTE: Operator.LTE,
+    Operator.GT: Operator.GT,
+    Operator.GTE: Operator.GT,
+}
 
 
-@strawberry.input(description="Compares an id. Several operators must all hold.")
+@strawberry.input(description=f"Compares an id. Several operators must all hold. {ABSENT}")
 class IDFilter:
     """Compares an id."""
 
@@ -44,7 +55,9 @@ class IDFilter:
     not_in: list[strawberry.ID] | None = _doc(NOT_IN)
 
 
-@strawberry.input(description="Compares a text. Several operators must all hold. `%` and `_` have no special meaning.")
+@strawberry.input(
+    description=f"Compares a text. Several operators must all hold. `%` and `_` have no special meaning. {ABSENT}"
+)
 class StringFilter:
     """Compares a text."""
 
@@ -59,7 +72,9 @@ class StringFilter:
     )
 
 
-@strawberry.input(description="Compares a time. Several operators must all hold; a missing time meets only `isNull`.")
+@strawberry.input(
+    description=f"Compares a time. Several operators must all hold; a missing time meets only `isNull`. {ABSENT}"
+)
 class DateTimeFilter:
     """Compares a time."""
 
@@ -69,9 +84,6 @@ class DateTimeFilter:
     gt: datetime | None = _doc("Is after this time.")
     gte: datetime | None = _doc("Is this time or after it.")
     is_null: bool | None = _doc("True: there is no time. False: there is one.")
-
-
-FILTER_CAPS = "At most 5 levels deep, with 50 branches."
 
 
 @strawberry.input(description=f"Which users. Several fields must all hold. {FILTER_CAPS}")
@@ -99,7 +111,7 @@ class TagFilter:
     name: StringFilter | None = _doc("By name.")
 
 
-@strawberry.input(description="Which tags a post carries. Both must hold.")
+@strawberry.input(description=f"Which tags a post carries. Both must hold. {ABSENT}")
 class TagListFilter:
     """Which tags a post carries."""
 
@@ -130,14 +142,39 @@ RowFilter = UserFilter | PostFilter | TagFilter
 TYPENAMES: dict[type[RowFilter], str] = {UserFilter: "User", PostFilter: "Post", TagFilter: "Tag"}
 
 
+class _NullGiven(Exception):
+    """A filter has a null, which could be taken for "anything" or for "nothing"."""
+
+
 def to_condition(row_filter: RowFilter) -> Condition:
-    """Translate a filter; null means the same as leaving a field out.
+    """Translate a filter.
 
     Raises:
         LimitExceeded: it is too deep, or has too many branches or values.
-        BadUserInput: an id in it cannot be decoded, or is of another type.
+        BadUserInput: there is a null in it; or an id cannot be decoded, or is of another type.
     """
-    return _Translation().row(row_filter, depth=1)
+    try:
+        return _Translation().row(row_filter, depth=1)
+    except _NullGiven:
+        path = ".".join(_path_of_null(row_filter) or ())
+        raise BadUserInput(f"In the filter, `{path}` is null; leave it out where nothing is compared.") from None
+
+
+def _path_of_null(value: Any) -> tuple[str, ...] | None:
+    """Return the way to the first null of a filter, by the names of the API."""
+    if isinstance(value, list):
+        named = [(str(index), item) for index, item in enumerate(value)]
+    elif dataclasses.is_dataclass(value):
+        named = [
+            (to_camel_case(field.name.rstrip("_")), getattr(value, field.name)) for field in dataclasses.fields(value)
+        ]
+    else:
+        return None
+    for name, item in named:
+        rest = () if item is None else _path_of_null(item)
+        if rest is not None:
+            return (name, *rest)
+    return None
 
 
 class _Translation:
@@ -198,10 +235,21 @@ def _comparisons(attribute: str, operators: Any, typename: str) -> list[Conditio
             raise LimitExceeded(f"`{attribute}` lists over {MAX_FILTER_VALUES} values.", limit=MAX_FILTER_VALUES)
         if isinstance(operators, IDFilter):
             value = _decode_ids(value, typename, attribute)  # noqa: PLW2901 - the decoded form replaces the text
+        if isinstance(value, datetime):
+            comparisons.append(_compare_time(attribute, Operator(name), value))
+            continue
         # A tuple, because equal conditions share a statement: conditions are keys.
         compared = tuple(value) if isinstance(value, list) else value
         comparisons.append(Compare(attribute, Operator(name.rstrip("_")), compared, folded=folded))
     return comparisons
+
+
+def _compare_time(attribute: str, operator: Operator, moment: datetime) -> Condition:
+    """Compare with a time, which may be finer than the milliseconds that are stored."""
+    stored = to_milliseconds(moment)
+    if stored == moment:
+        return Compare(attribute, operator, moment)
+    return NEVER if operator is Operator.EQ else Compare(attribute, BETWEEN[operator], stored)
 
 
 def _decode_ids(value: str | list[str], typename: str, attribute: str) -> Any:
@@ -214,6 +262,13 @@ def _decode_ids(value: str | list[str], typename: str, attribute: str) -> Any:
 
 
 def _given(value: Any) -> list[tuple[str, Any]]:
-    """Return the fields that were given; null is the same as leaving a field out."""
+    """Return the fields that were given.
+
+    Raises:
+        _NullGiven: one is null.
+    """
     pairs = ((field.name, getattr(value, field.name)) for field in dataclasses.fields(value))
-    return [(name, part) for name, part in pairs if part is not None and part is not strawberry.UNSET]
+    given = [(name, part) for name, part in pairs if part is not strawberry.UNSET]
+    if any(part is None for _, part in given):
+        raise _NullGiven
+    return given

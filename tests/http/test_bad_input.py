@@ -23,6 +23,8 @@ from tests.text_arguments import TextArgument, literal, text_arguments
 SOME_ID = UUID("01932c07-209c-7000-8000-000000000000")
 ORDERING = to_ordering(POSTS.default_order)
 FILTERED = "query($f: PostFilter) { posts(filter: $f) { nodes { id } } }"
+F = "fragment F on Query { users { totalCount } }"
+G = "fragment G on Query { users { nodes FLAG { id } } }"
 AFTER = "query($c: Cursor) { posts(after: $c) { nodes { id } } }"
 TITLES = ["50%_off", "50% off", "50 %_", "a\\b", "a\\\\b", "it's", 'say "hi"', "tada 🎉", "tada 🎊", "É", "_", "%"]
 
@@ -218,14 +220,53 @@ class TestId:
         assert [error["path"] for error in result["errors"]] == [["nodes", 0], ["nodes", 2]]
         assert {error["extensions"]["code"] for error in result["errors"]} == {"BAD_USER_INPUT"}
 
+    @pytest.mark.parametrize("bad", ["a\0b", "\0", "\ud800", "x" * 5_000])
+    async def test_in_nodes_may_hold_any_character(self, api: Api, bad: str) -> None:
+        user = make_user()
+        await save(api.database, [user])
+        query = "query($ids: [ID!]!, $b: ID!) { nodes(ids: $ids) { id } node(id: $b) { id } }"
+        content = json.dumps({"query": query, "variables": {"ids": [user.global_id, bad], "b": bad}})
+        response = await api.http.post("/graphql", content=content, headers={"Content-Type": "application/json"})
+        result = response.json()
+        assert result["data"] == {"nodes": [{"id": user.global_id}, None], "node": None}
+        refused = [(error["path"], error["extensions"]["code"]) for error in result["errors"]]
+        assert sorted(refused, key=str) == [(["node"], "BAD_USER_INPUT"), (["nodes", 1], "BAD_USER_INPUT")]
+
+    async def test_that_is_no_text_is_not_taken_for_one(self, server: Api) -> None:
+        # One object for both in Python, as every text of one character is.
+        query = "query($i: ID!, $t: String) { node(id: $i) { id } posts(filter: {title: {eq: $t}}) { totalCount } }"
+        error = await refuse(server, query, {"i": "\0", "t": "\0"})
+        assert (error["path"], error["extensions"]["code"]) == (["posts"], "BAD_USER_INPUT")
+
     async def test_nodes_takes_at_most_100(self, server: Api) -> None:
         ids = [GlobalId("User", SOME_ID).encode()] * 101
         error = await refuse(server, "query($ids: [ID!]!) { nodes(ids: $ids) { id } }", {"ids": ids})
         assert (error["path"], error["extensions"]["code"]) == (["nodes"], "BAD_USER_INPUT")
 
 
+class TestFlag:
+    @pytest.mark.parametrize("directive", ["skip", "include"])
+    @pytest.mark.parametrize(
+        ("selection", "path"),
+        [
+            ("posts(first: 1) { nodes { title FLAG } }", ["posts", "nodes", "title"]),
+            ("posts { all: nodes FLAG { title } }", ["posts", "all"]),
+            ("posts { nodes { ... FLAG { slug } } }", ["posts", "nodes", "slug"]),
+            ("... FLAG { posts { totalCount } }", ["posts"]),
+            ("...F FLAG", ["users"]),
+            ("...G", ["users", "nodes"]),
+        ],
+    )
+    async def test_refuses_null(self, server: Api, directive: str, selection: str, path: list[str]) -> None:
+        flagged = selection.replace("FLAG", f"@{directive}(if: $v)")
+        used = {"...F": F, "...G": G}.get(selection[:4], "").replace("FLAG", f"@{directive}(if: $v)")
+        error = await refuse(server, f"query($v: Boolean = true) {{ {flagged} }} {used}", {"v": None})
+        assert (error["path"], error["extensions"]["code"]) == (path, "BAD_USER_INPUT")
+        assert "$v" in error["message"]
+
+
 class TestText:
-    @pytest.mark.parametrize("place", text_arguments(), ids=str)
+    @pytest.mark.parametrize("place", [place for place in text_arguments() if not place.is_id], ids=str)
     async def test_holds_no_nul_and_no_lone_surrogate(self, server: Api, place: TextArgument) -> None:
         for text in ("a\0b", "\udfff!"):
             error = await refuse(server, place.document(), {"value": place.value(text)})
@@ -241,3 +282,12 @@ class TestText:
     def test_stands_in_arguments_of_lists_and_of_lookups(self) -> None:
         places = set(map(str, text_arguments()))
         assert {"posts.after", "users.nodes.posts.after", "nodes.ids.[]", "user.by.username"} <= places
+
+    async def test_of_an_id_is_refused_in_its_place(self, server: Api) -> None:
+        ids = [place for place in text_arguments() if place.is_id]
+        assert {"posts.filter.id.eq", "nodes.ids.[]", "user.by.id"} <= set(map(str, ids))
+        for place in ids:
+            response = await server.post(place.document(), {"value": place.value("a\0b")})
+            error = only_error(response)
+            assert error["path"][: len(place.field)] == [*place.field], place
+            assert error["extensions"]["code"] == "BAD_USER_INPUT", place

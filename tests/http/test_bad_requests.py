@@ -112,7 +112,10 @@ class TestMediaType:
         response = await server.http.post("/graphql", content=b'{"query": "{ serverInfo { version } }"}')
         assert (response.status_code, only_error(response)["extensions"]["code"]) == (415, "BAD_REQUEST")
 
-    @pytest.mark.parametrize("media_type", ["application/json", "application/json; charset=utf-8"])
+    @pytest.mark.parametrize(
+        "media_type",
+        ["application/json", "application/json; charset=utf-8", "Application/JSON", "application/JSON ; charset=utf-8"],
+    )
     async def test_json_is_accepted(self, server: Api, media_type: str) -> None:
         response = await send(server, b'{"query": "{ serverInfo { version } }"}', **{"Content-Type": media_type})
         assert "errors" not in response.json()
@@ -137,6 +140,16 @@ class TestMethod:
         error = only_error(response)
         assert (response.status_code, error["extensions"]["code"]) == (400, "BAD_REQUEST")
         assert f"`{name}`" in error["message"]
+
+    @pytest.mark.parametrize("name", ["operationName", "variables", "extensions"])
+    async def test_get_takes_an_empty_parameter_for_none(self, server: Api, name: str) -> None:
+        response = await server.http.get("/graphql", params={"query": INFO, name: ""})
+        assert (response.status_code, "errors" in response.json()) == (200, False)
+
+    @pytest.mark.parametrize("accept", ["application/json", "TEXT/HTML", "*/*"])
+    async def test_get_with_an_empty_query_is_refused(self, server: Api, accept: str) -> None:
+        response = await server.http.get("/graphql?query=", headers={"Accept": accept})
+        assert (response.status_code, only_error(response)["extensions"]["code"]) == (400, "BAD_REQUEST")
 
     async def test_get_without_a_query_is_refused(self, server: Api) -> None:
         response = await server.http.get("/graphql", headers={"Accept": "application/json"})

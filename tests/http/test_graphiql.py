@@ -80,8 +80,9 @@ async def api(sqlite_url: str, bundles: Path) -> AsyncIterator[Api]:  # noqa: AR
 
 @pytest.mark.usefixtures("small_bundle")
 class TestPage:
-    async def test_is_what_a_browser_gets(self, api: Api) -> None:
-        response = await api.http.get("/graphql", headers=BROWSER)
+    @pytest.mark.parametrize("accept", [BROWSER["Accept"], BROWSER["Accept"].upper()])
+    async def test_is_what_a_browser_gets(self, api: Api, accept: str) -> None:
+        response = await api.http.get("/graphql", headers={"Accept": accept})
         assert response.status_code == 200
         assert response.headers["content-type"] == "text/html; charset=utf-8"
         assert response.headers["x-content-type-options"] == "nosniff"

@@ -60,7 +60,9 @@ class BrowserPage:
         """Answer one request."""
         request = Request(scope)
         opens = request.method in {"GET", "HEAD"} and "query" not in request.query_params
-        answer = _page(request) if opens and "text/html" in request.headers.get("accept", "") else self._endpoint
+        answer = (
+            _page(request) if opens and "text/html" in request.headers.get("accept", "").lower() else self._endpoint
+        )
         await answer(scope, receive, send)
 
 
