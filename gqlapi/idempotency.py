@@ -7,13 +7,21 @@ written in the transaction of the mutation: of several at once, the others wait 
 import hashlib
 import json
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 from uuid import UUID
 
 from gqlapi import problems
-from gqlapi.models import ApiScope, IdempotencyKey
-from gqlapi.problems import ConflictProblem, Problem, ProblemCode, Rejected, ValidationProblem
+from gqlapi.models import ApiScope, GlobalId, IdempotencyKey, Row
+from gqlapi.problems import (
+    ConflictProblem,
+    NotFoundProblem,
+    Path,
+    Problem,
+    ProblemCode,
+    Rejected,
+    ValidationProblem,
+)
 from gqlapi.repositories import WriteScope
 from gqlapi.repositories.idempotency import IdempotencyRepository
 from gqlapi.repositories.pruning import IDEMPOTENCY_KEPT_FOR
@@ -47,13 +55,16 @@ def check_key(key: str | None) -> Iterator[Problem]:
         yield ValidationProblem(code=code, message=message, path=KEY_PATH)
 
 
-async def run_once(scope: WriteScope, key: str, fingerprint: str, body: Body) -> Outcome:
+async def run_once(
+    scope: WriteScope, key: str, fingerprint: str, body: Body, model: type[Row] | None = None
+) -> Outcome:
     """Run `body`, or return what it did when the viewer sent this key with this input before.
 
-    Only what succeeds is kept, for 24 hours: a rejected mutation can be mended and sent under the same key.
+    Only what succeeds is kept, for 24 hours: a rejected mutation can be mended and sent under the same key. `model`: a
+    replay shows rows of this kind, and says which of them are gone.
 
     Raises:
-        Rejected: the key was used for another input, or `body` rejects.
+        Rejected: the key was used for another input, the row of a replay is gone, or `body` rejects.
     """
     viewer_id = scope.viewer.id
     if viewer_id is None:  # whoever needs no account has no keys
@@ -68,7 +79,31 @@ async def run_once(scope: WriteScope, key: str, fingerprint: str, body: Body) ->
     if earlier.input_hash != fingerprint:
         message = "The idempotency key was used for another input."
         raise Rejected(ConflictProblem(code=ProblemCode.IDEMPOTENCY_MISMATCH, message=message, path=KEY_PATH))
-    return _from_json(earlier.outcome)
+    outcome = _from_json(earlier.outcome)
+    return outcome if model is None else await _without_deleted(repository, outcome, model)
+
+
+async def _without_deleted(repository: IdempotencyRepository, outcome: Outcome, model: type[Row]) -> Outcome:
+    """Return an outcome with a problem in the place of each row that is gone.
+
+    Raises:
+        Rejected: its only row is gone.
+    """
+    ids = [id_ for id_ in (outcome.id, *outcome.results) if isinstance(id_, UUID)]
+    live = await repository.list_live(model, ids)
+    if outcome.id is not None and outcome.id not in live:
+        raise Rejected(_deleted(model, outcome.id, KEY_PATH))
+    results = (
+        (_deleted(model, result, ("posts", str(index))),) if isinstance(result, UUID) and result not in live else result
+        for index, result in enumerate(outcome.results)
+    )
+    return replace(outcome, results=tuple(results))
+
+
+def _deleted(model: type[Row], id_: UUID, path: Path) -> Problem:
+    typename = model.typename
+    message = f"This key was used before, and the {typename.lower()} of that time has been deleted since."
+    return NotFoundProblem(message=message, path=path, id=GlobalId(typename, id_).encode())
 
 
 def fingerprint_of(name: str, value: Any) -> str:

@@ -71,12 +71,14 @@ def _is_web_address(url: str) -> bool:
 
 
 async def update_user(scope: WriteScope, id_: UUID, expected_version: int | None, patch: UserPatch) -> None:
-    """Change a profile.
+    """Change a profile; an empty patch is checked, and writes nothing.
 
     Raises:
         Rejected: there is no such user, they have changed, or the viewer may not.
     """
     repository, user = await _load(scope, Action.CHANGE_USER, id_, expected_version)
+    if not patch.values:
+        return
     for name, value in patch.values.items():
         setattr(user, name, normalize_nickname(value) if name == "display_name" and value else value)
     await repository.update(user)

@@ -47,6 +47,11 @@ class TagListPatch:
     add: Sequence[TagRef] = ()
     remove: Sequence[TagRef] = ()
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether it changes nothing."""
+        return self.set is None and not self.add and not self.remove
+
 
 @dataclass(frozen=True, slots=True)
 class PostPatch:
@@ -57,6 +62,12 @@ class PostPatch:
     slug: str | None = None
     tags: TagListPatch | None = None
     content: PostContent | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it changes nothing."""
+        keeps_tags = self.tags is None or self.tags.is_empty
+        return keeps_tags and self.title is None and self.markdown is None and self.slug is None
 
 
 async def prepare_patch(patch: PostPatch, problems: Sequence[Problem] = ()) -> PostPatch:
@@ -92,12 +103,17 @@ def _check_tag_patch(patch: TagListPatch) -> list[Problem]:
     return [problem for name, tags in lists.items() for problem in check_tags(tags, (*path, name))]
 
 
-async def update_post(scope: WriteScope, id_: UUID, expected_version: int | None, patch: PostPatch) -> PostRecord:
-    """Change a post.
+async def update_post(
+    scope: WriteScope, id_: UUID, expected_version: int | None, patch: PostPatch
+) -> PostRecord | None:
+    """Change a post; an empty patch is checked, and writes nothing.
 
     Raises:
         Rejected: there is no such post, it has changed, its slug is taken, a tag is not there, or the viewer may not.
     """
+    if patch.is_empty:
+        await _load(scope, id_, expected_version, locked=False)
+        return None
     finder = None
     if patch.tags is not None:
         # Checked before the tags, for the right error; locked after them, for the order of locks.

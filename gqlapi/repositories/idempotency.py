@@ -1,6 +1,6 @@
 """Keys of mutations that may be sent twice."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from gqlapi.database.dialect import insert_for
 from gqlapi.database.kept import KeptStatement
 from gqlapi.database.types import UtcDateTime
-from gqlapi.models import IdempotencyKey
+from gqlapi.models import IdempotencyKey, Row
 from gqlapi.repositories.locks import skip_locked
 
 # What one write cleans up of what others left.
@@ -42,6 +42,13 @@ class IdempotencyRepository:
     async def get(self, user_id: UUID, key: str) -> IdempotencyKey:
         """Read a key that is there."""
         return await self._session.get_one(IdempotencyKey, (user_id, key))
+
+    async def list_live(self, model: type[Row], ids: Sequence[UUID]) -> set[UUID]:
+        """Return those keys under which there are rows that are not deleted, in one statement."""
+        statement = sa.select(model.id).where(model.id.in_(ids))
+        if (deleted_at := model.__table__.columns.get("deleted_at")) is not None:
+            statement = statement.where(deleted_at.is_(None))
+        return {*await self._session.scalars(statement)}
 
     async def keep(self, key: IdempotencyKey, outcome: Mapping[str, Any]) -> None:
         """Write what the mutation did."""

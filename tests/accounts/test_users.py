@@ -41,13 +41,22 @@ class TestUpdateUser:
         assert second["user"].items() >= {"displayName": "Ada L.", "bio": None, "version": 3}.items()
         assert second["user"]["avatarUrl"] == "https://a.example/x.png"
 
-    async def test_that_changes_nothing_is_a_version_all_the_same(self, api: Api) -> None:
+    async def test_to_the_same_values_is_a_version_all_the_same(self, api: Api) -> None:
         ada, *_ = await make_users(api)
         client = await sign_in_as(api, ada)
-        patches: list[dict[str, Any]] = [{}, {"displayName": "Ada"}, {"avatarUrl": None}]
+        patches: list[dict[str, Any]] = [{"displayName": "Ada"}, {"avatarUrl": None}]
         for version, patch in enumerate(patches, start=2):
             payload = await update(client, ada, patch)
             assert payload["user"].items() >= {"displayName": "Ada", "avatarUrl": None, "version": version}.items()
+
+    async def test_writes_nothing_for_an_empty_patch(self, api: Api) -> None:
+        ada, *_ = await make_users(api)
+        client = await sign_in_as(api, ada)
+        before = await update(client, ada, {"bio": "Writes."})
+        assert await update(client, ada, {}, expectedVersion=2) == before
+        assert [code for code, _ in codes(await update(client, ada, {}, expectedVersion=1))] == ["VERSION_CONFLICT"]
+        async with api.database.write() as session:
+            assert (await session.get_one(User, ada.id)).version == before["user"]["version"] == 2
 
     async def test_with_the_same_key_happens_once(self, api: Api) -> None:
         ada, *_ = await make_users(api)

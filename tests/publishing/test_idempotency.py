@@ -110,6 +110,107 @@ async def test_a_repeated_mutation_happens_once(api: Api, client: Api, world: Wo
     assert error["code"] == "FORBIDDEN"
 
 
+# For each mutation whose payload shows rows: what deletes them, and where they are in the payload.
+DELETIONS = {
+    "createPost": ("deletePost", "post"),
+    "updatePost": ("deletePost", "post"),
+    "publishPost": ("deletePost", "post"),
+    "unpublishPost": ("deletePost", "post"),
+    "archivePost": ("deletePost", "post"),
+    "restorePost": ("deletePost", "post"),
+    "upsertTag": ("deleteTag", "tag"),
+    "mergeTags": ("deleteTag", "tag"),
+    "updateUser": ("deleteUser", "user"),
+    "setUserRole": ("deleteUser", "user"),
+}
+
+
+class TestReplay:
+    @pytest.mark.parametrize("mutation", DELETIONS)
+    async def test_says_that_its_row_is_gone(self, client: Api, world: World, mutation: str) -> None:
+        deletion, name = DELETIONS[mutation]
+        given = {**CASES[mutation][0](world), "idempotencyKey": "k"}
+        if mutation == "restorePost":
+            await client.payload("deletePost", {"id": given["id"]})
+        first = (await client.payload(mutation, given, f"{name} {{ id }}"))[name]
+        await client.payload(deletion, {"id": first["id"]})
+        again = await client.payload(mutation, given, f"{name} {{ id }}")
+        [error] = again["errors"]
+        assert (again[name], error["__typename"], error["code"]) == (None, "NotFoundError", "NOT_FOUND")
+        assert (error["id"], error["path"]) == (first["id"], ["idempotencyKey"])
+
+    async def test_says_which_of_its_rows_are_gone(self, client: Api) -> None:
+        given = {"posts": [{"title": title, "markdown": ""} for title in ("One", "Two")], "idempotencyKey": "k"}
+        selection = "results { post { id } errors { code path } }"
+        one, two = (await client.payload("createPosts", given, selection))["results"]
+        await client.payload("deletePost", {"id": two["post"]["id"]})
+        again = await client.payload("createPosts", given, selection)
+        gone = {"post": None, "errors": [{"code": "NOT_FOUND", "path": ["posts", "1"]}]}
+        assert again["results"] == [one, gone]
+        assert codes(again) == [("NOT_FOUND", "posts/1")]
+
+    async def test_of_a_deletion_is_that_of_the_first_time(self, client: Api, world: World) -> None:
+        for mutation in ("deletePost", "deleteTag", "deleteUser"):
+            given = {**CASES[mutation][0](world), "idempotencyKey": mutation}
+            answers = [await client.payload(mutation, given, "deletedId") for _ in range(2)]
+            assert answers == [{"deletedId": given["id"], "errors": []}] * 2
+
+
+# Two inputs that mean the same, by mutation.
+TAG = {"name": "First steps"}
+SYNONYMS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
+    ("createPost", {"title": "New"}, {"title": " New "}),
+    ("createPost", {"title": "N\u00e9w"}, {"title": "Ne\u0301w"}),
+    ("createPost", {}, {"tags": []}),
+    ("createPost", {}, {"tags": None, "slug": None, "publish": False}),
+    ("createPost", {"slug": "new-one"}, {"slug": "New-One"}),
+    ("createPost", {"tags": [TAG]}, {"tags": [{"name": "First steps "}, TAG]}),
+    (
+        "createPosts",
+        {"posts": [{"title": "Old", "markdown": ""}], "onError": "REJECT_ALL"},
+        {"posts": [{"title": "Old", "markdown": "", "tags": []}], "onError": "REJECT_ALL"},
+    ),
+    ("updatePost", {"patch": {"title": "New"}}, {"patch": {"title": "New ", "tags": {}}, "expectedVersion": None}),
+    ("updatePost", {"patch": {}}, {"patch": {"tags": {"add": [], "remove": []}}}),
+    ("publishPost", {"at": "2020-01-01T00:00:00Z"}, {"at": "2020-01-01T01:00:00.0001+01:00"}),
+    ("upsertTag", {}, {"slug": "NEW", "name": " New "}),
+    ("updateUser", {"patch": {"displayName": "Ada"}}, {"patch": {"displayName": " Ada"}}),
+]
+ANTONYMS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
+    ("createPost", {"markdown": "a"}, {"markdown": "a "}),
+    ("createPost", {"publish": False}, {"publish": True}),
+    ("createPost", {"tags": [TAG, {"name": "b"}]}, {"tags": [{"name": "b"}, TAG]}),
+    ("updatePost", {"patch": {"tags": {}}}, {"patch": {"tags": {"set": []}}}),
+    ("upsertTag", {}, {"description": None}),
+    ("updateUser", {"patch": {}}, {"patch": {"bio": None}}),
+]
+
+
+class TestFingerprint:
+    async def test_is_equal_for_equal_meaning(self, client: Api, world: World) -> None:
+        for number, (mutation, one, other) in enumerate(SYNONYMS):
+            make_input, selection = CASES[mutation]
+            given = {**make_input(world), "idempotencyKey": f"k{number}"}
+            first = await client.payload(mutation, {**given, **one}, selection)
+            again = await client.payload(mutation, {**given, **other}, selection)
+            assert (first["errors"], again) == ([], first), (one, other)
+
+    async def test_differs_for_another_meaning(self, client: Api, world: World) -> None:
+        for number, (mutation, one, other) in enumerate(ANTONYMS):
+            given = {**CASES[mutation][0](world), "idempotencyKey": f"k{number}"}
+            assert (await client.payload(mutation, {**given, **one}))["errors"] == []
+            again = await client.payload(mutation, {**given, **other})
+            assert codes(again) == [("IDEMPOTENCY_MISMATCH", "idempotencyKey")], (one, other)
+
+    async def test_of_a_merge_knows_no_order(self, api: Api, client: Api, world: World) -> None:
+        tag = make_tag()
+        await save(api.database, [tag])
+        sources = [world.tag.global_id, tag.global_id]
+        given = {"into": world.other_tag.global_id, "idempotencyKey": "k"}
+        for order in (sources, sources[::-1], [*sources, sources[0]]):
+            assert (await client.payload("mergeTags", {**given, "from": order}))["errors"] == []
+
+
 class TestKey:
     async def test_with_another_input_is_a_mismatch(self, api: Api, client: Api) -> None:
         await create(client)
@@ -134,7 +235,8 @@ class TestKey:
         await client.payload("updatePost", {"id": post["id"], "patch": {"title": "Later"}})
         assert (await create(client))["post"] == {**post, "title": "Later"}
         await client.payload("deletePost", {"id": post["id"]})
-        assert await create(client) == {"post": None, "errors": []}
+        await client.payload("restorePost", {"id": post["id"]})
+        assert (await create(client))["post"] == {**post, "title": "Later"}
 
     @pytest.mark.parametrize(("age", "posts"), [(23 * HOURS, 3), (25 * HOURS, 4)])
     async def test_is_kept_for_a_day(self, api: Api, client: Api, age: int, posts: int) -> None:

@@ -1,9 +1,7 @@
 """What all mutations share: one input, one transaction, one payload that lists what is wrong."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import fields, is_dataclass, replace
-from datetime import datetime
-from enum import Enum
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import strawberry
@@ -13,10 +11,11 @@ from strawberry.types.field import StrawberryField
 from gqlapi.context import Context
 from gqlapi.execution.declarations import FieldRules
 from gqlapi.idempotency import Body, Outcome, check_key, fingerprint_of, run_once
-from gqlapi.models import decode_global_id
+from gqlapi.models import Row, decode_global_id
 from gqlapi.problems import Path, Problem, ProblemCode, Rejected, ValidationProblem, reject_if_any
 from gqlapi.repositories import WriteScope
 from gqlapi.schema.fields import Info, rules_metadata
+from gqlapi.schema.mutations.normal_forms import plain
 from gqlapi.schema.pricing import WRITE_COST
 from gqlapi.schema.user_errors import UserError
 
@@ -76,8 +75,12 @@ def _input_itself(*, given: Any) -> Any:
     return given
 
 
-async def carry_out(info: Info, given: Any, body: Body, at_once: AtOnce | None = None) -> Outcome:
+async def carry_out(
+    info: Info, given: Any, body: Body, at_once: AtOnce | None = None, *, shows: type[Row] | None = None
+) -> Outcome:
     """Run `body` in one transaction, once for each idempotency key of the viewer; `at_once` does where there is none.
+
+    `shows`: the rows that the payload shows, of which a replay says whether they are gone.
 
     Raises:
         Rejected: nothing was written.
@@ -87,19 +90,7 @@ async def carry_out(info: Info, given: Any, body: Body, at_once: AtOnce | None =
     if key is None:
         return await info.context.mutate(body, at_once)
     fingerprint = fingerprint_of(info.field_name, plain(given))
-    return await info.context.mutate(lambda scope: run_once(scope, key, fingerprint, body))
-
-
-def plain(value: Any) -> Any:
-    """Return an input as plain values; what was left out is left out."""
-    if is_dataclass(value):
-        named = ((field.name, getattr(value, field.name)) for field in fields(value))
-        return {name: plain(item) for name, item in named if item is not strawberry.UNSET}
-    if isinstance(value, list):
-        return [plain(item) for item in value]
-    if isinstance(value, Enum):
-        return value.name
-    return value.isoformat() if isinstance(value, datetime) else value
+    return await info.context.mutate(lambda scope: run_once(scope, key, fingerprint, body, shows))
 
 
 def given_id(typename: str, text: str, path: Path = ("id",)) -> Any:

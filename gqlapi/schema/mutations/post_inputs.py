@@ -13,6 +13,7 @@ from gqlapi.publishing.drafts import NewPost, TagRef
 from gqlapi.publishing.posts import PostPatch, TagListPatch
 from gqlapi.schema.fields import describe_enum
 from gqlapi.schema.mutations.base import EXPECTED_VERSION, IDEMPOTENCY_KEY, given_id, left_out
+from gqlapi.schema.mutations.normal_forms import absent_if_empty, distinct, folded, normal, stripped, unordered
 
 POST_ID = "The id of the post."
 TITLE = "The title: plain text on one line, 1 to 300 characters, none of them invisible."
@@ -39,10 +40,13 @@ class TagRefInput:
     """A tag, by exactly one of its keys."""
 
     id: strawberry.ID | None = strawberry.field(default=strawberry.UNSET, description="By id.")
-    slug: str | None = strawberry.field(default=strawberry.UNSET, description="By slug, without regard to case.")
+    slug: str | None = strawberry.field(
+        default=strawberry.UNSET, description="By slug, without regard to case.", metadata=normal(folded)
+    )
     name: str | None = strawberry.field(
         default=strawberry.UNSET,
         description="By name, without regard to case; the tag is created when there is none.",
+        metadata=normal(stripped),
     )
 
 
@@ -51,11 +55,17 @@ class TagListPatchInput:
     """How the tags of a post change."""
 
     set: list[TagRefInput] | None = strawberry.field(
-        default=None, description="All tags that the post has from now on, in their order."
+        default=None,
+        description="All tags that the post has from now on, in their order.",
+        metadata=normal(distinct),
     )
-    add: list[TagRefInput] | None = strawberry.field(default=None, description="Tags to be put behind the others.")
+    add: list[TagRefInput] | None = strawberry.field(
+        default=None, description="Tags to be put behind the others.", metadata=normal(distinct, absent_if_empty)
+    )
     remove: list[TagRefInput] | None = strawberry.field(
-        default=None, description="Tags to be taken off; it is no error when the post does not have one."
+        default=None,
+        description="Tags to be taken off; it is no error when the post does not have one.",
+        metadata=normal(unordered, absent_if_empty),
     )
 
 
@@ -63,10 +73,12 @@ class TagListPatchInput:
 class NewPostInput:
     """A new post."""
 
-    title: str = strawberry.field(description=TITLE)
+    title: str = strawberry.field(description=TITLE, metadata=normal(stripped))
     markdown: str = strawberry.field(description=MARKDOWN)
-    slug: str | None = strawberry.field(default=None, description=SLUG)
-    tags: list[TagRefInput] | None = strawberry.field(default=None, description=TAGS)
+    slug: str | None = strawberry.field(default=None, description=SLUG, metadata=normal(folded))
+    tags: list[TagRefInput] | None = strawberry.field(
+        default=None, description=TAGS, metadata=normal(distinct, absent_if_empty)
+    )
     publish: bool = strawberry.field(default=False, description=PUBLISH)
 
 
@@ -74,10 +86,12 @@ class NewPostInput:
 class CreatePostInput:
     """A new post of the viewer's."""
 
-    title: str = strawberry.field(description=TITLE)
+    title: str = strawberry.field(description=TITLE, metadata=normal(stripped))
     markdown: str = strawberry.field(description=MARKDOWN)
-    slug: str | None = strawberry.field(default=None, description=SLUG)
-    tags: list[TagRefInput] | None = strawberry.field(default=None, description=TAGS)
+    slug: str | None = strawberry.field(default=None, description=SLUG, metadata=normal(folded))
+    tags: list[TagRefInput] | None = strawberry.field(
+        default=None, description=TAGS, metadata=normal(distinct, absent_if_empty)
+    )
     publish: bool = strawberry.field(default=False, description=PUBLISH)
     idempotency_key: str | None = _key()
 
@@ -112,10 +126,14 @@ class CreatePostsInput:
 class PostPatchInput:
     """What changes of a post."""
 
-    title: str | None = strawberry.field(default=strawberry.UNSET, description=TITLE + KEEPS)
+    title: str | None = strawberry.field(default=strawberry.UNSET, description=TITLE + KEEPS, metadata=normal(stripped))
     markdown: str | None = strawberry.field(default=strawberry.UNSET, description=MARKDOWN + KEEPS)
-    slug: str | None = strawberry.field(default=strawberry.UNSET, description="Another unique name for URLs." + KEEPS)
-    tags: TagListPatchInput | None = strawberry.field(default=strawberry.UNSET, description=TAGS + KEEPS)
+    slug: str | None = strawberry.field(
+        default=strawberry.UNSET, description="Another unique name for URLs." + KEEPS, metadata=normal(folded)
+    )
+    tags: TagListPatchInput | None = strawberry.field(
+        default=strawberry.UNSET, description=TAGS + KEEPS, metadata=normal(absent_if_empty)
+    )
 
 
 @strawberry.input(description="A change of a post.")

@@ -6,11 +6,12 @@ from uuid import UUID
 
 import strawberry
 
+from gqlapi import models
 from gqlapi.accounts.policy import Action, require
 from gqlapi.checks import required
 from gqlapi.execution.declarations import FieldRules, Prepared
 from gqlapi.idempotency import Outcome, check_key
-from gqlapi.models import Viewer
+from gqlapi.models import Row, Viewer
 from gqlapi.problems import Problem, ProblemCode, Rejected, ValidationProblem, reject_if_any
 from gqlapi.publishing import posts
 from gqlapi.publishing.creation import Result, create_post, create_post_at_once, create_posts
@@ -107,7 +108,7 @@ async def _answer(info: Info, outcome: Outcome) -> PostPayload:
     return PostPayload(errors=[], row=row)
 
 
-Change = Callable[[WriteScope, UUID, int | None], Awaitable[PostRecord]]
+Change = Callable[[WriteScope, UUID, int | None], Awaitable[PostRecord | None]]
 
 
 def _check_change(info: Info, given: Any) -> list[Problem]:
@@ -121,7 +122,13 @@ def _check_change(info: Info, given: Any) -> list[Problem]:
     return [*problems_of(lambda: given_id("Post", given.id)), *check_key(given.idempotency_key)]
 
 
-async def _change(info: Info, given: Any, change: Change, problems: Iterable[Problem] = ()) -> Outcome:
+async def _change(
+    info: Info,
+    given: Any,
+    change: Change,
+    problems: Iterable[Problem] = (),
+    shows: type[Row] | None = models.Post,
+) -> Outcome:
     """Carry a change of one post out; `problems` are known already.
 
     Raises:
@@ -131,9 +138,10 @@ async def _change(info: Info, given: Any, change: Change, problems: Iterable[Pro
     id_: UUID = given_id("Post", given.id)
 
     async def body(scope: WriteScope) -> Outcome:
-        return Outcome(id_, written={id_: await change(scope, id_, given.expected_version)})
+        record = await change(scope, id_, given.expected_version)
+        return Outcome(id_, written={} if record is None else {id_: record})
 
-    return await carry_out(info, given, body)
+    return await carry_out(info, given, body, shows=shows)
 
 
 def _check_bulk(viewer: Viewer, given: CreatePostsInput) -> None:
@@ -206,7 +214,7 @@ class PostMutations:
             row = await create_post_at_once(scope, draft)
             return None if row is None else Outcome(row.id, written={row.id: row})
 
-        return await _answer(info, await carry_out(info, given, body, at_once))
+        return await _answer(info, await carry_out(info, given, body, at_once, shows=models.Post))
 
     @mutation(
         PostsPayload,
@@ -224,9 +232,9 @@ class PostMutations:
             keeps_others = given.on_error is BulkErrorPolicy.REJECT_FAILED
             return _bulk_outcome(await create_posts(scope, rows, keeps_others=keeps_others))
 
-        return await _bulk_answer(info, await carry_out(info, given, body))
+        return await _bulk_answer(info, await carry_out(info, given, body, shows=models.Post))
 
-    @mutation(PostPayload, description="Change a post. Leave out what stays as it is.")
+    @mutation(PostPayload, description="Change a post. Leave out what stays as it is; an empty patch writes nothing.")
     async def update_post(self, info: Info, given: Annotated[UpdatePostInput, INPUT]) -> PostPayload | None:
         problems = _check_change(info, given)
         patch, wrong = to_patch(given.patch)
@@ -252,7 +260,7 @@ class PostMutations:
 
     @mutation(DeletePayload, description="Delete a post; `restorePost` brings it back.")
     async def delete_post(self, info: Info, given: Annotated[DeletePostInput, INPUT]) -> DeletePayload | None:
-        await _change(info, given, posts.delete_post)
+        await _change(info, given, posts.delete_post, shows=None)
         return DeletePayload(errors=[], deleted_id=given.id)
 
     @mutation(PostPayload, description="Bring a deleted post back, as it was.")

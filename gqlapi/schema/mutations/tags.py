@@ -6,6 +6,7 @@ from uuid import UUID
 
 import strawberry
 
+from gqlapi import models
 from gqlapi.accounts.policy import Action, require
 from gqlapi.idempotency import Outcome, check_key
 from gqlapi.problems import reject_if_any
@@ -24,6 +25,7 @@ from gqlapi.schema.mutations.base import (
     mutation,
     problems_of,
 )
+from gqlapi.schema.mutations.normal_forms import folded, normal, stripped, unordered
 from gqlapi.schema.types import Tag
 
 
@@ -31,9 +33,12 @@ from gqlapi.schema.types import Tag
 class UpsertTagInput:
     """A tag to be created or changed."""
 
-    slug: str = strawberry.field(description="The unique name for URLs, by which an existing tag is found.")
+    slug: str = strawberry.field(
+        description="The unique name for URLs, by which an existing tag is found.", metadata=normal(folded)
+    )
     name: str = strawberry.field(
-        description="The name to show, unique without regard to case; one line of 1 to 100 characters."
+        description="The name to show, unique without regard to case; one line of 1 to 100 characters.",
+        metadata=normal(stripped),
     )
     description: str | None = strawberry.field(
         default=strawberry.UNSET,
@@ -56,7 +61,9 @@ class MergeTagsInput:
     """Tags that become one."""
 
     from_: list[strawberry.ID] = strawberry.field(
-        name="from", description="The tags that are deleted, 1 to 100; their posts get the other one."
+        name="from",
+        description="The tags that are deleted, 1 to 100; their posts get the other one.",
+        metadata=normal(unordered),
     )
     into: strawberry.ID = strawberry.field(description="The tag that stays.")
     idempotency_key: str | None = strawberry.field(default=None, description=IDEMPOTENCY_KEY)
@@ -100,7 +107,7 @@ class TagMutations:
             )
             return Outcome(tag.id, created=created, written={tag.id: tag})
 
-        outcome = await carry_out(info, given, body)
+        outcome = await carry_out(info, given, body, shows=models.Tag)
         return UpsertTagPayload(errors=[], tag=await _row(info, outcome), created=outcome.created)
 
     @mutation(DeletePayload, description="Delete a tag, and take it off all posts.")
@@ -124,7 +131,7 @@ class TagMutations:
         async def body(scope: WriteScope) -> Outcome:
             return Outcome(into, written={into: await tags.merge_tags(scope, sources, into)})
 
-        outcome = await carry_out(info, given, body)
+        outcome = await carry_out(info, given, body, shows=models.Tag)
         return TagPayload(errors=[], tag=await _row(info, outcome))
 
 

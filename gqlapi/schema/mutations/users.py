@@ -5,6 +5,7 @@ from uuid import UUID
 
 import strawberry
 
+from gqlapi import models
 from gqlapi.accounts import users
 from gqlapi.accounts.policy import Action, require
 from gqlapi.accounts.users import UserPatch
@@ -24,6 +25,7 @@ from gqlapi.schema.mutations.base import (
     given_id,
     mutation,
 )
+from gqlapi.schema.mutations.normal_forms import normal, stripped
 from gqlapi.schema.types import User
 
 USER_ID = "The id of the user."
@@ -34,7 +36,9 @@ class UserPatchInput:
     """What changes of a profile."""
 
     display_name: str | None = strawberry.field(
-        default=strawberry.UNSET, description="The name to show, one line of 1 to 100 characters."
+        default=strawberry.UNSET,
+        description="The name to show, one line of 1 to 100 characters.",
+        metadata=normal(stripped),
     )
     bio: str | None = strawberry.field(
         default=strawberry.UNSET,
@@ -113,7 +117,9 @@ def _permitted_id(viewer: Viewer, action: Action, text: str) -> UUID:
 class UserMutations:
     """Mutations of users."""
 
-    @mutation(UserPayload, description="Change a profile. Leave out what stays as it is.")
+    @mutation(
+        UserPayload, description="Change a profile. Leave out what stays as it is; an empty patch writes nothing."
+    )
     async def update_user(self, info: Info, given: Annotated[UpdateUserInput, INPUT]) -> UserPayload | None:
         id_ = _permitted_id(info.context.viewer, Action.CHANGE_USER, given.id)
         patch = _to_patch(given.patch)
@@ -123,7 +129,7 @@ class UserMutations:
             await users.update_user(scope, id_, given.expected_version, patch)
             return Outcome(id_)
 
-        await carry_out(info, given, body)
+        await carry_out(info, given, body, shows=models.User)
         return await _answer(info, id_)
 
     @mutation(UserPayload, description="Change what a user may do; for admins.")
@@ -134,7 +140,7 @@ class UserMutations:
             await users.set_user_role(scope, id_, given.role)
             return Outcome(id_)
 
-        await carry_out(info, given, body)
+        await carry_out(info, given, body, shows=models.User)
         return await _answer(info, id_)
 
     @mutation(
