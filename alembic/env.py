@@ -69,6 +69,14 @@ def options(dialect: str) -> dict[str, Any]:
     }
 
 
+def database_url() -> str:
+    """Return the URL of the settings."""
+    try:
+        return normalize_url(Settings().database_url)
+    except ValueError as error:
+        raise CommandError(f"GQLAPI_DATABASE_URL {error}") from None
+
+
 def run() -> None:
     """Run the command's revisions in the configured context."""
     with context.begin_transaction():
@@ -109,6 +117,6 @@ if context.config.cmd_opts is not None:  # The command line shows its progress, 
 if (handed_in := context.config.attributes.get("connection")) is not None:
     run_on(handed_in)
 elif context.is_offline_mode():
-    run_offline(normalize_url(Settings().database_url))
+    run_offline(database_url())
 else:
-    asyncio.run(run_online(normalize_url(Settings().database_url)))
+    asyncio.run(run_online(database_url()))

@@ -13,6 +13,7 @@ from gqlapi.context import Context
 from gqlapi.database.tracing import ExplainedStatement, ExplainingTrace
 from gqlapi.database.unit import create_database
 from gqlapi.schema import Schema
+from gqlapi.seeding import has_users
 from gqlapi.settings import Settings
 
 
@@ -43,11 +44,16 @@ class Explanation:
 async def explain(
     settings: Settings, query: str, variables: dict[str, Any] | None = None, operation_name: str | None = None
 ) -> Explanation:
-    """Run a query in one snapshot, as an anonymous viewer, and explain its statements there."""
+    """Run a query in one snapshot, as an anonymous viewer, and explain its statements there.
+
+    Raises:
+        ApiError: the database cannot be used; the errors of the query would not say why.
+    """
     database = create_database(settings)
     trace = ExplainingTrace()
     context = Context(database, request_id="explain", trace=trace)
     try:
+        await has_users(database)
         schema = Schema(create_limits(settings))
         result = await schema.execute(
             query,

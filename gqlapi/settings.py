@@ -55,7 +55,7 @@ class Settings(BaseSettings):
 
     database_url: str = Field(
         "sqlite+aiosqlite:///gqlapi.db",
-        description="SQLite or PostgreSQL; `postgres://` and `?sslmode=` are accepted.",
+        description="SQLite or PostgreSQL; `postgres://` and libpq's parameters are accepted.",
     )
     read_consistency: Literal["snapshot", "statement"] = Field(
         "snapshot",

@@ -80,6 +80,18 @@ def folder(tmp_path: Path) -> Iterator[Folder]:
         yield folder
 
 
+@pytest.fixture
+def clean_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working directory, and no settings in the environment, for commands in this process."""
+    folder = tmp_path / "working directory"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    for name in list(os.environ):
+        if name.startswith("GQLAPI_") and "POSTGRES" not in name:
+            monkeypatch.delenv(name)
+    return folder
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def dialect(request: pytest.FixtureRequest) -> str:
     """Run the test once on each database."""

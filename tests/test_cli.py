@@ -101,11 +101,12 @@ class TestServe:
     def test_does_not_migrate(self, folder: Folder) -> None:
         server = folder.start("serve", "--workers", "1", secret_key=SECRET)
         server.wait_until_ready("/healthz")
-        assert httpx.get(f"{server.url}/readyz").json()["checks"]["revision"] == "not migrated"
+        assert httpx.get(f"{server.url}/readyz").json()["checks"]["connection"] == "missing"
         response = httpx.post(f"{server.url}/graphql", json={"query": FEED})
         assert internals_in(response) == []
         assert (response.status_code, response.json()["data"]) == (503, None)
         assert not any(word in server.log.read_text() for word in (SECRET, "Running upgrade"))
+        assert not (folder.path / "gqlapi.db").exists()
 
 
 class TestMigrate:

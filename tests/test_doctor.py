@@ -3,14 +3,12 @@
 import json
 import os
 import socket
-import subprocess
 import sys
 from collections import namedtuple
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
@@ -21,24 +19,18 @@ from gqlapi.cli.diagnosis import _table
 from gqlapi.database.inspection import DatabaseFacts, PostgresFacts, SqliteFacts
 from gqlapi.database.migrations import connect, head_revision, missing_revisions, upgrade
 from gqlapi.database.url import mask_url
-from gqlapi.doctor import CHECKS, Finding, Severity, database, examine, examine_pool, machine
+from gqlapi.doctor import CHECKS, Finding, Severity, database, examine, examine_pool, machine, servers
 from gqlapi.doctor.database import examine_database
 from gqlapi.models import Base
 from tests.api import serve, settings_for
+from tests.commands import run
+
+pytestmark = pytest.mark.usefixtures("clean_environment")
 
 OK, WARNING, ERROR = Severity
 SECRET = "a secret of more than thirty-two characters"
-GQLAPI = Path(sys.executable).parent / "gqlapi"
 POSTGRES = PostgresFacts("16.4", 160_004, 100, 3, "on", "UTF8")
 Usage = namedtuple("Usage", ["total", "used", "free"])  # noqa: PYI024 - as in shutil
-
-
-@pytest.fixture(autouse=True)
-def _clean_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    for name in list(os.environ):
-        if name.startswith("GQLAPI_") and "POSTGRES" not in name:
-            monkeypatch.delenv(name)
 
 
 @pytest.fixture
@@ -75,11 +67,9 @@ class TestExamine:
         assert finding.fix == "Run `gqlapi migrate`."
 
     def test_names_each_fix(self) -> None:
-        assert str(database.check_encoding(replace(POSTGRES, encoding="SQL_ASCII"))).startswith(
-            "D104 error   encoding:"
-        )
-        assert " Fix: " in str(database.check_encoding(replace(POSTGRES, encoding="SQL_ASCII")))
-        assert "Fix" not in str(database.check_encoding(POSTGRES))
+        assert str(servers.check_encoding(replace(POSTGRES, encoding="SQL_ASCII"))).startswith("D104 error   encoding:")
+        assert " Fix: " in str(servers.check_encoding(replace(POSTGRES, encoding="SQL_ASCII")))
+        assert "Fix" not in str(servers.check_encoding(POSTGRES))
 
 
 class TestSettings:
@@ -146,15 +136,6 @@ class TestReachability:
     async def test_reports_a_missing_folder(self, tmp_path: Path) -> None:
         assert "Create it" in (await found_in(f"sqlite:///{tmp_path}/missing/blog.db"))["D101"].fix
 
-    async def test_reports_a_file_of_something_else(self, tmp_path: Path) -> None:
-        (tmp_path / "picture.db").write_bytes(b"no database" * 1000)
-        finding = (await found_in(f"sqlite:///{tmp_path}/picture.db"))["D101"]
-        assert "not a database" in finding.found
-
-    async def test_reports_a_missing_database(self, postgresql_url: str) -> None:
-        url = sa.make_url(postgresql_url).set(database="missing").render_as_string(hide_password=False)
-        assert 'database "missing" does not exist' in (await found_in(url))["D101"].found
-
 
 class TestRevision:
     async def stamp(self, url: str, revision: str) -> None:
@@ -204,15 +185,15 @@ class TestPostgresql:
 
     @pytest.mark.parametrize(("number", "severity"), [(130_018, ERROR), (140_000, OK)])
     def test_must_not_be_too_old(self, number: int, severity: Severity) -> None:
-        assert database.check_postgresql_version(replace(POSTGRES, version_number=number)).severity is severity
+        assert servers.check_postgresql_version(replace(POSTGRES, version_number=number)).severity is severity
 
     @pytest.mark.parametrize(("encoding", "severity"), [("SQL_ASCII", ERROR), ("UTF8", OK)])
     def test_must_hold_every_character(self, encoding: str, severity: Severity) -> None:
-        assert database.check_encoding(replace(POSTGRES, encoding=encoding)).severity is severity
+        assert servers.check_encoding(replace(POSTGRES, encoding=encoding)).severity is severity
 
     @pytest.mark.parametrize(("seconds", "severity"), [(2.5, WARNING), (1.5, OK)])
     def test_must_have_the_right_time(self, seconds: float, severity: Severity) -> None:
-        assert database.check_clock(replace(POSTGRES, clock_offset_seconds=seconds)).severity is severity
+        assert servers.check_clock(replace(POSTGRES, clock_offset_seconds=seconds)).severity is severity
 
 
 class TestPool:
@@ -220,7 +201,7 @@ class TestPool:
         ("workers", "pool_size", "severity"), [(1, 97, WARNING), (1, 94, OK), (2, 48, WARNING), (2, 49, ERROR)]
     )
     def test_must_fit(self, workers: int, pool_size: int, severity: Severity) -> None:
-        finding = database.check_pool(POSTGRES, pool_size, workers)
+        finding = servers.check_pool(POSTGRES, pool_size, workers)
         assert finding.severity is severity
         assert f"= {workers * pool_size}; PostgreSQL admits 97 (max_connections 100, 3 " in finding.found
 
@@ -256,10 +237,10 @@ class TestSqlite:
 
     @pytest.mark.parametrize(("version", "severity"), [("3.34.1", ERROR), ("3.35.0", OK)])
     def test_must_not_be_too_old(self, version: str, severity: Severity) -> None:
-        assert database.check_sqlite_version(replace(self.facts, version=version)).severity is severity
+        assert servers.check_sqlite_version(replace(self.facts, version=version)).severity is severity
 
     def test_must_have_full_text_search(self) -> None:
-        assert database.check_sqlite_version(replace(self.facts, has_fts5=False)).severity is ERROR
+        assert servers.check_sqlite_version(replace(self.facts, has_fts5=False)).severity is ERROR
 
     async def test_must_have_the_right_journal(self, sqlite_url: str) -> None:
         assert (await found_in(sqlite_url))["D111"].severity is OK
@@ -293,28 +274,9 @@ class TestRights:
     async def test_are_those_of_a_writer(self, postgresql_url: str) -> None:
         assert (await found_in(postgresql_url))["D113"].severity is OK
 
-    async def test_are_missing_on_a_read_only_database(self, postgresql_url: str) -> None:
-        name = sa.make_url(postgresql_url).database
-        async with connect(postgresql_url) as connection:
-            await connection.execute(sa.text(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on'))
-            await connection.commit()
-        finding = (await found_in(postgresql_url))["D113"]
-        assert (finding.severity, "read-only" in finding.found) == (ERROR, True)
-
-    async def test_are_missing_for_a_role_that_may_only_read(self, postgresql_url: str) -> None:
-        role = f"reader_{uuid4().hex}"
-        async with connect(postgresql_url) as connection:
-            for statement in (f"CREATE ROLE {role} LOGIN", f"GRANT SELECT ON alembic_version, posts TO {role}"):
-                await connection.execute(sa.text(statement))
-            await connection.commit()
-        url = sa.make_url(postgresql_url).set(username=role).render_as_string()
-        findings = await found_in(url)
-        assert (findings["D113"].severity, "may not write" in findings["D113"].found) == (ERROR, True)
-        assert findings["D108"].severity is WARNING
-        async with connect(postgresql_url) as connection:
-            await connection.execute(sa.text(f"DROP OWNED BY {role}"))
-            await connection.execute(sa.text(f"DROP ROLE {role}"))
-            await connection.commit()
+    def test_are_missing_on_a_standby(self) -> None:
+        finding = servers.check_rights(replace(POSTGRES, is_in_recovery=True, is_read_only=True))
+        assert (finding.severity, "standby" in finding.found) == (ERROR, True)
 
 
 class TestMachine:
@@ -347,26 +309,32 @@ class TestMachine:
         assert machine.check_workers(workers, 4).severity is severity
 
 
-class TestCommand:
-    def run(self, url: str, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
-        environment = {**os.environ, "GQLAPI_DATABASE_URL": url, "GQLAPI_PORT": "0", **settings}
-        command = [str(GQLAPI), "doctor", *arguments]
-        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+class TestGuard:
+    async def test_reports_checks_that_fail(self, sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        def fail(*_: object) -> None:
+            raise ZeroDivisionError
 
+        monkeypatch.setattr(database, "check_revision", fail)
+        monkeypatch.setattr(machine, "check_address", fail)
+        findings = await found(database_url=sqlite_url)
+        assert {code for code, finding in findings.items() if "ZeroDivisionError" in finding.found} == {"D101", "D201"}
+
+
+class TestCommand:
     def test_prints_a_line_for_each_check(self, sqlite_url: str) -> None:
-        done = self.run(sqlite_url)
-        assert (done.returncode, done.stderr) == (0, "")
-        assert [line[:4] for line in done.stdout.splitlines()] == [
+        done = run("doctor", url=sqlite_url, port="0")
+        assert (done.status, done.errors) == (0, "")
+        assert [line[:4] for line in done.lines] == [
             *("D001", "D002", "D003", "D004", "D101", "D102", "D103", "D108", "D111", "D112", "D113"),
             *("D121", "D122", "D201", "D202"),
         ]
 
     def test_fails_with_an_error(self, empty_sqlite_url: str) -> None:
-        done = self.run(empty_sqlite_url, "--json", "--production", GQLAPI_POOL_SIZE="none")
-        report = json.loads(done.stdout)
+        done = run("doctor", "--json", "--production", url=empty_sqlite_url, port="0", pool_size="none")
+        report = json.loads(done.output)
         wrong = [finding["code"] for finding in report["findings"] if finding["severity"] == "error"]
         assert wrong == ["D001", "D002", "D101"]
-        assert (done.returncode, report["errors"]) == (1, 3)
+        assert (done.status, report["errors"]) == (1, 3)
         assert set(report["findings"][0]) == {"code", "severity", "check", "found", "fix"}
 
     def test_draws_a_table_on_a_terminal(self) -> None:

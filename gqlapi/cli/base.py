@@ -12,8 +12,8 @@ from pydantic_settings import SettingsError
 from rich.console import Console
 
 from gqlapi import __version__
+from gqlapi.database.causes import FAILURES, cause_of
 from gqlapi.database.url import normalize_url
-from gqlapi.errors import ApiError
 from gqlapi.settings import Settings
 
 WRONG_USAGE = 2
@@ -80,11 +80,10 @@ def fail(*messages: str, status: int = 1) -> NoReturn:
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """Run work on the database; when it cannot be reached, say so."""
+    """Run work on the database; when it cannot be used, end the program with the reason and what helps."""
     try:
         return asyncio.run(work)
-    except (OSError, sa.exc.DBAPIError, ApiError) as error:
+    except FAILURES as error:
         # An operator may read what the driver says; clients get the ApiError alone.
-        cause = error.__cause__ if isinstance(error, ApiError) and error.__cause__ else error
-        reason = str(getattr(cause, "orig", cause)).partition("\n")[0]
-        fail(f"The database cannot be used: {reason}. GQLAPI_DATABASE_URL says where it is.")
+        cause = cause_of(error, load_settings().database_url)
+        fail(f"The database cannot be used: {cause.reason}. {cause.fix}")

@@ -4,9 +4,10 @@ from typing import Annotated
 
 import typer
 
-from gqlapi.cli.base import cli, console, fail, load_settings, run
+from gqlapi.cli.base import WRONG_USAGE, cli, console, fail, load_settings, run
 from gqlapi.cli.work import render_database, seed_database
 from gqlapi.database import migrations
+from gqlapi.doctor import Severity, examine_revision
 from gqlapi.progress import progress
 from gqlapi.seeding import SeedSize
 
@@ -15,10 +16,23 @@ DEFAULT_SIZE = SeedSize()
 
 @cli.command()
 def migrate(revision: Annotated[str, typer.Argument(help="Where to.")] = "head") -> None:
-    """Bring the database's schema up to date; safe to run several times at once."""
+    """Bring the database's schema up to date; safe to run several times at once.
+
+    Changes nothing, and succeeds, when a newer version has migrated the database already: this one runs on it.
+    """
     settings = load_settings()
-    run(migrations.upgrade(settings.database_url, revision))
-    console.print(f"The database is at revision {run(migrations.current_revision(settings.database_url))}.")
+    try:
+        is_known = run(migrations.upgrade(settings.database_url, revision))
+    except migrations.UnknownRevision as error:
+        fail(f"{error}.", status=WRONG_USAGE)
+    if is_known:
+        at = run(migrations.current_revision(settings.database_url))
+        console.print(f"The database is at revision {at}.")
+        return
+    finding = run(examine_revision(settings))
+    if finding.severity is Severity.ERROR:
+        fail(f"{finding.found} {finding.fix}")
+    console.print(f"{finding.found} Nothing was changed.", markup=False, highlight=False, soft_wrap=True)
 
 
 @cli.command("seed")

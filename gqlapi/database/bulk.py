@@ -6,8 +6,9 @@ from itertools import islice
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from gqlapi.database.driver import create_unpooled_engine
 from gqlapi.database.search import CREATE_INDEX, DROP_INDEX
 
 BATCH_SIZE = 2_000
@@ -66,7 +67,7 @@ async def _begin(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
         async with engine.begin() as connection:
             yield connection
         return
-    patient = create_async_engine(engine.url, poolclass=sa.NullPool, hide_parameters=True)
+    patient = create_unpooled_engine(engine.url)
     try:
         async with patient.begin() as connection:
             yield connection

@@ -7,10 +7,15 @@ notices after minutes. Statements are bounded by asyncpg's `command_timeout`.
 import asyncio
 import sqlite3
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import aiosqlite
 import asyncpg
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from gqlapi.database.libpq import driver_arguments
 
 # A connection that is given up while its server still works on something: the longest wait for that to end.
 CLOSE_TIMEOUT_SECONDS = 1.0
@@ -55,9 +60,10 @@ def bounded_connection(control_timeout_seconds: float) -> type[asyncpg.Connectio
 async def connect_postgresql(**arguments: Any) -> asyncpg.Connection:
     """Connect; a caller that is cancelled leaves a connection behind that is closed when it is there.
 
-    asyncpg itself leaves a future with an exception behind, of which asyncio complains.
+    The arguments are those of asyncpg, and libpq's parameters of the URL. asyncpg itself leaves a future with an
+    exception behind, of which asyncio complains.
     """
-    connecting = asyncio.create_task(asyncpg.connect(**arguments))
+    connecting = asyncio.create_task(asyncpg.connect(**driver_arguments(arguments)))
     try:
         return await asyncio.shield(connecting)
     except asyncio.CancelledError:
@@ -81,15 +87,45 @@ class SqliteConnection(aiosqlite.Connection):
             self._stopped = super().stop()
         return self._stopped
 
+    async def _connect(self) -> aiosqlite.Connection:
+        """Connect; after a failure the thread has ended, and does not outlive the event loop that it answers to."""
+        try:
+            return await super()._connect()
+        except Exception:
+            await self.close()
+            raise
+
     async def close(self) -> None:
         """Wait until the connection is closed."""
         if (stopped := self.stop()) is not None:
             await asyncio.shield(stopped)
 
 
-def connect_sqlite(*arguments: Any, **options: Any) -> SqliteConnection:
-    """Return a connection that connects when it is awaited, as aiosqlite's function does."""
-    connection = SqliteConnection(partial(sqlite3.connect, *arguments, **options), ITER_CHUNK_SIZE)
+def connect_sqlite(*arguments: Any, creates_file: bool = False, **options: Any) -> SqliteConnection:
+    """Return a connection that connects when it is awaited, as aiosqlite's function does.
+
+    Only a migration creates the file: an empty one that is left behind looks like a database.
+    """
+    connect = sqlite3.connect if creates_file else _open_sqlite
+    connection = SqliteConnection(partial(connect, *arguments, **options), ITER_CHUNK_SIZE)
     # What still runs when the process ends does not keep it; SQLAlchemy does this for the connections it makes.
     connection._thread.daemon = True  # noqa: SLF001
     return connection
+
+
+def _open_sqlite(database: str, **options: Any) -> sqlite3.Connection:
+    if not options.get("uri") and not Path(database).exists():
+        raise sqlite3.OperationalError("unable to open database file: it does not exist")
+    connection: sqlite3.Connection = sqlite3.connect(database, **options)
+    return connection
+
+
+def create_unpooled_engine(url: str | sa.URL, *, creates_file: bool = False, **arguments: Any) -> AsyncEngine:
+    """Return an engine that connects anew each time; the arguments are those of the driver.
+
+    `creates_file`: a file of SQLite that does not exist is created.
+    """
+    is_postgresql = sa.make_url(url).get_backend_name() == "postgresql"
+    connect = connect_postgresql if is_postgresql else partial(connect_sqlite, creates_file=creates_file)
+    arguments["async_creator_fn"] = connect
+    return create_async_engine(url, poolclass=sa.NullPool, hide_parameters=True, connect_args=arguments)

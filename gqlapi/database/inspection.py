@@ -10,8 +10,11 @@ from typing import Any
 import sqlalchemy as sa
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gqlapi.database.driver import create_unpooled_engine
+from gqlapi.database.engine import EngineOptions, postgresql_arguments
+from gqlapi.database.failures import Trouble, trouble_of
 from gqlapi.database.migrations import is_missing_file
 from gqlapi.database.url import normalize_url
 
@@ -26,10 +29,16 @@ class PostgresFacts:
     reserved_connections: int
     synchronous_commit: str
     encoding: str
+    is_in_recovery: bool = False
     # A standby is read-only, and so is a database whose operator wants it to be.
     is_read_only: bool = False
-    # Tables of ours in which the role may not insert, update or delete.
+    # Tables and sequences that the role may not use as the server does.
     refused_tables: int = 0
+    refused_sequences: int = 0
+    # Whether the role may create tables, as a migration does.
+    may_create: bool = True
+    # Whether another program passes the connection on.
+    is_pooled: bool = False
     clock_offset_seconds: float = 0.0
 
     @property
@@ -51,44 +60,48 @@ class SqliteFacts:
 
 @dataclass(frozen=True, slots=True)
 class DatabaseFacts:
-    """A database that can be reached: its server, its revisions (none before the first migration), its tables."""
+    """A database that can be reached: its server, its revisions (none before the first migration), its tables.
+
+    `hides_revision`: the role may not read which revision it is at.
+    """
 
     server: PostgresFacts | SqliteFacts
     revisions: tuple[str, ...]
     tables: frozenset[str]
+    hides_revision: bool = False
 
 
-async def inspect_database(url: str, *, timeout_seconds: float) -> DatabaseFacts:
-    """Connect and look around, changing nothing.
+async def inspect_database(url: str, options: EngineOptions) -> DatabaseFacts:
+    """Connect as the server does and look around, changing nothing.
 
     Raises:
         FileNotFoundError: the URL is that of an SQLite file that does not exist.
         Exception: whatever the driver says when the database cannot be reached.
     """
-    async with _connect(url, timeout_seconds) as connection:
+    async with _connect(url, options) as connection:
         return await connection.run_sync(_inspect)
 
 
-async def inspect_postgresql(url: str, *, timeout_seconds: float) -> PostgresFacts:
+async def inspect_postgresql(url: str, options: EngineOptions) -> PostgresFacts:
     """Ask a server for its facts, in one statement.
 
     Raises:
         Exception: whatever the driver says when the database cannot be reached.
     """
-    async with _connect(url, timeout_seconds) as connection:
+    async with _connect(url, options) as connection:
         return await connection.run_sync(_postgres_facts)
 
 
 @asynccontextmanager
-async def _connect(url: str, timeout_seconds: float) -> AsyncIterator[AsyncConnection]:
+async def _connect(url: str, options: EngineOptions) -> AsyncIterator[AsyncConnection]:
     parsed = sa.make_url(normalize_url(url))
     if is_missing_file(parsed):
         raise FileNotFoundError(f"the file {parsed.database} does not exist")
-    # For asyncpg the longest wait for a connection, for SQLite that for a lock.
-    arguments: dict[str, Any] = {"timeout": timeout_seconds}
     if parsed.get_backend_name() == "sqlite":
-        arguments["isolation_level"] = None
-    engine = create_async_engine(parsed, poolclass=sa.NullPool, hide_parameters=True, connect_args=arguments)
+        # The longest wait for a lock.
+        engine = create_unpooled_engine(parsed, isolation_level=None, timeout=options.connect_timeout_seconds)
+    else:
+        engine = create_unpooled_engine(parsed, **postgresql_arguments(options))
     try:
         async with engine.connect() as connection:
             yield connection
@@ -98,8 +111,14 @@ async def _connect(url: str, timeout_seconds: float) -> AsyncIterator[AsyncConne
 
 def _inspect(connection: sa.Connection) -> DatabaseFacts:
     server = _postgres_facts(connection) if connection.dialect.name == "postgresql" else _sqlite_facts(connection)
-    revisions = MigrationContext.configure(connection).get_current_heads()
-    return DatabaseFacts(server, tuple(revisions), frozenset(sa.inspect(connection).get_table_names()))
+    tables = frozenset(sa.inspect(connection).get_table_names())
+    try:
+        revisions = MigrationContext.configure(connection).get_current_heads()
+    except DBAPIError as error:
+        if trouble_of(error) is not Trouble.PERMISSION:
+            raise
+        return DatabaseFacts(server, (), tables, hides_revision=True)
+    return DatabaseFacts(server, tuple(revisions), tables)
 
 
 def _postgres_facts(connection: sa.Connection) -> PostgresFacts:
@@ -116,8 +135,12 @@ def _postgres_facts(connection: sa.Connection) -> PostgresFacts:
             reserved + reserved_since_16,
             setting("synchronous_commit"),
             encoding,
+            sa.func.pg_is_in_recovery(),
             setting("transaction_read_only") == "on",
             _refused_tables(),
+            _refused_sequences(),
+            sa.func.coalesce(sa.func.has_schema_privilege(sa.func.current_schema(), "CREATE"), sa.false()),
+            sa.func.pg_backend_pid() != _announced_pid(connection),
             sa.cast(sa.extract("epoch", sa.func.clock_timestamp()), sa.Double),
         )
         .select_from(sa.table("pg_database"))
@@ -131,15 +154,39 @@ def _postgres_facts(connection: sa.Connection) -> PostgresFacts:
     return PostgresFacts(*values)
 
 
+def _announced_pid(connection: sa.Connection) -> int:
+    """Return the number of the backend that the connection began with; that of a pooler is made up."""
+    driver: Any = connection.connection.driver_connection
+    pid: int = driver.get_server_pid()
+    return pid
+
+
 def _refused_tables() -> sa.ScalarSelect[int]:
     schema, name = sa.column("schemaname", sa.Text), sa.column("tablename", sa.Text)
     table = sa.func.format("%I.%I", schema, name)
-    allowed = (sa.func.has_table_privilege(table, privilege) for privilege in ("INSERT", "UPDATE", "DELETE"))
+    privileges = ("SELECT", "INSERT", "UPDATE", "DELETE")
+    allowed = (sa.func.has_table_privilege(table, privilege) for privilege in privileges)
     return (
         sa.select(sa.func.count())
         .select_from(sa.table("pg_tables"))
         # The server only reads which revision the database is at.
         .where(schema == sa.func.current_schema(), name != "alembic_version", sa.not_(sa.and_(*allowed)))
+        .scalar_subquery()
+    )
+
+
+def _refused_sequences() -> sa.ScalarSelect[int]:
+    class_ = sa.table("pg_class", sa.column("oid"), sa.column("relkind"), sa.column("relnamespace"))
+    namespace = sa.table("pg_namespace", sa.column("oid"), sa.column("nspname"))
+    # CASE, because PostgreSQL may ask for the privilege first, which fails for what is no sequence.
+    is_allowed = sa.case(
+        (class_.c.relkind == sa.literal_column("'S'"), sa.func.has_sequence_privilege(class_.c.oid, "USAGE")),
+        else_=sa.true(),
+    )
+    return (
+        sa.select(sa.func.count())
+        .select_from(class_.join(namespace, namespace.c.oid == class_.c.relnamespace))
+        .where(namespace.c.nspname == sa.func.current_schema(), sa.not_(is_allowed))
         .scalar_subquery()
     )
 

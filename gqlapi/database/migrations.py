@@ -14,9 +14,11 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from gqlapi.database.driver import create_unpooled_engine
 from gqlapi.database.url import normalize_url
 
 logger = logging.getLogger(__name__)
@@ -33,6 +35,10 @@ LOCK_NOT_AVAILABLE = "55P03"
 SQLITE_BUSY_TIMEOUT_MS = 60_000
 
 _running_here = threading.Lock()
+
+
+class UnknownRevision(Exception):
+    """A migration is to go to a revision that does not exist."""
 
 
 def scripts_directory() -> Path:
@@ -87,12 +93,14 @@ async def current_revision(url: str) -> str | None:
         return await connection.run_sync(lambda sync: MigrationContext.configure(sync).get_current_revision())
 
 
-async def upgrade(engine_or_url: AsyncEngine | str, revision: str = "head") -> None:
+async def upgrade(engine_or_url: AsyncEngine | str, revision: str = "head") -> bool:
     """Bring the database to `revision`, on a connection of its own, waiting while another process migrates.
 
     The lock lives as long as a PostgreSQL session, so the URL must not lead through a pooler in transaction mode.
+    False, and nothing is changed, when the database is at a revision that is not known here.
 
     Raises:
+        UnknownRevision: there is no such revision to go to.
         RuntimeError: a migration is running in this process.
     """
     if isinstance(engine_or_url, AsyncEngine):
@@ -102,7 +110,7 @@ async def upgrade(engine_or_url: AsyncEngine | str, revision: str = "head") -> N
         raise RuntimeError("a migration is already running in this process")
     try:
         async with connect(engine_or_url) as connection:
-            await connection.run_sync(_upgrade_on, revision)
+            return await connection.run_sync(_upgrade_on, revision)
     finally:
         _running_here.release()
 
@@ -113,7 +121,7 @@ async def connect(url: str) -> AsyncIterator[AsyncConnection]:
     url = normalize_url(url)
     # On SQLite the driver would commit before DDL, so the event begins instead.
     arguments = {"isolation_level": None} if url.startswith("sqlite") else {}
-    engine = create_async_engine(url, poolclass=sa.NullPool, hide_parameters=True, connect_args=arguments)
+    engine = create_unpooled_engine(url, creates_file=True, **arguments)
     if url.startswith("sqlite"):
         sa.event.listen(engine.sync_engine, "begin", _begin)
     try:
@@ -168,10 +176,17 @@ def _begin(connection: sa.Connection) -> None:
     connection.exec_driver_sql(connection.info.get("begin", "BEGIN"))
 
 
-def _upgrade_on(connection: sa.Connection, revision: str) -> None:
+def _upgrade_on(connection: sa.Connection, revision: str) -> bool:
     config = _config()
     config.attributes["connection"] = connection
-    command.upgrade(config, revision)
+    try:
+        command.upgrade(config, revision)
+    except CommandError as error:
+        current = MigrationContext.configure(connection).get_current_heads()
+        if set(current) <= set(known_revisions()):
+            raise UnknownRevision(str(error)) from error
+        return False
+    return True
 
 
 @contextmanager

@@ -3,13 +3,12 @@
 import asyncio
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
-from gqlapi.database.driver import connect_sqlite
+from gqlapi.database.driver import create_unpooled_engine
 from gqlapi.database.engine import EngineOptions, postgresql_arguments
 from gqlapi.database.failures import Trouble, trouble_of
 from gqlapi.database.migrations import is_missing_file, known_revisions
@@ -59,11 +58,10 @@ class Probe:
 
 def _create_engine(url: str, options: EngineOptions) -> AsyncEngine:
     url = normalize_url(url)
-    arguments: dict[str, Any] = {"isolation_level": None, "timeout": 0, "async_creator_fn": connect_sqlite}
-    if not url.startswith("sqlite"):
-        arguments = postgresql_arguments(options)
-    engine = create_async_engine(url, poolclass=sa.NullPool, hide_parameters=True, connect_args=arguments)
-    return engine if url.startswith("sqlite") else engine.execution_options(isolation_level="READ COMMITTED")
+    if url.startswith("sqlite"):
+        return create_unpooled_engine(url, isolation_level=None, timeout=0)
+    engine = create_unpooled_engine(url, **postgresql_arguments(options))
+    return engine.execution_options(isolation_level="READ COMMITTED")
 
 
 def _look(connection: sa.Connection, known: tuple[str, ...]) -> dict[str, str]:

@@ -17,6 +17,7 @@ CHECKS = {
     "D106": "connections",
     "D107": "clock",
     "D108": "demo logins",
+    "D109": "pooler",
     "D111": "journal",
     "D112": "disk space",
     "D113": "writing",

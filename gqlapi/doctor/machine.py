@@ -6,8 +6,8 @@ import socket
 from pathlib import Path
 
 from gqlapi.accounts.passwords import processors
-from gqlapi.doctor.database import workers_of
 from gqlapi.doctor.finding import Finding, error, ok, plural, warning
+from gqlapi.doctor.servers import workers_of
 from gqlapi.settings import Settings
 
 PROBE_SECONDS = 1.0

@@ -1,22 +1,22 @@
 """Checks of the stored texts, and of the search index over them."""
 
+from gqlapi.database.causes import cause_of
 from gqlapi.database.search_index import count_differences
-from gqlapi.database.unit import Database
+from gqlapi.database.unit import create_database
 from gqlapi.doctor.finding import Finding, ok, plural, warning
-from gqlapi.errors import ApiError
 from gqlapi.repositories.stored_texts import count_look_alikes
 from gqlapi.settings import Settings
 
 
 async def examine_texts(settings: Settings) -> list[Finding]:
     """Compare the search index with the rows, and count the user names that look the same."""
-    database = Database(settings.database_url)
+    database = create_database(settings)
     unit = database.read()
     try:
         return [check_search(await count_differences(unit)), check_look_alikes(await count_look_alikes(unit))]
-    except ApiError as failure:
-        fix = "Grant SELECT on all tables to the role, or try again when the database is less busy."
-        return [warning("D121", f"Not known: {failure.message}", fix)]
+    except Exception as failure:  # noqa: BLE001 - the other checks have their say all the same
+        cause = cause_of(failure, settings.database_url)
+        return [warning("D121", f"Not known: {cause.reason}.", cause.fix)]
     finally:
         await unit.close()
         await database.dispose()

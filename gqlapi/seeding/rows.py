@@ -15,7 +15,7 @@ from gqlapi.seeding.texts import NAMES, SURNAMES, TOPICS, PoolText, make_tag_nam
 from gqlapi.words import fold
 
 START = datetime(2016, 1, 4, 8, tzinfo=UTC)
-TEN_YEARS = timedelta(days=3_652)
+TEN_YEARS_MS = timedelta(days=3_652) // timedelta(milliseconds=1)
 FIRST_POST = START + timedelta(days=2)
 # One post in so many is a draft, is scheduled, is archived.
 DRAFT_EVERY, SCHEDULED_EVERY, ARCHIVED_EVERY = 20, 50, 100
@@ -122,7 +122,7 @@ def make_posts(random: Random, count: int, authors: list[UUID], pool: list[PoolT
     """Make posts over ten years; a few authors write most of them."""
     now = to_milliseconds(datetime.now(UTC))
     for number in range(count):
-        created_at = to_milliseconds(FIRST_POST + (TEN_YEARS * number) / count)
+        created_at = creation_time(number, count)
         text = random.choice(pool)
         title = make_title(random, text.topic)
         key = fold(title)
@@ -144,6 +144,11 @@ def make_posts(random: Random, count: int, authors: list[UUID], pool: list[PoolT
             html=text.content.html,
             text=text.content.text,
         )
+
+
+def creation_time(number: int, count: int) -> datetime:
+    """Return when the post of a number was created; the product of a time and a large number has no room in one."""
+    return FIRST_POST + timedelta(milliseconds=TEN_YEARS_MS * number // count)
 
 
 def make_links(random: Random, posts: list[tuple[UUID, datetime | None]], tags: list[UUID]) -> Iterator[LinkRow]:
