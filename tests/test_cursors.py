@@ -103,14 +103,14 @@ class TestForgedCursor:
 
         assert await forger.codes(list_, cursor, argument) in ([], ["INVALID_CURSOR"])
 
-    @settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(list_=st.sampled_from(LISTS), value=json_values, in_array=st.booleans())
     async def test_of_any_json_is_refused(self, forger: Forger, list_: str, value: Any, *, in_array: bool) -> None:
         text = json.dumps([value] if in_array else value)
 
         assert await forger.codes(list_, encode(text)) == ["INVALID_CURSOR"]
 
-    @settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(list_=st.sampled_from(LISTS), place=st.integers(min_value=0), other=st.characters(codec="ascii"))
     async def test_that_is_damaged_pages_or_is_refused(
         self, forger: Forger, list_: str, place: int, other: str

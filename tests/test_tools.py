@@ -145,8 +145,9 @@ class TestAlembic:
         self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
         monkeypatch.setenv("GQLAPI_DATABASE_URL", "postgresql://127.0.0.1:1/blog?keepalives=1")
+        monkeypatch.chdir(Path(__file__).parents[1])  # where its configuration is
         with pytest.raises(SystemExit):
-            alembic.config.main(["-c", str(Path(__file__).parents[1] / "alembic.ini"), "current"])
+            alembic.config.main(["current"])
         written = capsys.readouterr()
         problem = "GQLAPI_DATABASE_URL the parameter `keepalives` is not supported; remove it"
         assert (written.out + written.err).split("FAILED: ")[1].split() == problem.split()
