@@ -50,7 +50,7 @@ class TestImport:
         assert (result.returncode, result.stdout, result.stderr) == (2, "", f"error {problem}\n")
 
     def test_says_that_there_are_no_tables(self, folder: Folder) -> None:
-        (folder.path / "gqlapi.db").unlink()
+        (folder.path / "gqlapi.db").write_bytes(b"")
         result = folder.run("import", "blog")
         assert (result.returncode, result.stdout) == (1, "")
         assert result.stderr.startswith("error The database cannot be used: no such table")
