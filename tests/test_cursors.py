@@ -157,7 +157,7 @@ class TestForgedCursor:
         assert await forger.codes(list_, cursor) == ["INVALID_CURSOR"]
 
     async def test_that_is_too_long_is_not_decoded(self, forger: Forger, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(pages, "a2b_base64", lambda data: pytest.fail(f"{len(data)} bytes are decoded"))
+        monkeypatch.setattr(pages, "urlsafe_b64decode", lambda data: pytest.fail(f"{len(data)} bytes are decoded"))
 
         assert await forger.codes(LISTS[0], "A" * 100_000) == ["INVALID_CURSOR"]
 

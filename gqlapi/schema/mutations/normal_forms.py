@@ -1,6 +1,6 @@
 """Inputs as plain values, the same for inputs that mean the same: idempotency keys compare these.
 
-A field whose meaning is wider than its value says so in its metadata: `metadata=normal(stripped)`.
+A field whose meaning is wider than its value says so in its metadata: `metadata=normal(line)`.
 """
 
 import json
@@ -9,14 +9,17 @@ from dataclasses import Field, fields, is_dataclass
 from datetime import datetime
 from enum import Enum
 from typing import Any
-from unicodedata import normalize
 
 import strawberry
 
 from gqlapi.database.types import to_milliseconds
+from gqlapi.lines import normalize_line
+from gqlapi.names import normalize_nickname
 from gqlapi.words import fold
 
 NORMAL_FORM = "normal form"
+# Of texts that are brought into a normal form, which may take a time that is quadratic: all of these are shorter.
+MAX_LENGTH = 400
 Form = Callable[[Any], Any]
 
 
@@ -31,14 +34,19 @@ def normal(*forms: Form) -> dict[str, Form]:
     return {NORMAL_FORM: apply}
 
 
-def stripped(text: str) -> str:
-    """Leave out the white space around a text of one line."""
-    return text.strip()
+def line(text: str) -> str:
+    """Write a text of one line as it is stored; one that is too long to be stored stays as it is."""
+    return normalize_line(text) if len(text) <= MAX_LENGTH else text
+
+
+def nickname(text: str) -> str:
+    """Write a name to show as it is stored."""
+    return normalize_nickname(text) if len(text) <= MAX_LENGTH else text
 
 
 def folded(text: str) -> str:
     """Fold a text that is compared without regard to case."""
-    return fold(text)
+    return fold(text) if len(text) <= MAX_LENGTH else text
 
 
 def distinct(values: list[Any]) -> list[Any]:
@@ -67,7 +75,7 @@ def plain(value: Any) -> Any:
         return value.name
     if isinstance(value, datetime):
         return to_milliseconds(value).isoformat()
-    return normalize("NFC", value) if isinstance(value, str) else value
+    return value
 
 
 def _plain_field(field: Field[Any], value: Any) -> Any:

@@ -13,7 +13,7 @@ from gqlapi.publishing.drafts import NewPost, TagRef
 from gqlapi.publishing.posts import PostPatch, TagListPatch
 from gqlapi.schema.fields import describe_enum
 from gqlapi.schema.mutations.base import EXPECTED_VERSION, IDEMPOTENCY_KEY, given_id, left_out
-from gqlapi.schema.mutations.normal_forms import absent_if_empty, distinct, folded, normal, stripped, unordered
+from gqlapi.schema.mutations.normal_forms import absent_if_empty, distinct, folded, line, nickname, normal, unordered
 
 POST_ID = "The id of the post."
 TITLE = "The title: plain text on one line, 1 to 300 characters, none of them invisible."
@@ -46,7 +46,7 @@ class TagRefInput:
     name: str | None = strawberry.field(
         default=strawberry.UNSET,
         description="By name, without regard to case; the tag is created when there is none.",
-        metadata=normal(stripped),
+        metadata=normal(nickname),
     )
 
 
@@ -73,7 +73,7 @@ class TagListPatchInput:
 class NewPostInput:
     """A new post."""
 
-    title: str = strawberry.field(description=TITLE, metadata=normal(stripped))
+    title: str = strawberry.field(description=TITLE, metadata=normal(line))
     markdown: str = strawberry.field(description=MARKDOWN)
     slug: str | None = strawberry.field(default=None, description=SLUG, metadata=normal(folded))
     tags: list[TagRefInput] | None = strawberry.field(
@@ -86,7 +86,7 @@ class NewPostInput:
 class CreatePostInput:
     """A new post of the viewer's."""
 
-    title: str = strawberry.field(description=TITLE, metadata=normal(stripped))
+    title: str = strawberry.field(description=TITLE, metadata=normal(line))
     markdown: str = strawberry.field(description=MARKDOWN)
     slug: str | None = strawberry.field(default=None, description=SLUG, metadata=normal(folded))
     tags: list[TagRefInput] | None = strawberry.field(
@@ -126,7 +126,7 @@ class CreatePostsInput:
 class PostPatchInput:
     """What changes of a post."""
 
-    title: str | None = strawberry.field(default=strawberry.UNSET, description=TITLE + KEEPS, metadata=normal(stripped))
+    title: str | None = strawberry.field(default=strawberry.UNSET, description=TITLE + KEEPS, metadata=normal(line))
     markdown: str | None = strawberry.field(default=strawberry.UNSET, description=MARKDOWN + KEEPS)
     slug: str | None = strawberry.field(
         default=strawberry.UNSET, description="Another unique name for URLs." + KEEPS, metadata=normal(folded)

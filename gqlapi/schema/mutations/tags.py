@@ -25,7 +25,7 @@ from gqlapi.schema.mutations.base import (
     mutation,
     problems_of,
 )
-from gqlapi.schema.mutations.normal_forms import folded, normal, stripped, unordered
+from gqlapi.schema.mutations.normal_forms import folded, nickname, normal, unordered
 from gqlapi.schema.types import Tag
 
 
@@ -38,7 +38,7 @@ class UpsertTagInput:
     )
     name: str = strawberry.field(
         description="The name to show, unique without regard to case; one line of 1 to 100 characters.",
-        metadata=normal(stripped),
+        metadata=normal(nickname),
     )
     description: str | None = strawberry.field(
         default=strawberry.UNSET,

@@ -25,7 +25,7 @@ from gqlapi.schema.mutations.base import (
     given_id,
     mutation,
 )
-from gqlapi.schema.mutations.normal_forms import normal, stripped
+from gqlapi.schema.mutations.normal_forms import nickname, normal
 from gqlapi.schema.types import User
 
 USER_ID = "The id of the user."
@@ -38,7 +38,7 @@ class UserPatchInput:
     display_name: str | None = strawberry.field(
         default=strawberry.UNSET,
         description="The name to show, one line of 1 to 100 characters.",
-        metadata=normal(stripped),
+        metadata=normal(nickname),
     )
     bio: str | None = strawberry.field(
         default=strawberry.UNSET,
