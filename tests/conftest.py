@@ -6,18 +6,21 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 from uuid import uuid4
 
 import asyncpg
 import pytest
 import pytest_asyncio
 import structlog
+from argon2.profiles import CHEAPEST
 from hypothesis import settings as hypothesis_settings
 
 from gqlapi.database.migrations import upgrade
 from tests.api import Api, serve, settings_for
 from tests.postgres import SERVER_VARIABLE, Kill, PostgresServer, PostgresUnavailable, PrivatePostgres
 from tests.processes import Folder
+from tests.shared_types import share_types
 
 hypothesis_settings.register_profile("dev", deadline=None)
 hypothesis_settings.register_profile("ci", deadline=None, derandomize=True, database=None)
@@ -30,6 +33,7 @@ SERVER = pytest.StashKey[PostgresServer | PostgresUnavailable]()
 
 def pytest_configure(config: pytest.Config) -> None:
     """Open what is closed at the end of the run."""
+    share_types()
     # Else the first application would set up the logs of the whole run.
     structlog.configure(processors=[structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)])
     config.stash[RUN] = ExitStack()
@@ -69,6 +73,13 @@ def _find_server(config: pytest.Config) -> PostgresServer:
     if url := handed_over.get("postgres_url") or os.environ.get(SERVER_VARIABLE):
         return PostgresServer(url)
     return config.stash[RUN].enter_context(PrivatePostgres())
+
+
+@pytest.fixture(autouse=True)
+def cheap_hashes() -> Iterator[None]:
+    """Hash passwords for next to nothing: a real hash takes 200 ms of a processor."""
+    with patch("gqlapi.accounts.passwords.RFC_9106_LOW_MEMORY", CHEAPEST):
+        yield
 
 
 @pytest.fixture

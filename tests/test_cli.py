@@ -1,4 +1,4 @@
-"""The command line, run as a person runs it: real processes, in an empty directory, on free ports."""
+"""The command line, in an empty directory; servers are real processes, on free ports."""
 
 import json
 import resource
@@ -184,14 +184,14 @@ class TestSchema:
 
 
 class TestOptions:
-    @pytest.mark.parametrize("command", [(GQLAPI,), (Path(sys.executable), "-m", "gqlapi")])
+    @pytest.mark.parametrize("command", [(GQLAPI,), (sys.executable, "-m", "gqlapi")])
     def test_version_is_printed(self, folder: Folder, command: tuple[Path | str, ...]) -> None:
-        result = folder.run(*command, "--version")
+        result = folder.run_process(*command, "--version")
         assert (result.returncode, result.stdout) == (0, f"{__version__}\n")
 
     def test_nobody_waits_for_what_only_a_server_needs(self, folder: Folder) -> None:
         script = "import sys, gqlapi.cli; print({'graphql', 'starlette', 'strawberry'} & {*sys.modules})"
-        result = folder.run(Path(sys.executable), "-c", script)
+        result = folder.run_process(sys.executable, "-c", script)
         assert result.stdout == "set()\n", result.stderr
 
     @pytest.mark.parametrize("command", ["dev", "schema"])

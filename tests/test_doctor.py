@@ -25,10 +25,10 @@ from gqlapi.doctor import CHECKS, Finding, Severity, database, examine, examine_
 from gqlapi.doctor.database import examine_database
 from gqlapi.models import Base
 from tests.api import serve, settings_for
+from tests.commands import run_command
 
 OK, WARNING, ERROR = Severity
 SECRET = "a secret of more than thirty-two characters"
-GQLAPI = Path(sys.executable).parent / "gqlapi"
 POSTGRES = PostgresFacts("16.4", 160_004, 100, 3, "on", "UTF8")
 Usage = namedtuple("Usage", ["total", "used", "free"])  # noqa: PYI024 - as in shutil
 
@@ -349,9 +349,7 @@ class TestMachine:
 
 class TestCommand:
     def run(self, url: str, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
-        environment = {**os.environ, "GQLAPI_DATABASE_URL": url, "GQLAPI_PORT": "0", **settings}
-        command = [str(GQLAPI), "doctor", *arguments]
-        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+        return run_command("doctor", *arguments, settings={"database_url": url, "port": "0", **settings})
 
     def test_prints_a_line_for_each_check(self, sqlite_url: str) -> None:
         done = self.run(sqlite_url)
@@ -362,7 +360,7 @@ class TestCommand:
         ]
 
     def test_fails_with_an_error(self, empty_sqlite_url: str) -> None:
-        done = self.run(empty_sqlite_url, "--json", "--production", GQLAPI_POOL_SIZE="none")
+        done = self.run(empty_sqlite_url, "--json", "--production", pool_size="none")
         report = json.loads(done.stdout)
         wrong = [finding["code"] for finding in report["findings"] if finding["severity"] == "error"]
         assert wrong == ["D001", "D002", "D101"]

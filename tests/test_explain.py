@@ -1,9 +1,7 @@
 """`gqlapi explain`: what a query costs, statement by statement."""
 
-import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,8 +10,8 @@ from gqlapi.database.unit import create_database
 from gqlapi.explain import explain
 from gqlapi.seeding import SeedSize, seed
 from tests.api import settings_for
+from tests.commands import run_command
 
-GQLAPI = Path(sys.executable).parent / "gqlapi"
 FEED = """
 query Feed($n: Int!) { tags(first: $n) { nodes { name posts { nodes { title } } } } }
 query Tags { tags { nodes { name } } }
@@ -73,11 +71,7 @@ class TestExplain:
 
 class TestCommand:
     def run(self, url: str, *arguments: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
-        environment = {**os.environ, "GQLAPI_DATABASE_URL": url, "NO_COLOR": "1"}
-        command = [str(GQLAPI), "explain", *arguments]
-        return subprocess.run(
-            command, env=environment, input=text, capture_output=True, text=True, check=False, timeout=60
-        )
+        return run_command("explain", *arguments, settings={"database_url": url}, standard_input=text)
 
     def test_reads_a_file_and_variables(self, seeded_url: str, tmp_path: Path) -> None:
         path = tmp_path / "feed.graphql"

@@ -13,7 +13,7 @@ import httpx
 from benchmarks.attacks.attack import WARM_UP, Attack
 from benchmarks.attacks.databases import Copies, prepared
 from benchmarks.attacks.processes import Service, serving
-from benchmarks.attacks.sending import Answer, client, send
+from benchmarks.attacks.sending import NO_TLS, Answer, client, send
 
 OBSERVED = Path(__file__).with_name("observed.py")
 # What takes longer has failed; its server is replaced.
@@ -88,7 +88,7 @@ class Guard:
 
     async def _observe(self, what: str) -> dict[str, Any]:
         assert self._service is not None
-        async with httpx.AsyncClient(base_url=self._service.url, timeout=PATIENCE_SECONDS) as http:
+        async with httpx.AsyncClient(base_url=self._service.url, verify=NO_TLS, timeout=PATIENCE_SECONDS) as http:
             observed: dict[str, Any] = (await http.get(f"/observe?{what}")).json()
         return observed
 

@@ -1,0 +1,55 @@
+"""Commands of `gqlapi` in the process of the test, as typer's runner calls them: starting one takes a second of CPU."""
+
+import contextlib
+import logging
+import os
+import subprocess
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import structlog
+from typer.testing import CliRunner
+
+from gqlapi.cli import cli
+
+
+def run_command(
+    *arguments: str, settings: Mapping[str, str], folder: Path | None = None, standard_input: str | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a command in a folder, with these settings and none of the environment's; what it raises is raised here.
+
+    It has a thread, because commands run event loops of their own.
+    """
+    with ThreadPoolExecutor(1) as threads:
+        return threads.submit(_invoke, arguments, folder or Path.cwd(), standard_input, settings).result()
+
+
+def _invoke(
+    arguments: tuple[str, ...], folder: Path, standard_input: str | None, settings: Mapping[str, str]
+) -> subprocess.CompletedProcess[str]:
+    environment: dict[str, str | None] = {name: None for name in os.environ if name.startswith("GQLAPI_")}
+    environment |= {"NO_COLOR": "1"} | environment_of(settings)
+    with contextlib.chdir(folder), _keeping_logs():
+        result = CliRunner().invoke(cli, arguments, standard_input, environment, catch_exceptions=False)
+    return subprocess.CompletedProcess(arguments, result.exit_code, result.stdout, result.stderr)
+
+
+def environment_of(settings: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that carry settings."""
+    return {f"GQLAPI_{name.upper()}": value for name, value in settings.items()}
+
+
+@contextlib.contextmanager
+def _keeping_logs() -> Iterator[None]:
+    """Undo what a command does to the logs of its process."""
+    configuration = structlog.get_config()
+    loggers = [logging.getLogger(), *map(logging.getLogger, [*logging.root.manager.loggerDict])]
+    kept = [(logger, logger.handlers[:], logger.level, logger.disabled) for logger in loggers]
+    try:
+        yield
+    finally:
+        structlog.configure(**configuration)
+        for logger, handlers, level, disabled in kept:
+            logger.handlers, logger.disabled = handlers, disabled
+            logger.setLevel(level)
