@@ -169,6 +169,32 @@ def database_url(dialect: str, request: pytest.FixtureRequest) -> str:
     return url
 
 
+@pytest.fixture(scope="module")
+def world_template(dialect: str, request: pytest.FixtureRequest) -> Path | tuple[PostgresServer, str]:
+    """What `world_url` copies."""
+    if dialect == "sqlite":
+        path: Path = request.getfixturevalue("sqlite_template")
+        return path
+    return request.getfixturevalue("postgres"), request.getfixturevalue("postgresql_template")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def world_url(
+    world_template: Path | tuple[PostgresServer, str], tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[str]:
+    """The URL of a migrated database that the tests of a module share, because they only read what a fixture wrote.
+
+    Such a module has a `dialect` of its scope.
+    """
+    if isinstance(world_template, Path):
+        yield f"sqlite:///{shutil.copyfile(world_template, tmp_path_factory.mktemp('world') / 'world.db')}"
+        return
+    server, template = world_template
+    name = f"gqlapi_world_{uuid4().hex}"
+    yield await server.create_database(name, template)
+    await server.drop_database(name)
+
+
 @pytest_asyncio.fixture
 async def api(database_url: str) -> AsyncIterator[Api]:
     """A client of a server over an empty database."""
