@@ -18,6 +18,7 @@ from hypothesis import settings as hypothesis_settings
 
 from gqlapi.database.migrations import upgrade
 from tests.api import Api, serve, settings_for
+from tests.clocks import Deadlines
 from tests.postgres import SERVER_VARIABLE, Kill, PostgresServer, PostgresUnavailable, PrivatePostgres
 from tests.processes import Folder
 from tests.shared_types import share_types
@@ -80,6 +81,14 @@ def cheap_hashes() -> Iterator[None]:
     """Hash passwords for next to nothing: a real hash takes 200 ms of a processor."""
     with patch("gqlapi.accounts.passwords.RFC_9106_LOW_MEMORY", CHEAPEST):
         yield
+
+
+@pytest.fixture
+def deadlines(monkeypatch: pytest.MonkeyPatch) -> Deadlines:
+    """The deadlines of operations, which end when the test says so."""
+    deadlines = Deadlines()
+    monkeypatch.setattr("gqlapi.schema.server.asyncio", deadlines)
+    return deadlines
 
 
 @pytest.fixture
