@@ -21,6 +21,7 @@ from tests.api import Api, serve, settings_for
 from tests.clocks import Deadlines
 from tests.postgres import SERVER_VARIABLE, Kill, PostgresServer, PostgresUnavailable, PrivatePostgres
 from tests.processes import Folder
+from tests.recycling import Recycler
 from tests.shared_types import share_types
 
 hypothesis_settings.register_profile("dev", deadline=None)
@@ -155,12 +156,20 @@ def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
     return f"sqlite:///{path}"
 
 
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def recycler(postgres: PostgresServer, postgresql_template: str) -> AsyncIterator[Recycler]:
+    """Databases that are like the template."""
+    recycler = Recycler(postgres, postgresql_template)
+    yield recycler
+    await recycler.close()
+
+
 @pytest_asyncio.fixture
-async def postgresql_url(postgres: PostgresServer, postgresql_template: str) -> AsyncIterator[str]:
-    """The URL of a fresh copy of the template."""
-    name = f"gqlapi_test_{uuid4().hex}"
-    yield await postgres.create_database(name, template=postgresql_template)
-    await postgres.drop_database(name)
+async def postgresql_url(recycler: Recycler, postgres: PostgresServer) -> AsyncIterator[str]:
+    """The URL of a database that is like a fresh copy of the template."""
+    name = await recycler.take()
+    yield postgres.url(name)
+    await recycler.give_back(name)
 
 
 @pytest.fixture

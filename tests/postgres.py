@@ -69,8 +69,12 @@ class PostgresServer:
 
     async def drop_database(self, name: str) -> None:
         """Drop a database, cutting off whoever is still connected."""
+        await self.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+    async def execute(self, statement: str) -> None:
+        """Execute a statement in the maintenance database."""
         async with self._connected() as connection:
-            await connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+            await connection.execute(statement)
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[Any]:

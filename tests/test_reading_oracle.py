@@ -25,6 +25,7 @@ UNLIMITED = {
     "max_fields": 10**6,
     "max_tokens": 10**5,
     "max_directives": 10**4,
+    "max_answer_bytes": 10**9,
 }
 
 WORLD = make_world()
