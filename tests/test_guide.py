@@ -42,6 +42,7 @@ class Scratch:
     def __init__(self, folder: Path, server: PostgresServer) -> None:
         self.folder = folder
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("GQLAPI_", "PYTEST_"))}
+        inherited.pop("PYTHONDONTWRITEBYTECODE", None)  # so many processes would compile everything anew
         self.environment = inherited | {
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "PYTHONPATH": str(folder),  # before the package that is installed
