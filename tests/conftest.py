@@ -79,8 +79,8 @@ def _find_server(config: pytest.Config) -> PostgresServer:
 
 @pytest.fixture(autouse=True)
 def cheap_hashes() -> Iterator[None]:
-    """Hash passwords for next to nothing: a real hash takes 200 ms of a processor."""
-    with patch("gqlapi.accounts.passwords.RFC_9106_LOW_MEMORY", CHEAPEST):
+    """Hash passwords for next to nothing: a real hash takes some 40 ms of a processor."""
+    with patch("gqlapi.accounts.passwords.PARAMETERS", CHEAPEST):
         yield
 
 
