@@ -127,8 +127,16 @@ async def _end(server: uvicorn.Server) -> None:
 
 
 def settings_for(database_url: str, **overrides: Any) -> Settings:
-    """Return settings for a test: nothing is read from `.env`, and its one client gets the whole server."""
-    defaults = {"database_url": database_url, "log_level": "error", "client_share": 1.0}
+    """Return settings for a test: nothing is read from `.env`, and its one client gets the whole server.
+
+    A busy machine ends no operation: many at once may take longer than the ten seconds of a server.
+    """
+    defaults = {
+        "database_url": database_url,
+        "log_level": "error",
+        "client_share": 1.0,
+        "operation_timeout_seconds": 60,
+    }
     return Settings(_env_file=None, **{**defaults, **overrides})
 
 

@@ -5,6 +5,7 @@ import io
 import re
 import tokenize
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -74,6 +75,12 @@ EXPRESSIONS = frozenset({
 # fmt: on
 
 
+@cache
+def parse(source: str) -> ast.Module:
+    """Parse a source once for all rules."""
+    return ast.parse(source)
+
+
 class Module(NamedTuple):
     """A module of the package, by its dotted name below `gqlapi`; the package itself is ""."""
 
@@ -82,7 +89,7 @@ class Module(NamedTuple):
 
     @property
     def tree(self) -> ast.Module:
-        return ast.parse(self.source)
+        return parse(self.source)
 
     @property
     def part(self) -> str:

@@ -1,9 +1,13 @@
-"""Commands of the command line, run in this process."""
+"""Commands of `gqlapi` in the process of the test, as typer's runner calls them: starting one takes a second of CPU."""
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
+import os
+import subprocess
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import NamedTuple
 
 import structlog
@@ -26,28 +30,52 @@ class Done(NamedTuple):
 
 
 def run(*arguments: str, url: str, text: str | None = None, **settings: str) -> Done:
-    """Run a command to its end; what it raises but to exit is raised."""
-    variables = {f"GQLAPI_{name.upper()}": value for name, value in {"database_url": url, **settings}.items()}
-    with _own_logs():
-        result = CliRunner().invoke(cli, arguments, input=text, env=variables | {"NO_COLOR": "1", "COLUMNS": "200"})
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return Done(result.exit_code, result.stdout, result.stderr)
-
-
-@contextmanager
-def _own_logs() -> Iterator[None]:
-    """Give the logs back, which a command leads to its own standard error."""
-    root = logging.getLogger()
-    handlers, level, structured = root.handlers[:], root.level, structlog.get_config()
-    try:
-        yield
-    finally:
-        structlog.configure(**structured)
-        root.handlers[:] = handlers
-        root.setLevel(level)
+    """Run a command on a database to its end; what it raises but to exit is raised."""
+    done = run_command(*arguments, settings={"database_url": url, **settings}, standard_input=text)
+    return Done(done.returncode, done.stdout, done.stderr)
 
 
 async def run_beside(*arguments: str, url: str, **settings: str) -> Done:
-    """Run a command, which has an event loop of its own, beside that of the test."""
+    """Run a command beside the event loop of the test."""
     return await asyncio.to_thread(run, *arguments, url=url, **settings)
+
+
+def run_command(
+    *arguments: str, settings: Mapping[str, str], folder: Path | None = None, standard_input: str | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a command in a folder, with these settings and none of the environment's; what it raises is raised here.
+
+    It has a thread, because commands run event loops of their own.
+    """
+    with ThreadPoolExecutor(1) as threads:
+        return threads.submit(_invoke, arguments, folder or Path.cwd(), standard_input, settings).result()
+
+
+def _invoke(
+    arguments: tuple[str, ...], folder: Path, standard_input: str | None, settings: Mapping[str, str]
+) -> subprocess.CompletedProcess[str]:
+    environment: dict[str, str | None] = {name: None for name in os.environ if name.startswith("GQLAPI_")}
+    environment |= {"NO_COLOR": "1", "COLUMNS": "200"} | environment_of(settings)
+    with contextlib.chdir(folder), _keeping_logs():
+        result = CliRunner().invoke(cli, arguments, standard_input, environment, catch_exceptions=False)
+    return subprocess.CompletedProcess(arguments, result.exit_code, result.stdout, result.stderr)
+
+
+def environment_of(settings: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that carry settings."""
+    return {f"GQLAPI_{name.upper()}": value for name, value in settings.items()}
+
+
+@contextlib.contextmanager
+def _keeping_logs() -> Iterator[None]:
+    """Undo what a command does to the logs of its process."""
+    configuration = structlog.get_config()
+    loggers = [logging.getLogger(), *map(logging.getLogger, [*logging.root.manager.loggerDict])]
+    kept = [(logger, logger.handlers[:], logger.level, logger.disabled) for logger in loggers]
+    try:
+        yield
+    finally:
+        structlog.configure(**configuration)
+        for logger, handlers, level, disabled in kept:
+            logger.handlers, logger.disabled = handlers, disabled
+            logger.setLevel(level)

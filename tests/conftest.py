@@ -6,18 +6,23 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 from uuid import uuid4
 
 import asyncpg
 import pytest
 import pytest_asyncio
 import structlog
+from argon2.profiles import CHEAPEST
 from hypothesis import settings as hypothesis_settings
 
 from gqlapi.database.migrations import upgrade
 from tests.api import Api, serve, settings_for
+from tests.clocks import Deadlines
 from tests.postgres import SERVER_VARIABLE, Kill, PostgresServer, PostgresUnavailable, PrivatePostgres
 from tests.processes import Folder
+from tests.recycling import Recycler
+from tests.shared_types import share_types
 
 hypothesis_settings.register_profile("dev", deadline=None)
 hypothesis_settings.register_profile("ci", deadline=None, derandomize=True, database=None)
@@ -30,6 +35,7 @@ SERVER = pytest.StashKey[PostgresServer | PostgresUnavailable]()
 
 def pytest_configure(config: pytest.Config) -> None:
     """Open what is closed at the end of the run."""
+    share_types()
     # Else the first application would set up the logs of the whole run.
     structlog.configure(processors=[structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)])
     config.stash[RUN] = ExitStack()
@@ -69,6 +75,21 @@ def _find_server(config: pytest.Config) -> PostgresServer:
     if url := handed_over.get("postgres_url") or os.environ.get(SERVER_VARIABLE):
         return PostgresServer(url)
     return config.stash[RUN].enter_context(PrivatePostgres())
+
+
+@pytest.fixture(autouse=True)
+def cheap_hashes() -> Iterator[None]:
+    """Hash passwords for next to nothing: a real hash takes some 40 ms of a processor."""
+    with patch("gqlapi.accounts.passwords.PARAMETERS", CHEAPEST):
+        yield
+
+
+@pytest.fixture
+def deadlines(monkeypatch: pytest.MonkeyPatch) -> Deadlines:
+    """The deadlines of operations, which end when the test says so."""
+    deadlines = Deadlines()
+    monkeypatch.setattr("gqlapi.schema.server.asyncio", deadlines)
+    return deadlines
 
 
 @pytest.fixture
@@ -147,12 +168,20 @@ def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
     return f"sqlite:///{path}"
 
 
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def recycler(postgres: PostgresServer, postgresql_template: str) -> AsyncIterator[Recycler]:
+    """Databases that are like the template."""
+    recycler = Recycler(postgres, postgresql_template)
+    yield recycler
+    await recycler.close()
+
+
 @pytest_asyncio.fixture
-async def postgresql_url(postgres: PostgresServer, postgresql_template: str) -> AsyncIterator[str]:
-    """The URL of a fresh copy of the template."""
-    name = f"gqlapi_test_{uuid4().hex}"
-    yield await postgres.create_database(name, template=postgresql_template)
-    await postgres.drop_database(name)
+async def postgresql_url(recycler: Recycler, postgres: PostgresServer) -> AsyncIterator[str]:
+    """The URL of a database that is like a fresh copy of the template."""
+    name = await recycler.take()
+    yield postgres.url(name)
+    await recycler.give_back(name)
 
 
 @pytest.fixture
@@ -168,6 +197,32 @@ def database_url(dialect: str, request: pytest.FixtureRequest) -> str:
     # By name, so that a run of SQLite's tests starts no PostgreSQL.
     url: str = request.getfixturevalue(f"{dialect}_url")
     return url
+
+
+@pytest.fixture(scope="module")
+def world_template(dialect: str, request: pytest.FixtureRequest) -> Path | tuple[PostgresServer, str]:
+    """What `world_url` copies."""
+    if dialect == "sqlite":
+        path: Path = request.getfixturevalue("sqlite_template")
+        return path
+    return request.getfixturevalue("postgres"), request.getfixturevalue("postgresql_template")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def world_url(
+    world_template: Path | tuple[PostgresServer, str], tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[str]:
+    """The URL of a migrated database that the tests of a module share, because they only read what a fixture wrote.
+
+    Such a module has a `dialect` of its scope.
+    """
+    if isinstance(world_template, Path):
+        yield f"sqlite:///{shutil.copyfile(world_template, tmp_path_factory.mktemp('world') / 'world.db')}"
+        return
+    server, template = world_template
+    name = f"gqlapi_world_{uuid4().hex}"
+    yield await server.create_database(name, template)
+    await server.drop_database(name)
 
 
 @pytest_asyncio.fixture

@@ -10,7 +10,8 @@ import stat
 import subprocess
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -27,6 +28,7 @@ BINARIES_VARIABLE = "GQLAPI_POSTGRES_BIN"
 START_TIMEOUT_SECONDS = 60
 STOP_TIMEOUT_SECONDS = 20
 STATUS_LINE = 7  # of postmaster.pid, from 0
+FIRST_WITH_STRATEGIES = 15  # of copying a database
 # The data does not outlive the tests, so nothing is forced to the disk.
 OPTIONS = {
     "listen_addresses": "127.0.0.1",
@@ -57,20 +59,29 @@ class PostgresServer:
         url = sa.make_url(self.maintenance_url).set(drivername="postgresql", database=database)
         return url.render_as_string(hide_password=False)
 
-    async def create_database(self, name: str, template: str | None = None) -> str:
-        """Create a database, empty or as a copy of one that nobody is connected to, and return its URL."""
-        await self._execute(f'CREATE DATABASE "{name}"' + (f' TEMPLATE "{template}"' if template else ""))
+    async def create_database(self, name: str, template: str = "template1") -> str:
+        """Create a database as a copy of one that nobody is connected to, and return its URL."""
+        async with self._connected() as connection:
+            # Copying files takes half the time of writing them to the log first, which older ones cannot do.
+            strategy = "STRATEGY FILE_COPY" if connection.get_server_version().major >= FIRST_WITH_STRATEGIES else ""
+            await connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" {strategy}')
         return self.url(name)
 
     async def drop_database(self, name: str) -> None:
         """Drop a database, cutting off whoever is still connected."""
-        await self._execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        await self.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
-    async def _execute(self, statement: str) -> None:
+    async def execute(self, statement: str) -> None:
+        """Execute a statement in the maintenance database."""
+        async with self._connected() as connection:
+            await connection.execute(statement)
+
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[Any]:
         url = sa.make_url(self.maintenance_url).set(drivername="postgresql")
         connection = await asyncpg.connect(url.render_as_string(hide_password=False))
         try:
-            await connection.execute(statement)
+            yield connection
         finally:
             await connection.close()
 

@@ -1,4 +1,4 @@
-"""Commands and servers as a person runs them: real processes, on free ports."""
+"""A folder to run commands in, and servers as a person runs them: real processes, on free ports."""
 
 import contextlib
 import os
@@ -15,7 +15,8 @@ from typing import Any, Self
 import httpx
 import pytest
 
-from tests.api import internals_in
+from tests.api import NO_TLS, internals_in
+from tests.commands import environment_of, run_command
 
 GQLAPI = Path(sys.executable).parent / "gqlapi"
 START_SECONDS = 10
@@ -40,13 +41,14 @@ class Server:
     def wait_until_ready(self, path: str = "/readyz") -> float:
         """Return after how many seconds it was ready; with `/healthz`, whatever its database is like."""
         started = time.monotonic()
-        while time.monotonic() - started < 3 * START_SECONDS:
-            assert self.process.poll() is None, self.log.read_text()
-            try:
-                if httpx.get(f"{self.url}{path}").status_code == 200:
-                    return time.monotonic() - started
-            except httpx.TransportError:
-                time.sleep(0.05)
+        with self.client() as http:
+            while time.monotonic() - started < 3 * START_SECONDS:
+                assert self.process.poll() is None, self.log.read_text()
+                try:
+                    if http.get(path).status_code == 200:
+                        return time.monotonic() - started
+                except httpx.TransportError:
+                    time.sleep(0.05)
         pytest.fail(self.log.read_text())
 
     def wait_until_logged(self, text: str, *, times: int) -> str:
@@ -58,9 +60,13 @@ class Server:
         return log
 
     def execute(self, query: str) -> Any:
-        response = httpx.post(f"{self.url}/graphql", json={"query": query})
+        with self.client() as http:
+            response = http.post("/graphql", json={"query": query})
         assert internals_in(response) == []
         return response.json()["data"]
+
+    def client(self) -> httpx.Client:
+        return httpx.Client(base_url=self.url, verify=NO_TLS)
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> tuple[int, float]:
         """Return the exit code, and how many seconds the end took."""
@@ -89,12 +95,19 @@ class Folder:
                 server.stop()
 
     def run(
-        self, *arguments: str | Path, standard_input: str | None = None, **settings: str
+        self, *arguments: str, standard_input: str | None = None, **settings: str
     ) -> subprocess.CompletedProcess[str]:
+        """Run a command in this process."""
+        return run_command(*arguments, settings=settings, folder=self.path, standard_input=standard_input)
+
+    def run_process(
+        self, *command: str | Path, standard_input: str | None = None, **settings: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a program, or a command as a person runs it."""
         return subprocess.run(
-            arguments if isinstance(arguments[0], Path) else (GQLAPI, *arguments),
+            command,
             cwd=self.path,
-            env=self._with(settings),
+            env=self.environment | environment_of(settings),
             input=standard_input,
             capture_output=True,
             text=True,
@@ -139,12 +152,9 @@ class Folder:
             process = subprocess.Popen(
                 [*prefix, *command, "--port", str(port)],
                 cwd=self.path,
-                env=self._with(settings or {}),
+                env=self.environment | environment_of(settings or {}),
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
         self.servers.append(Server(process, port, log))
         return self.servers[-1]
-
-    def _with(self, settings: dict[str, str]) -> dict[str, str]:
-        return self.environment | {f"GQLAPI_{name.upper()}": value for name, value in settings.items()}

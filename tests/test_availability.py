@@ -1,7 +1,6 @@
 """A busy, slow or lost database is answered for in time, and in words for clients."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -38,9 +37,8 @@ class TestGate:
             waiting = asyncio.create_task(api.data(TAGS))
             while not gate.waiting:
                 await asyncio.sleep(0.01)
-            started = time.monotonic()
             assert_busy(await api.post(TAGS))
-            assert time.monotonic() - started < 5
+            assert gate.waiting == 1  # the refused one has not waited until both were refused
             place.leave()
             assert await waiting
 
@@ -137,18 +135,19 @@ class TestStatementTimeout:
         await database.dispose()
 
     async def test_ends_the_statement(self, database: Database) -> None:
-        started = time.monotonic()
-        with pytest.raises(OperationTimeout):
-            await in_unit(database, lambda unit: unit.rows(endless()))
-        assert time.monotonic() - started < 5
+        async with asyncio.timeout(60):  # else it would not end
+            with pytest.raises(OperationTimeout):
+                await in_unit(database, lambda unit: unit.rows(endless()))
 
-    async def test_spares_an_operation_of_many_short_ones(self, database: Database) -> None:
+    async def test_spares_an_operation_of_many_short_ones(self, database_url: str) -> None:
         async def take_turns(unit: Any) -> None:
             for _ in range(5):
                 await unit.rows(sa.select(sa.literal(1)))
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(0.25)
 
+        database = Database(database_url, EngineOptions(statement_timeout_ms=1_000))
         await in_unit(database, take_turns)
+        await database.dispose()
 
     async def test_poisons_the_unit(self, database: Database) -> None:
         async def fail_twice(unit: Any) -> None:

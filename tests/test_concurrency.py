@@ -13,6 +13,7 @@ from gqlapi.database.engine import EngineOptions
 from gqlapi.database.unit import Database
 from gqlapi.models import Tag
 from tests.api import Api, gets_everything_back, in_unit, serve, settings_for
+from tests.clocks import Deadlines
 from tests.factories import make_tag, save
 
 FIVE_FIELDS = """
@@ -98,18 +99,18 @@ class TestSnapshot:
 
 
 class TestCleanUp:
-    @pytest.fixture
-    async def impatient(self, database_url: str) -> AsyncIterator[Api]:
-        settings = settings_for(database_url, pool_size=3, operation_timeout_seconds=0.2, statement_timeout_ms=1_000)
+    async def test_follows_an_operation_that_took_too_long(self, database_url: str, deadlines: Deadlines) -> None:
+        settings = settings_for(database_url, pool_size=3, pool_timeout_seconds=20, statement_timeout_ms=20_000)
         async with serve(settings) as api:
-            yield api
-
-    async def test_follows_an_operation_that_took_too_long(self, impatient: Api) -> None:
-        with slow_reads(impatient.database):
-            results = await asyncio.gather(*(impatient.execute(FIVE_FIELDS) for _ in range(6)))
-        assert {error["extensions"]["code"] for result in results for error in result["errors"]} == {"TIMEOUT"}
-        assert await gets_everything_back(impatient.database)
-        await in_unit(impatient.database, lambda unit: unit.rows(sa.select(Tag.id)))
+            with slow_reads(api.database):
+                running = asyncio.gather(*(api.execute(FIVE_FIELDS) for _ in range(6)))
+                while api.database.gate.waiting < 3:
+                    await asyncio.sleep(0.01)
+                deadlines.expire()
+                results = await running
+            assert {error["extensions"]["code"] for result in results for error in result["errors"]} == {"TIMEOUT"}
+            assert await gets_everything_back(api.database)
+            await in_unit(api.database, lambda unit: unit.rows(sa.select(Tag.id)))
 
     async def test_follows_a_statement_that_took_too_long(self, database_url: str) -> None:
         async with serve(settings_for(database_url, pool_size=3, statement_timeout_ms=100)) as api:

@@ -7,6 +7,7 @@ import subprocess
 import tomllib
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from functools import cache
 from importlib.metadata import distribution, version
 from pathlib import Path
 
@@ -157,6 +158,13 @@ class TestRegistries:
         assert not REGISTRY.search(text)
 
 
+@cache
+def imported_packages() -> set[str]:
+    """Return the first name of everything that is imported."""
+    paths = [path for folder in ("gqlapi", "alembic", "tests") for path in (ROOT / folder).rglob("*.py")]
+    return {name.partition(".")[0] for path in paths for name in imported_names(ast.parse(path.read_text()))}
+
+
 class TestFoundations:
     @pytest.mark.parametrize("name", FOUNDATIONS)
     def test_is_a_dependency(self, name: str) -> None:
@@ -164,9 +172,7 @@ class TestFoundations:
 
     @pytest.mark.parametrize("module", FOUNDATIONS.values())
     def test_is_imported(self, module: str) -> None:
-        paths = [path for folder in ("gqlapi", "alembic", "tests") for path in (ROOT / folder).rglob("*.py")]
-        names = {name.partition(".")[0] for path in paths for name in imported_names(ast.parse(path.read_text()))}
-        assert module in names
+        assert module in imported_packages()
 
     def test_pytest_asyncio_runs_the_tests(self, pytestconfig: pytest.Config) -> None:
         assert "pytest-asyncio" in {item.name for item in requirements(group("test"))}

@@ -1,7 +1,9 @@
 """The statements of the repositories are served by the indexes that were made for them."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from itertools import product
 from operator import methodcaller
@@ -10,6 +12,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+import pytest_asyncio
 import sqlalchemy as sa
 
 from gqlapi.database.engine import EngineOptions
@@ -91,9 +94,16 @@ async def fill(database: Database, rows: dict[str, list[dict[str, Any]]]) -> Non
         await connection.exec_driver_sql("ANALYZE")
 
 
-@pytest.fixture
-async def database(database_url: str, rows: dict[str, list[dict[str, Any]]]) -> AsyncIterator[Database]:
-    database = Database(database_url, EngineOptions(statement_timeout_ms=60_000))
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def dialect(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    return name
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def database(world_url: str, rows: dict[str, list[dict[str, Any]]]) -> AsyncIterator[Database]:
+    """A database that is only read."""
+    database = Database(world_url, EngineOptions(statement_timeout_ms=60_000))
     await fill(database, rows)
     yield database
     await database.dispose()
@@ -116,6 +126,27 @@ def recorded(database: Database) -> Iterator[list[Statement]]:
         sa.event.remove(engine, "before_cursor_execute", record)
 
 
+@dataclass(frozen=True)
+class Step:
+    """A step of a plan, and how deep it is in it; 0 is done last, or once."""
+
+    depth: int
+    text: str
+
+    @property
+    def sorts(self) -> bool:
+        """Whether rows are sorted: by SQLite, or by PostgreSQL."""
+        return "TEMP B-TREE" in self.text or re.match(r"(Incremental )?Sort +\(", self.text) is not None
+
+    @property
+    def reads_all(self) -> bool:
+        """Whether a whole table is read, and not by an index."""
+        return self.text.startswith(("Seq Scan on", "SCAN post", "SCAN user")) and "USING" not in self.text
+
+
+Plan = tuple[Step, ...]
+
+
 class Plans:
     """Reads pages, and tells how the database would run their statements."""
 
@@ -123,8 +154,8 @@ class Plans:
         self.database = database
         self.viewer = viewer
 
-    async def of(self, repository: str, read: Callable[[Any], Awaitable[Any]]) -> str:
-        """Return the plan of the one statement of a read; on PostgreSQL both kinds, for given values and for any."""
+    async def of(self, repository: str, read: Callable[[Any], Awaitable[Any]]) -> list[Plan]:
+        """Return the plans of the one statement of a read."""
         unit = self.database.read()
         selected = {"Post": frozenset({"title", "author_id"}), "User": frozenset({"display_name"})}
         try:
@@ -134,31 +165,47 @@ class Plans:
         finally:
             await unit.close()
         ((statement, parameters),) = statements
+        return await self.explain(statement, parameters)
+
+    async def explain(self, statement: str, parameters: tuple[Any, ...] = ()) -> list[Plan]:
+        """Return the plan of a statement; on PostgreSQL those of both kinds, for given values and for any."""
         async with self.database.read_engine.connect() as connection:
             raw: Any = (await connection.get_raw_connection()).driver_connection
             if self.database.dialect_name == "sqlite":
-                found = await raw.execute_fetchall(f"EXPLAIN QUERY PLAN {statement}", parameters)
-                return "\n".join(row[3] for row in found)
+                return [_plan_of_sqlite(await raw.execute_fetchall(f"EXPLAIN QUERY PLAN {statement}", parameters))]
             plans = []
             for mode in ("force_custom_plan", "force_generic_plan"):
                 await raw.execute(f"SET plan_cache_mode = {mode}")
-                plans += await raw.fetch(f"EXPLAIN {statement}", *parameters)
-                plans += [["~~~"]]
+                plans.append(_plan_of_postgresql(await raw.fetch(f"EXPLAIN {statement}", *parameters)))
             await raw.execute("RESET plan_cache_mode")
-            return "\n".join(row[0] for row in plans)
+            return plans
 
-    def check(self, plan: str, index: str) -> None:
-        """Assert that the index is used in each plan, and that none reads all posts."""
-        if self.database.dialect_name == "sqlite":
-            names = SQLITE_NAMES.get(index, {index})
-            assert names & set(plan.split()), plan
-            assert not {"SCAN posts", "SCAN post_tags", "USE TEMP B-TREE FOR ORDER BY"} & set(plan.splitlines()[:1]), (
-                plan
-            )
-            return
-        assert "Seq Scan on post" not in plan, plan
-        for one_plan in plan.split("~~~")[:2]:
-            assert f"using {index} on" in one_plan, plan
+    def check(self, plans: list[Plan], index: str, *, nested: bool = False) -> None:
+        """Assert that each plan uses the index, reads no table wholly, and sorts nothing but the rows of pages.
+
+        The pages of several parents are put in order after they were read.
+        """
+        names = SQLITE_NAMES.get(index, {index}) if self.database.dialect_name == "sqlite" else {index}
+        uses = re.compile(rf"(USING|using)( COVERING)?( INDEX)? ({'|'.join(sorted(names))})\b")
+        assert plans
+        for plan in plans:
+            assert any(uses.search(step.text) for step in plan), plan
+            assert not any(step.reads_all for step in plan), plan
+            assert [step.depth for step in plan if step.sorts] == ([0] if nested else []), plan
+
+
+def _plan_of_sqlite(rows: Iterable[Any]) -> Plan:
+    depths: dict[int, int] = {0: -1}
+    steps = []
+    for id_, parent, _, text in rows:
+        depths[id_] = depths[parent] + 1
+        steps.append(Step(depths[id_], text))
+    return tuple(steps)
+
+
+def _plan_of_postgresql(rows: Iterable[Any]) -> Plan:
+    lines = (re.fullmatch(r"( *)(?:->  )?(.*)", line) for (line,) in rows)
+    return tuple(Step(len(line[1]), line[2]) for line in lines if line)
 
 
 # SQLite gives the indexes of keys names of its own, and takes either of two indexes that begin with `published_at`.
@@ -203,7 +250,7 @@ class TestPlans:
             for after in (None, cursor_values(rows["posts"], PostOrderField[name])):
                 wanted = request(order, after)
                 read = f"page_by_{parent}_ids"
-                plans.check(await plans.of("posts", methodcaller(read, ids, wanted)), index)
+                plans.check(await plans.of("posts", methodcaller(read, ids, wanted)), index, nested=True)
 
     async def test_use_the_index_of_each_ordering_of_users(self, database: Database) -> None:
         plans = Plans(database, ANONYMOUS)
@@ -211,3 +258,29 @@ class TestPlans:
         for (name, index), direction in product(indexes.items(), OrderDirection):
             wanted = request(UserOrder(field=UserOrderField[name], direction=direction))
             plans.check(await plans.of("users", methodcaller("page", wanted)), index)
+
+
+class TestCheck:
+    """A check of plans that passed them all would look the same."""
+
+    @pytest.mark.parametrize(
+        "statement",
+        [
+            "SELECT id FROM posts ORDER BY title LIMIT 20",
+            "SELECT id FROM posts WHERE id > '00000000-0000-0000-0000-000000000000' ORDER BY title, id LIMIT 20",
+            "SELECT title FROM posts LIMIT 20",
+        ],
+    )
+    async def test_fails_when_rows_are_sorted_or_all_are_read(self, database: Database, statement: str) -> None:
+        plans = Plans(database, ANONYMOUS)
+        with pytest.raises(AssertionError):
+            plans.check(await plans.explain(statement), "pk_posts")
+
+    async def test_fails_when_the_rows_of_each_parent_are_sorted(self, database: Database) -> None:
+        plans = Plans(database, ANONYMOUS)
+        statement = (
+            "SELECT id, (SELECT p.id FROM posts p WHERE p.author_id = users.id ORDER BY p.title LIMIT 1) FROM users "
+            "WHERE id = '00000000-0000-0000-0000-000000000000' ORDER BY display_name"
+        )
+        with pytest.raises(AssertionError):
+            plans.check(await plans.explain(statement), "pk_users", nested=True)

@@ -1,9 +1,10 @@
 """Every list costs the same number of statements, whatever the number of rows."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from graphql import GraphQLList, GraphQLObjectType, GraphQLOutputType, get_named_type, get_nullable_type, is_leaf_type
 
 from gqlapi.models import Row
@@ -91,8 +92,15 @@ def count_objects(value: Any) -> int:
     return len(value)
 
 
-@pytest.fixture
-async def rows(database_url: str) -> list[Row]:
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def dialect(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    return name
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def server(world_url: str) -> AsyncIterator[tuple[Api, list[Row]]]:
+    """A server and its posts, which the tests only read."""
     users, tags = [make_user() for _ in range(100)], [make_tag() for _ in range(100)]
     posts = [
         make_post(
@@ -100,9 +108,9 @@ async def rows(database_url: str) -> list[Row]:
         )
         for number in range(200)
     ]
-    async with serve(settings_for(database_url)) as api:
+    async with serve(settings_for(world_url, max_cost=100_000)) as api:
         await save(api.database, [*users, *tags, *posts])
-    return [*posts]
+        yield api, [*posts]
 
 
 class TestListFields:
@@ -110,10 +118,10 @@ class TestListFields:
         assert set(CASES) == set(list_fields())
 
     @pytest.mark.parametrize("field", CASES)
-    async def test_cost_the_same_for_few_rows_and_many(self, database_url: str, rows: list[Row], field: str) -> None:
-        async with serve(settings_for(database_url, max_cost=100_000)) as api:
-            for query, expected in CASES[field]:
-                assert await costs(api, query, rows[:10]) == await costs(api, query, rows[:100]) == expected
+    async def test_cost_the_same_for_few_rows_and_many(self, server: tuple[Api, list[Row]], field: str) -> None:
+        api, rows = server
+        for query, expected in CASES[field]:
+            assert await costs(api, query, rows[:10]) == await costs(api, query, rows[:100]) == expected
 
 
 async def costs(api: Api, query: str, rows: list[Row]) -> int:

@@ -1,12 +1,10 @@
 """Random nested queries answer what a naive reading of all rows answers."""
 
-import shutil
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from itertools import product
-from pathlib import Path
 from typing import TypeVar
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 import pytest_asyncio
@@ -16,7 +14,6 @@ from tests.api import Api, serve, settings_for
 from tests.documents import Document
 from tests.factories import save
 from tests.oracle import Field, Oracle, Order, in_order
-from tests.postgres import PostgresServer
 from tests.random_queries import filtered_lists, queries
 from tests.random_world import make_world
 
@@ -28,6 +25,7 @@ UNLIMITED = {
     "max_fields": 10**6,
     "max_tokens": 10**5,
     "max_directives": 10**4,
+    "max_answer_bytes": 10**9,
 }
 
 WORLD = make_world()
@@ -96,30 +94,11 @@ def dialect(request: pytest.FixtureRequest) -> str:
     return name
 
 
-@pytest.fixture(scope="module")
-def template(dialect: str, request: pytest.FixtureRequest) -> tuple[PostgresServer, str] | Path:
-    if dialect == "postgresql":
-        return request.getfixturevalue("postgres"), request.getfixturevalue("postgresql_template")
-    path: Path = request.getfixturevalue("sqlite_template")
-    return path
-
-
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def url(
-    template: tuple[PostgresServer, str] | Path, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[str]:
-    if isinstance(template, Path):
-        yield f"sqlite:///{shutil.copyfile(template, tmp_path_factory.mktemp('world') / 'world.db')}"
-        return
-    server, name = template
-    copy = f"gqlapi_world_{uuid4().hex}"
-    yield await server.create_database(copy, template=name)
-    await server.drop_database(copy)
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def answers(url: str) -> AsyncIterator[Answers]:
-    async with serve(settings_for(url, statement_timeout_ms=60_000, operation_timeout_seconds=60, **UNLIMITED)) as api:
+async def answers(world_url: str) -> AsyncIterator[Answers]:
+    async with serve(
+        settings_for(world_url, statement_timeout_ms=60_000, operation_timeout_seconds=60, **UNLIMITED)
+    ) as api:
         world = make_world()
         await save(api.database, [*world.users, *world.tags, *world.posts])
         yield Answers(api)

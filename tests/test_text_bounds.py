@@ -17,7 +17,8 @@ from gqlapi.models import User
 from gqlapi.repositories import post_content
 from gqlapi.words import MAX_WORD_LENGTH, words
 from gqlapi.work_pool import POOL, Ended
-from tests.api import Api, serve, settings_for
+from tests.api import Api
+from tests.clocks import Deadlines
 from tests.factories import make_user, save
 from tests.publishing.test_posts import codes
 from tests.signing_in import sign_in_as
@@ -152,7 +153,9 @@ class TestLongPosts:
 
 
 class TestOperationsThatTakeTooLong:
-    async def test_end_their_work_and_write_nothing(self, database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_end_their_work_and_write_nothing(
+        self, api: Api, monkeypatch: pytest.MonkeyPatch, deadlines: Deadlines
+    ) -> None:
         ended: list[type[BaseException]] = []
 
         def render_forever(_: str, checkpoint: Checkpoint) -> RenderedContent:
@@ -165,22 +168,24 @@ class TestOperationsThatTakeTooLong:
                 raise
 
         monkeypatch.setattr(post_content, "render", render_forever)
-        async with serve(settings_for(database_url, operation_timeout_seconds=0.2)) as api:
-            ada = make_user()
-            await save(api.database, [ada])
-            client = await sign_in_as(api, ada)
-            mutation = "mutation($input: CreatePostInput!) { createPost(input: $input) { post { id } } }"
-            # Two run, the others wait.
-            inputs = [{"input": {"title": "A", "markdown": "x" * 2_000}}] * 6
-            results = await asyncio.gather(*(client.execute(mutation, variables) for variables in inputs))
-            assert {result["errors"][0]["extensions"]["code"] for result in results} == {"TIMEOUT"}
-            async with asyncio.timeout(10):
-                while POOL._pending:
-                    await asyncio.sleep(0.01)
-            assert {*ended} == {Ended}
-            assert (await client.data("{ posts(filter: {status: [DRAFT]}) { totalCount } }"))["posts"][
-                "totalCount"
-            ] == 0
+        ada = make_user()
+        await save(api.database, [ada])
+        client = await sign_in_as(api, ada)
+        mutation = "mutation($input: CreatePostInput!) { createPost(input: $input) { post { id } } }"
+        # Two run, the others wait.
+        inputs = [{"input": {"title": "A", "markdown": "x" * 2_000}}] * 6
+        running = asyncio.gather(*(client.execute(mutation, variables) for variables in inputs))
+        async with asyncio.timeout(60):
+            while POOL._pending < len(inputs):
+                await asyncio.sleep(0.01)
+        deadlines.expire()
+        assert {result["errors"][0]["extensions"]["code"] for result in await running} == {"TIMEOUT"}
+        async with asyncio.timeout(60):
+            while POOL._pending:
+                await asyncio.sleep(0.01)
+        assert {*ended} == {Ended}
+        data = await client.data("{ posts(filter: {status: [DRAFT]}) { totalCount } }")
+        assert data["posts"]["totalCount"] == 0
 
 
 class TestKeys:

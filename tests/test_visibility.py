@@ -7,6 +7,7 @@ from uuid import UUID
 
 import hypothesis.strategies as st
 import pytest
+import pytest_asyncio
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 
@@ -17,7 +18,7 @@ from gqlapi.models import ANONYMOUS, Post, PostStatus, PostTag, UserRole, Viewer
 from gqlapi.repositories import ReadScope, Repositories
 from gqlapi.repositories.pages import PageRequest
 from gqlapi.schema.ordering import OrderDirection, PostOrder, PostOrderField, to_ordering
-from tests.api import Api
+from tests.api import Api, serve, settings_for
 from tests.factories import save
 from tests.oracle import ORDER_KEYS, in_order
 from tests.random_world import make_world
@@ -44,10 +45,23 @@ def sees(viewer: Viewer, post: Post, *, deleted: bool = False) -> bool:
     return WORLD.is_public(post)
 
 
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def dialect(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    return name
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def api(world_url: str) -> AsyncIterator[Api]:
+    """A client of a server over the world, which the tests only read."""
+    async with serve(settings_for(world_url)) as api:
+        world = make_world()
+        await save(api.database, [*world.users, *world.tags, *world.posts])
+        yield api
+
+
 @pytest.fixture
-async def database(api: Api) -> Database:
-    world = make_world()
-    await save(api.database, [*world.users, *world.tags, *world.posts])
+def database(api: Api) -> Database:
     return api.database
 
 

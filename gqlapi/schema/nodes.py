@@ -1,6 +1,6 @@
 """Objects by their global ids, of any type."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -9,20 +9,14 @@ from gqlapi.models import GlobalId
 from gqlapi.repositories import Repositories
 from gqlapi.repositories.base import Repository
 
-
-def _repository(repositories: Repositories, typename: str) -> Repository[Any] | None:
-    match typename:
-        case "User":
-            return repositories.users
-        case "Post":
-            return repositories.posts
-        case "Tag":
-            return repositories.tags
-        case "ApiToken":
-            return repositories.api_tokens
-        case "Session":
-            return repositories.sessions
-    return None
+# Where the objects of each type are read.
+REPOSITORIES: Mapping[str, Callable[[Repositories], Repository[Any]]] = {
+    "User": lambda repositories: repositories.users,
+    "Post": lambda repositories: repositories.posts,
+    "Tag": lambda repositories: repositories.tags,
+    "ApiToken": lambda repositories: repositories.api_tokens,
+    "Session": lambda repositories: repositories.sessions,
+}
 
 
 async def load_nodes(context: Context, ids: Sequence[GlobalId | Exception | None]) -> list[Any]:
@@ -35,9 +29,8 @@ async def load_nodes(context: Context, ids: Sequence[GlobalId | Exception | None
     for global_id in dict.fromkeys(id_ for id_ in ids if isinstance(id_, GlobalId)):
         wanted.setdefault(global_id.typename, []).append(global_id.id)
     for typename, keys in wanted.items():
-        repository = _repository(context.repositories, typename)
-        if repository is not None:
-            rows = await repository.list_by_ids(keys)
+        if (repository := REPOSITORIES.get(typename)) is not None:
+            rows = await repository(context.repositories).list_by_ids(keys)
             found.update((GlobalId(typename, key), row) for key, row in zip(keys, rows, strict=True))
     return [found.get(id_) if isinstance(id_, GlobalId) else id_ for id_ in ids]
 

@@ -32,7 +32,7 @@ from gqlapi.repositories import pruning
 from gqlapi.repositories.pruning import Prunable
 from tests.api import Api, serve, settings_for
 from tests.factories import make_user, save
-from tests.processes import GQLAPI, Folder
+from tests.processes import Folder
 from tests.signing_in import sign_in_as
 
 SECRET = "a secret of more than thirty-two characters"
@@ -50,15 +50,7 @@ async def empty_api(folder: Folder) -> AsyncIterator[Api]:
 
 
 def create_admin(folder: Folder, *options: str, text: str = PASSWORD) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [GQLAPI, "user", "create-admin", "--username", "root", *options],
-        cwd=folder.path,
-        env=folder.environment,
-        input=text,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return folder.run("user", "create-admin", "--username", "root", *options, standard_input=text)
 
 
 async def sign_in(api: Api, login: str, password: str = PASSWORD) -> Any:
@@ -154,10 +146,9 @@ class TestSetPassword:
         await save(empty_api.database, [ada, bela])
         await add(empty_api, UserCredential(user_id=ada.id, password_hash="x"))
         client, other = await sign_in_as(empty_api, ada), await sign_in_as(empty_api, bela)
-        prompts = [("Password: ", PASSWORD), ("Repeat for confirmation: ", PASSWORD)]
-        status, screen = folder.converse("user", "set-password", "ada", answers=prompts)
-        assert status == 0, screen
-        assert PASSWORD not in screen
+        result = folder.run("user", "set-password", "ada", standard_input=f"{PASSWORD}\n" * 2)
+        assert (result.returncode, result.stdout) == (0, "Password: \nRepeat for confirmation: \n")
+        assert PASSWORD not in result.stderr
         assert (await sign_in(empty_api, "ada"))["errors"] == []
         assert (await client.post(VIEWER)).status_code == 401
         assert (await other.data(VIEWER))["viewer"]["username"] == "bela"

@@ -22,6 +22,11 @@ PASSWORD = "correct horse"
 WEAK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 
+@pytest.fixture
+def cheap_hashes() -> None:
+    """Hash as the server does: hashes are the subject."""
+
+
 async def make_ada(api: Api, password_hash: str | None = None) -> User:
     """Make a user whose password is stored with weaker parameters than today's."""
     ada = make_user(username="ada")

@@ -18,8 +18,8 @@ from graphql import (
     get_named_type,
     is_leaf_type,
 )
-from hypothesis import strategies as st
 
+from tests.execution.choices import Choices
 from tests.execution.random_inputs import SCALARS, Inputs
 from tests.execution.shapes import Fields, Place, Shape, Shapes
 
@@ -38,25 +38,21 @@ class Request:
     operation_name: str | None = None
 
 
-@st.composite
-def requests(
-    draw: st.DrawFn,
+def make_request(
+    choices: Choices,
     schema: GraphQLSchema,
     operations: Sequence[str] = ("query",),
-    scalars: Mapping[str, st.SearchStrategy[Any]] = SCALARS,
+    scalars: Mapping[str, Sequence[Any]] = SCALARS,
     depth: int = 4,
 ) -> Request:
-    """Draw a request: mostly of one operation, sometimes of several, and then seldom without a right name."""
-    count = draw(st.sampled_from([1, 1, 1, 1, 2, 3]))
-    writers = [_Operation(draw, schema, scalars, f"Op{number}") for number in range(count)]
-    texts = [writer.write(draw(st.sampled_from(operations)), depth) for writer in writers]
-    chosen = draw(st.integers(0, count - 1))
+    """Make a request: mostly of one operation, sometimes of several, and then seldom without a right name."""
+    count = choices.of([1, 1, 1, 1, 2, 3])
+    writers = [_Operation(choices, schema, scalars, f"Op{number}") for number in range(count)]
+    texts = [writer.write(choices.of(operations), depth) for writer in writers]
+    chosen = choices.number(0, count - 1)
     variables = writers[chosen].variables
-    if count > 1:
-        name = draw(st.sampled_from([f"Op{chosen}"] * 8 + [None, "Missing"]))
-    else:
-        name = draw(st.sampled_from([None, "Op0"]))
-    return Request("\n".join(texts), variables, name)
+    names: list[str | None] = [None, "Op0"] if count == 1 else [*[f"Op{chosen}"] * 8, None, "Missing"]
+    return Request("\n".join(texts), variables, choices.of(names))
 
 
 @dataclass
@@ -73,12 +69,12 @@ class _Operation:
     """Writes one operation and its fragments."""
 
     def __init__(
-        self, draw: st.DrawFn, schema: GraphQLSchema, scalars: Mapping[str, st.SearchStrategy[Any]], name: str
+        self, choices: Choices, schema: GraphQLSchema, scalars: Mapping[str, Sequence[Any]], name: str
     ) -> None:
-        self._draw = draw
+        self._choices = choices
         self._schema = schema
         self._name = name
-        self._inputs = Inputs(draw, scalars)
+        self._inputs = Inputs(choices, scalars)
         self._shapes = Shapes(schema)
         self._fragments: list[_Fragment] = []
 
@@ -96,32 +92,32 @@ class _Operation:
         return "\n".join(texts)
 
     def _selections(self, parent: GraphQLNamedType, place: Place, depth: int) -> str:
-        if self._one_in(30):
+        if self._choices.one_in(30):
             return "{ }"
-        texts = [self._selection(parent, place, depth) for _ in range(self._draw(st.integers(1 if place else 2, 4)))]
-        return f"{{ {self._draw(st.sampled_from([' ', NEW_LINE]))}{NEW_LINE.join(texts)} }}"
+        texts = [self._selection(parent, place, depth) for _ in range(self._choices.number(1 if place else 2, 4))]
+        return f"{{ {self._choices.of([' ', NEW_LINE])}{NEW_LINE.join(texts)} }}"
 
     def _selection(self, parent: GraphQLNamedType, place: Place, depth: int) -> str:
         kinds = ["field"] * 6 + ["again", "again"] + (["inline", "fragment", "spread"] if depth else [])
-        match self._draw(st.sampled_from(kinds)):
+        match self._choices.of(kinds):
             case "again" if known := self._shapes.known(parent, place):
-                name, shape = self._draw(st.sampled_from(known))
+                name, shape = self._choices.of(known)
                 return self._field_text(parent, place, name, shape, depth)
             case "inline":
                 type_ = self._condition(parent)
-                condition = "" if type_ is parent and self._one_in(2) else f" on {type_}"
+                condition = "" if type_ is parent and self._choices.one_in(2) else f" on {type_}"
                 return f"...{condition}{self._directives()} {self._selections(type_, place, depth - 1)}"
             case "fragment":
                 return self._new_fragment(self._condition(parent), place, depth - 1)
             case "spread" if fitting := self._fitting(parent, place):
-                own = self._draw(st.sampled_from(fitting))
+                own = self._choices.of(fitting)
                 self._shapes.add_all(place, own.fields)
                 return f"...{own.name}{self._directives()}"
         return self._field(parent, place, depth)
 
     def _condition(self, parent: GraphQLNamedType) -> GraphQLNamedType:
-        """Draw a type that some objects of the parent type have."""
-        return self._draw(st.sampled_from([parent, *self._shapes.overlapping(parent)]))
+        """Choose a type that some objects of the parent type have."""
+        return self._choices.of([parent, *self._shapes.overlapping(parent)])
 
     def _new_fragment(self, type_: GraphQLNamedType, place: Place, depth: int) -> str:
         directives = self._directives()
@@ -138,9 +134,9 @@ class _Operation:
 
     def _field(self, parent: GraphQLNamedType, place: Place, depth: int) -> str:
         fields = self._fields(parent, depth, is_root=not place)
-        name = self._draw(st.sampled_from(sorted(fields)))
+        name = self._choices.of(sorted(fields))
         shape = Shape(parent.name, name, self._inputs.arguments(fields[name].args), str(fields[name].type))
-        alias = self._draw(st.sampled_from([name, name, name, *ALIASES]))
+        alias = self._choices.of([name, name, name, *ALIASES])
         if not self._shapes.fit(place, [((), alias, shape)]):
             alias = self._shapes.new_name()
         return self._field_text(parent, place, alias, shape, depth)
@@ -159,19 +155,16 @@ class _Operation:
         own = dict(parent.fields) if isinstance(parent, GraphQLObjectType | GraphQLInterfaceType) else {}
         leaves = {name: field for name, field in own.items() if is_leaf_type(get_named_type(field.type))}
         fields = own if depth else leaves
-        if is_root and parent is self._schema.query_type and self._one_in(8):
+        if is_root and parent is self._schema.query_type and self._choices.one_in(8):
             return META
-        return fields if fields and not self._one_in(12) else {"__typename": TypeNameMetaFieldDef}
+        return fields if fields and not self._choices.one_in(12) else {"__typename": TypeNameMetaFieldDef}
 
     def _directives(self) -> str:
-        kind = self._draw(st.sampled_from([""] * 20 + ["@skip", "@include", "@skip @include", "@noted"]))
+        kind = self._choices.of([""] * 20 + ["@skip", "@include", "@skip @include", "@noted"])
         texts = [f" {name}" for name in kind.split()]
         if kind == "@noted":
             return " @noted" if self._schema.get_directive("noted") else ""
         return "".join(f"{text}(if: {self._inputs.literal(CONDITION, depth=0)})" for text in texts)
-
-    def _one_in(self, count: int) -> bool:
-        return self._draw(st.integers(1, count)) == count
 
 
 def _field_of(parent: GraphQLNamedType, name: str) -> GraphQLField:

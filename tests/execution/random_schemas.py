@@ -11,7 +11,8 @@ from graphql import (
     build_schema,
     value_from_ast_untyped,
 )
-from hypothesis import strategies as st
+
+from tests.execution.choices import Choices
 
 # What every schema has; the arguments of the random fields are chosen from the second list.
 INPUTS = """
@@ -38,18 +39,17 @@ SHAPES = ["{}", "{}", "{}!", "{}!", "[{}]", "[{}!]", "[{}]!", "[{}!]!", "[[{}]]"
 FIELD_NAMES = "abcdef"
 
 
-@st.composite
-def schemas(draw: st.DrawFn) -> GraphQLSchema:
-    """Draw a valid schema with Query and Mutation."""
-    interfaces = [f"I{number}" for number in range(draw(st.integers(0, 2)))]
-    unions = [f"U{number}" for number in range(draw(st.integers(0, 1)))]
-    objects = [f"T{number}" for number in range(draw(st.integers(1, 4)))]
-    writer = _Writer(draw, [*objects, *interfaces, *unions])
+def make_schema(choices: Choices) -> GraphQLSchema:
+    """Make a valid schema with Query and Mutation."""
+    interfaces = [f"I{number}" for number in range(choices.number(0, 2))]
+    unions = [f"U{number}" for number in range(choices.number(0, 1))]
+    objects = [f"T{number}" for number in range(choices.number(1, 4))]
+    writer = _Writer(choices, [*objects, *interfaces, *unions])
     texts = [INPUTS]
     texts += [writer.interface(name, interfaces[:number]) for number, name in enumerate(interfaces)]
     texts += [writer.object(name, interfaces) for name in objects]
     for name in unions:
-        members = draw(st.lists(st.sampled_from(objects), min_size=1, unique=True))
+        members = choices.some(objects, 1, len(objects))
         texts.append(f"union {name} = {' | '.join(members)}")
     texts += [writer.object("Query", []), writer.object("Mutation", [])]
     schema = build_schema("\n".join(texts))
@@ -61,15 +61,15 @@ def schemas(draw: st.DrawFn) -> GraphQLSchema:
 class _Writer:
     """Writes types; fields of interfaces have names of their own, so that no two interfaces contradict each other."""
 
-    def __init__(self, draw: st.DrawFn, composites: list[str]) -> None:
-        self._draw = draw
-        self._types = st.sampled_from([*LEAVES, *composites * 3])
+    def __init__(self, choices: Choices, composites: list[str]) -> None:
+        self._choices = choices
+        self._types = [*LEAVES, *composites * 3]
         self._interfaces: dict[str, tuple[list[str], dict[str, str]]] = {}
 
     def interface(self, name: str, parents: list[str]) -> str:
         """Write an interface that may implement those before it."""
         implemented = self._implemented(parents)
-        own = {f"{name.lower()}{letter}": self._field_type() for letter in FIELD_NAMES[: self._draw(st.integers(1, 2))]}
+        own = {f"{name.lower()}{letter}": self._field_type() for letter in FIELD_NAMES[: self._choices.number(1, 2)]}
         fields = {**self._inherited(implemented), **own}
         self._interfaces[name] = implemented, fields
         return self._text("interface", name, implemented, fields)
@@ -79,27 +79,27 @@ class _Writer:
         implemented = self._implemented(interfaces)
         inherited = self._inherited(implemented)
         for field, type_ in inherited.items():
-            if not type_.endswith("!") and self._draw(st.integers(0, 3)) == 3:
+            if not type_.endswith("!") and self._choices.one_in(4):
                 inherited[field] = f"{type_}!"
-        names = self._draw(st.lists(st.sampled_from(FIELD_NAMES), min_size=2, max_size=5, unique=True))
+        names = self._choices.some(FIELD_NAMES, 2, 5)
         own = {field + self._arguments(): self._field_type() for field in names}
         return self._text("type", name, implemented, {**inherited, **own})
 
     def _implemented(self, interfaces: list[str]) -> list[str]:
-        """Draw interfaces, with those that they implement themselves."""
-        chosen: list[str] = [name for name in interfaces if self._draw(st.booleans())]
+        """Choose interfaces, with those that they implement themselves."""
+        chosen: list[str] = [name for name in interfaces if self._choices.flag()]
         return sorted({parent for name in chosen for parent in (name, *self._interfaces[name][0])})
 
     def _inherited(self, interfaces: list[str]) -> dict[str, str]:
         return {field: type_ for name in interfaces for field, type_ in self._interfaces[name][1].items()}
 
     def _field_type(self) -> str:
-        return self._draw(st.sampled_from(SHAPES)).format(self._draw(self._types))
+        return self._choices.of(SHAPES).format(self._choices.of(self._types))
 
     def _arguments(self) -> str:
-        if not self._draw(st.booleans()):
+        if not self._choices.flag():
             return ""
-        chosen = self._draw(st.lists(st.sampled_from(ARGUMENTS), min_size=1, max_size=2, unique=True))
+        chosen = self._choices.some(ARGUMENTS, 1, 2)
         return f"({', '.join(chosen)})"
 
     @staticmethod

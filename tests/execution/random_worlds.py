@@ -16,7 +16,6 @@ from graphql import (
     is_leaf_type,
     is_list_type,
 )
-from hypothesis import strategies as st
 
 from tests.execution.answers import (
     ERROR_NAMES,
@@ -31,6 +30,7 @@ from tests.execution.answers import (
     Value,
     read,
 )
+from tests.execution.choices import Choices
 from tests.execution.objects import FORMS, Plan, World
 
 # By type: internal values that it accepts, some of them only after coercion.
@@ -64,12 +64,11 @@ OTHERS = [
 ITEMS = ["list", "list", "list", "tuple", "values", "generator", "async generator", "stream"]
 
 
-@st.composite
-def worlds(draw: st.DrawFn, schema: GraphQLSchema) -> World:
-    """Draw the plans of all fields, and set the resolvers of the schema to follow them."""
-    recipes = _Recipes(draw, schema, failures=draw(st.sampled_from([0, 1, 1, 3])))
+def make_world(choices: Choices, schema: GraphQLSchema) -> World:
+    """Make the plans of all fields, and set the resolvers of the schema to follow them."""
+    recipes = _Recipes(choices, schema, failures=choices.of([0, 1, 1, 3]))
     plans: dict[tuple[str, str], Plan] = {}
-    world = World(plans, has_typenames=draw(st.booleans()))
+    world = World(plans, has_typenames=choices.flag())
     for type_ in schema.type_map.values():
         if type_.name.startswith("__"):
             continue
@@ -78,50 +77,50 @@ def worlds(draw: st.DrawFn, schema: GraphQLSchema) -> World:
                 plan = recipes.plan(field.type, has_arguments=bool(field.args), is_mutation=type_.name == "Mutation")
                 plans[type_.name, name] = plan
                 field.resolve = _resolver(world, type_.name, name) if plan.has_resolver else None
-            type_.is_type_of = draw(st.sampled_from([None, None, *_type_checks(type_.name)]))
+            type_.is_type_of = choices.of([None, None, *_type_checks(type_.name)])
         if isinstance(type_, GraphQLInterfaceType | GraphQLUnionType):
-            type_.resolve_type = draw(st.sampled_from([None, _name_type, _name_type_later, _misname_type]))
+            type_.resolve_type = choices.of([None, _name_type, _name_type_later, _misname_type])
     return world
 
 
 class _Recipes:
-    """Draws answers; of 30, `failures` of each kind of failure are expected."""
+    """Makes answers; of 30, `failures` of each kind of failure are expected."""
 
-    def __init__(self, draw: st.DrawFn, schema: GraphQLSchema, failures: int) -> None:
-        self._draw = draw
+    def __init__(self, choices: Choices, schema: GraphQLSchema, failures: int) -> None:
+        self._choices = choices
         self._schema = schema
         kinds = ["good"] * 21 + ["null"] + ["null", "raised", "returned", "other"] * failures
-        self._settled = st.sampled_from(kinds)
-        self._kinds = st.sampled_from(kinds + ["later"] * 5)
+        self._settled = kinds
+        self._kinds = kinds + ["later"] * 5
 
     def plan(self, type_: GraphQLOutputType, *, has_arguments: bool, is_mutation: bool) -> Plan:
-        answers = tuple(self._recipe(type_) for _ in range(self._draw(st.integers(1, 3))))
-        has_resolver = is_mutation or self._draw(st.booleans())
-        return Plan(answers, has_resolver, is_method=has_arguments or self._draw(st.booleans()))
+        answers = tuple(self._recipe(type_) for _ in range(self._choices.number(1, 3)))
+        has_resolver = is_mutation or self._choices.flag()
+        return Plan(answers, has_resolver, is_method=has_arguments or self._choices.flag())
 
     def _recipe(self, type_: GraphQLOutputType, *, is_settled: bool = False) -> Recipe:
-        match self._draw(self._settled if is_settled else self._kinds):
+        match self._choices.of(self._settled if is_settled else self._kinds):
             case "null":
                 return Value(None)
             case "raised":
-                return Raised(self._draw(st.sampled_from(ERROR_NAMES)))
+                return Raised(self._choices.of(ERROR_NAMES))
             case "returned":
-                return Returned(self._draw(st.sampled_from(ERROR_NAMES)))
+                return Returned(self._choices.of(ERROR_NAMES))
             case "other":
-                return Value(self._draw(st.sampled_from(OTHERS)))
+                return Value(self._choices.of(OTHERS))
             case "later":
-                kind = self._draw(st.sampled_from(["coroutine", "coroutine", "task", "awaitable"]))
-                return Later(kind, self._draw(st.integers(0, 2)), self._recipe(type_, is_settled=True))
+                kind = self._choices.of(["coroutine", "coroutine", "task", "awaitable"])
+                return Later(kind, self._choices.number(0, 2), self._recipe(type_, is_settled=True))
         return self._good(get_nullable_type(type_))
 
     def _good(self, type_: Any) -> Recipe:
         if is_list_type(type_):
-            items = tuple(self._recipe(type_.of_type) for _ in range(self._draw(st.integers(0, 3))))
-            return Items(self._draw(st.sampled_from(ITEMS)), items)
+            items = tuple(self._recipe(type_.of_type) for _ in range(self._choices.number(0, 3)))
+            return Items(self._choices.of(ITEMS), items)
         if is_leaf_type(type_):
             texts = [Arguments(), Info()] if type_.name in {"String", "ID"} else []
-            return self._draw(st.sampled_from([*texts, *map(Value, VALUES[type_.name])]))
-        return Object(self._draw(st.sampled_from(self._possible(type_))), self._draw(st.sampled_from(FORMS)))
+            return self._choices.of([*texts, *map(Value, VALUES[type_.name])])
+        return Object(self._choices.of(self._possible(type_)), self._choices.of(FORMS))
 
     def _possible(self, type_: GraphQLNamedType) -> list[str]:
         """Return the types of an object here; at random also one that is wrong."""

@@ -2,21 +2,20 @@
 
 from graphql import GraphQLSchema, assert_valid_schema, parse, validate
 from hypothesis import given
-from hypothesis import strategies as st
 
+from tests.execution.choices import Choices, chosen
 from tests.execution.examples import examples
-from tests.execution.random_documents import Request, requests
-from tests.execution.random_schemas import schemas
+from tests.execution.random_documents import Request, make_request
+from tests.execution.random_schemas import make_schema
 
 
-@st.composite
-def pairs(draw: st.DrawFn) -> tuple[GraphQLSchema, Request]:
-    schema = draw(schemas())
-    return schema, draw(requests(schema))
+def make_pair(choices: Choices) -> tuple[GraphQLSchema, Request]:
+    schema = make_schema(choices)
+    return schema, make_request(choices, schema)
 
 
 @examples(100)
-@given(pair=pairs())
+@given(pair=chosen(make_pair))
 def test_documents_are_valid(pair: tuple[GraphQLSchema, Request]) -> None:
     schema, request = pair
     assert_valid_schema(schema)

@@ -166,7 +166,7 @@ class TestBackground:
         started = time.monotonic()
         with background.building_in_background():
             time.sleep(0.3)
-        assert time.monotonic() - started < 10
+        assert time.monotonic() - started < 50  # it would take 60
         assert find_bundle(bundles) is None
 
     def test_says_why_nothing_was_built(self, use_node: Any) -> None:

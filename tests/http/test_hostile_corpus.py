@@ -2,13 +2,14 @@
 
 from collections import Counter
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 import pytest_asyncio
 
 from benchmarks.attacks.attack import MAX_CPU_SECONDS, MAX_MEMORY_MB, Attack
 from benchmarks.attacks.corpus import ATTACKS
-from tests.http.guard import Guard, guarding, slowness
+from tests.http.guard import Effort, Guard, guarding, slowness
 from tests.postgres import PostgresServer
 
 MAX_ANSWER_BYTES = 10 * 1024 * 1024
@@ -17,6 +18,9 @@ MAX_BODY_BYTES = 1_048_576
 MAX_CALLS = 600_000
 # Measured 23 MB on SQLite, whose own caches are among them, and 12 MB on PostgreSQL.
 MAX_FILLED_MB = 28
+# What depends on the machine, and how often it is measured again, each time on a new server.
+MEASURED = frozenset({"CPU", "held", "memory"})
+RETRIES = 2
 ALL = [pytest.param(attack, id=attack.id) for attack in ATTACKS]
 
 
@@ -52,22 +56,31 @@ class TestCorpus:
         assert len(request.body) <= MAX_BODY_BYTES or "413" in attack.answers
 
 
+def faults_of(attack: Attack, effort: Effort) -> dict[str, Any]:
+    """Return what of an answer and its cost is not as it may be."""
+    answer = effort.answer
+    found = {
+        "answers": sorted(answer.names - attack.answers),
+        # What is no request is answered by the HTTP server itself, or not at all.
+        "not GraphQL": not answer.is_graphql and "closed" not in attack.answers,
+        "large": answer.size > MAX_ANSWER_BYTES,
+        "CPU": is_over(effort.cpu_seconds, attack.cpu_seconds),
+        "held": is_over(effort.held_seconds, MAX_CPU_SECONDS),
+        "memory": effort.peak_mb > attack.memory_mb,
+    }
+    return {name: value for name, value in found.items() if value}
+
+
 class TestAttack:
     @pytest.mark.parametrize("attack", ALL)
     async def test_is_answered_within_its_budget(self, guard: Guard, attack: Attack) -> None:
-        effort = await guard.attack(attack)
-
-        answer = effort.answer
-        found = {
-            "answers": sorted(answer.names - attack.answers),
-            # What is no request is answered by the HTTP server itself, or not at all.
-            "not GraphQL": not answer.is_graphql and "closed" not in attack.answers,
-            "large": answer.size > MAX_ANSWER_BYTES,
-            "CPU": is_over(effort.cpu_seconds, attack.cpu_seconds),
-            "held": is_over(effort.held_seconds, MAX_CPU_SECONDS),
-            "memory": effort.peak_mb > attack.memory_mb,
-        }
-        faults = {name: value for name, value in found.items() if value}
+        """Processors that are shared with others take longer for the same: what is over its budget is so each time."""
+        retries = RETRIES
+        faults = faults_of(attack, effort := await guard.attack(attack))
+        while retries and faults and faults.keys() <= MEASURED:
+            retries -= 1
+            await guard.replace()
+            faults = faults_of(attack, effort := await guard.attack(attack))
         if faults:
             await guard.replace()
         assert not faults, effort
@@ -89,5 +102,4 @@ class TestEffort:
     @pytest.mark.parametrize("attack", ALL)
     async def test_is_bounded_in_calls(self, guard: Guard, attack: Attack) -> None:
         effort = await guard.attack(attack, counting=True)
-        calls, budget = effort.calls / attack.repeats, MAX_CALLS * attack.cpu_seconds / MAX_CPU_SECONDS
-        assert calls < budget, effort.answer
+        assert effort.calls < MAX_CALLS * attack.cpu_seconds / MAX_CPU_SECONDS, effort.answer

@@ -17,6 +17,7 @@ from gqlapi.http import body
 from gqlapi.http.body import Bodies
 from gqlapi.http.failures import HttpFailure
 from tests.api import Api, only_error, serve, settings_for
+from tests.clocks import Deadlines
 
 # The setting, its value, the largest document that passes and the smallest that does not, and where it is too large.
 LIMITS = [
@@ -80,18 +81,16 @@ class TestOperation:
 
     @pytest.mark.parametrize("dialect", ["sqlite", "postgresql"], indirect=True)
     async def test_ends_at_its_deadline_and_leaves_no_connection_behind(
-        self, database_url: str, monkeypatch: pytest.MonkeyPatch
+        self, database_url: str, monkeypatch: pytest.MonkeyPatch, deadlines: Deadlines
     ) -> None:
-        execute = ReadUnit._execute
+        async def execute_too_long(*_: Any, **__: Any) -> Any:
+            deadlines.expire()
+            await asyncio.Event().wait()
 
-        async def execute_slowly(unit: ReadUnit, *arguments: Any, **options: Any) -> Any:
-            await asyncio.sleep(0.5)
-            return await execute(unit, *arguments, **options)
-
-        async with serve_sqlite(database_url, operation_timeout_seconds=0.2, pool_size=1) as api:
+        async with serve_sqlite(database_url, pool_size=1) as api:
             assert "errors" not in await api.execute("{ tags { totalCount } }")
             with monkeypatch.context() as patched:
-                patched.setattr(ReadUnit, "_execute", execute_slowly)
+                patched.setattr(ReadUnit, "_execute", execute_too_long)
                 error = only_error(await api.post("{ tags { totalCount } }"))
             assert error["extensions"]["code"] == "TIMEOUT"
             assert "errors" not in await api.execute("{ tags { totalCount } }")

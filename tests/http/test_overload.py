@@ -12,6 +12,7 @@ from gqlapi.errors import Unavailable
 from gqlapi.http.body import parse_json
 from gqlapi.http.failures import Pacer
 from gqlapi.serving.disconnect import Disconnect
+from tests.clocks import run_in_jumps
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -29,20 +30,27 @@ class TestPacer:
 
 
 class TestQueue:
-    async def test_that_moves_refuses_nothing_before_the_last_bound(self) -> None:
-        gate = PoolGate(1, queue_size=10, timeout_seconds=0.1)
-        place = await gate.enter()
-        waiting = [asyncio.create_task(gate.enter()) for _ in range(4)]
-        for task in waiting:
-            await asyncio.sleep(0.06)
-            place.leave()
-            place = await task
+    def test_that_moves_refuses_nothing_before_the_last_bound(self) -> None:
+        async def move() -> None:
+            gate = PoolGate(1, queue_size=10, timeout_seconds=1)
+            place = await gate.enter()
+            waiting = [asyncio.create_task(gate.enter()) for _ in range(4)]
+            for task in waiting:
+                await asyncio.sleep(0.6)
+                place.leave()
+                place = await task
 
-    async def test_that_does_not_move_refuses(self) -> None:
-        gate = PoolGate(1, queue_size=10, timeout_seconds=0.02)
-        await gate.enter()
-        with pytest.raises(Unavailable):
+        run_in_jumps(move())
+
+    def test_that_does_not_move_refuses(self) -> None:
+        async def wait() -> None:
+            gate = PoolGate(1, queue_size=10, timeout_seconds=1)
             await gate.enter()
+            with pytest.raises(Unavailable):
+                await gate.enter()
+            assert asyncio.get_running_loop().time() == 1
+
+        run_in_jumps(wait())
 
 
 class TestDisconnect:
