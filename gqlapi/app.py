@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from gqlapi.accounts import Accounts
+from gqlapi.accounts.common_passwords import common_passwords
 from gqlapi.accounts.passwords import Passwords
 from gqlapi.accounts.registration import ReservedNames
 from gqlapi.accounts.throttling import AttemptLimits, Throttle
@@ -98,11 +99,14 @@ def create_limits(settings: Settings) -> Limits:
 
 def create_accounts(settings: Settings) -> Accounts:
     """Make what signing in needs."""
+    common_passwords()  # read now, not while the first person signs up
     secrets = [key.get_secret_value() for key in (settings.secret_key, *settings.previous_secret_keys)]
     limits = AttemptLimits(
         sign_in=settings.sign_in_limit,
         sign_in_address=settings.sign_in_address_limit,
+        sign_in_account=settings.sign_in_account_limit,
         sign_up=settings.sign_up_limit,
+        refresh=settings.refresh_limit,
     )
     return Accounts(
         passwords=Passwords(),
@@ -110,6 +114,7 @@ def create_accounts(settings: Settings) -> Accounts:
         throttle=Throttle(limits),
         refresh_lifetime=timedelta(days=settings.refresh_token_days),
         reserved_names=ReservedNames(settings.reserved_usernames),
+        session_lifetime=timedelta(days=settings.session_days),
     )
 
 

@@ -132,6 +132,72 @@ class TestThrottle:
         found = [payload["errors"][0]["code"] for payload in wrong]
         assert found == ["UNAUTHENTICATED", *["RATE_LIMITED"] * (len(logins) - 1)]
 
+    async def test_counts_the_names_of_an_account_together_and_does_not_show_it(self, api: Api) -> None:
+        """Else who asked for a user name five times would learn which e-mail address belongs to it."""
+        await sign_up(api)
+        await sign_up(api, username="bela", email="bela@example.com")
+        for _ in range(5):
+            await sign_in(api, "ada", "wrong password")
+        refused, wrong = await sign_in(api, "ada@example.com"), await sign_in(api, "bela@example.com", "wrong password")
+        assert refused == wrong
+        assert codes(refused) == [("UNAUTHENTICATED", None)]
+        assert codes(await sign_in(api, "ada")) == [("RATE_LIMITED", None)]
+        assert codes(await sign_in(api, "bela")) == []
+
+    async def test_of_an_exhausted_account_verifies_as_for_nobody(
+        self, api: Api, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        await sign_up(api)
+        for _ in range(5):
+            await sign_in(api, "ada", "wrong password")
+        verify, seen = Passwords.verify, []
+
+        async def watched(passwords: Passwords, password_hash: str | None, password: str) -> bool:
+            seen.append(password_hash)
+            return await verify(passwords, password_hash, password)
+
+        monkeypatch.setattr(Passwords, "verify", watched)
+        await sign_in(api, "ada@example.com")
+        assert seen == [None]
+
+    async def test_counts_the_checks_of_the_current_password_as_well(self, api: Api) -> None:
+        token = (await sign_up(api))["accessToken"]
+        given = {"currentPassword": "wrong password", "newPassword": "battery staple"}
+        for _ in range(3):
+            await sign_in(api, "ada", "wrong password")
+        found = [codes(await api.bearing(token).payload("changePassword", given)) for _ in range(3)]
+        assert found == [*[[("INVALID", ["currentPassword"])]] * 2, [("RATE_LIMITED", None)]]
+
+    async def test_counts_an_account_over_all_addresses(self, database_url: str) -> None:
+        settings = settings_for(database_url, sign_in_account_limit="6/hour", trusted_proxies=["127.0.0.1"])
+        async with serve(settings) as api:
+            await sign_up(api)
+            clients = [api.with_headers(**{"X-Forwarded-For": f"2001:db8:0:{number}::1"}) for number in range(14)]
+            for login, last in (("ada", "RATE_LIMITED"), ("nobody", "RATE_LIMITED")):
+                wrong = [await sign_in(client, login, "wrong password") for client in clients[:7]]
+                assert [payload["errors"][0]["code"] for payload in wrong] == ["UNAUTHENTICATED"] * 6 + [last]
+            assert codes(await sign_in(clients[7], "ada@example.com")) == [("UNAUTHENTICATED", None)]
+
+    async def test_forgets_the_attempts_of_other_addresses_when_somebody_succeeds(self, database_url: str) -> None:
+        settings = settings_for(database_url, sign_in_account_limit="6/hour", trusted_proxies=["127.0.0.1"])
+        async with serve(settings) as api:
+            await sign_up(api)
+            for number in range(12):
+                client = api.with_headers(**{"X-Forwarded-For": f"203.0.113.{number}"})
+                assert codes(await sign_in(client, "ada", "wrong password")) == [("UNAUTHENTICATED", None)]
+                if number % 3 == 2:
+                    assert codes(await sign_in(client)) == []
+
+    async def test_of_sign_ups_counts_only_valid_ones(self, database_url: str) -> None:
+        async with serve(settings_for(database_url, sign_up_limit="2/hour")) as api:
+            for _ in range(5):
+                assert codes(await sign_up(api, password="short")) == [("INVALID", ["password"])]
+            found = [codes(await sign_up(api)) for _ in range(3)]
+            taken = sorted(found[1])
+            assert (found[0], taken, found[2]) == (
+                [], [("NOT_UNIQUE", ["email"]), ("NOT_UNIQUE", ["username"])], [("RATE_LIMITED", None)]
+            )  # fmt: skip
+
     async def test_counts_an_address_over_all_logins(self, database_url: str) -> None:
         async with serve(settings_for(database_url, sign_in_address_limit="3/minute", sign_up_limit="1/hour")) as api:
             wrong = [await sign_in(api, f"user{number}", "wrong password") for number in range(4)]

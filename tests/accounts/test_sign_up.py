@@ -40,6 +40,8 @@ class TestSignUp:
             ("email", "", "REQUIRED"),
             ("email", "a" * 320 + "@example.com", "TOO_LONG"),
             ("password", "x" * 201, "TOO_LONG"),
+            ("password", "PassWord1", "INVALID"),
+            ("password", "qwertyuiop", "INVALID"),
             ("displayName", "x" * 101, "TOO_LONG"),
         ],
     )

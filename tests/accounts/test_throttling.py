@@ -29,6 +29,11 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
+def limits_of(**limits: str) -> AttemptLimits:
+    names = ("sign_in", "sign_in_address", "sign_in_account", "sign_up", "refresh")
+    return AttemptLimits(**{name: limits.get(name, "9/minute") for name in names})
+
+
 async def refusal(throttle: Throttle, address: str, key: str = "ada") -> RateLimitedProblem | None:
     """Attempt to sign in, and return why that is refused."""
     try:
@@ -133,16 +138,18 @@ class TestAddress:
             ("::ffff:192.0.2.1", "192.0.2.1", True),
             ("::ffff:192.0.2.1", "::ffff:192.0.2.2", False),
             ("192.0.2.1", "192.0.2.2", False),
+            ("unknown", "09.9.9.7", True),
+            ("unknown", "", True),
             ("", "", True),
         ],
     )
     async def test_is_a_network_where_one_customer_has_it(self, one: str, other: str, is_same: bool) -> None:  # noqa: FBT001 - a parameter of the test
-        throttle = Throttle(AttemptLimits(sign_in="9/minute", sign_in_address="1/minute", sign_up="1/hour"))
+        throttle = Throttle(limits_of(sign_in_address="1/minute"))
         assert await refusal(throttle, one) is None
         assert (await refusal(throttle, other, "bela") is not None) is is_same
 
     async def test_and_key_are_counted_together(self) -> None:
-        throttle = Throttle(AttemptLimits(sign_in="1/minute", sign_in_address="9/minute", sign_up="1/hour"))
+        throttle = Throttle(limits_of(sign_in="1/minute"))
         assert await refusal(throttle, "192.0.2.1", "ada") is None
         assert await refusal(throttle, "192.0.2.1", "ada") is not None
         assert await refusal(throttle, "192.0.2.1", "bela") is None
@@ -164,6 +171,12 @@ class TestProxies:
             # The client made the first address up; the proxy appended the second.
             codes = [await code_from(api, f"192.0.2.{number}, 203.0.113.1") for number in (1, 2)]
         assert codes == ["UNAUTHENTICATED", "RATE_LIMITED"]
+
+    async def test_that_pass_on_what_is_no_address_make_one_client_of_it(self, sqlite_url: str) -> None:
+        settings = settings_for(sqlite_url, sign_in_address_limit="2/minute", trusted_proxies=["127.0.0.1"])
+        async with serve(settings) as api:
+            codes = [await code_from(api, name) for name in ("unknown", "09.9.9.7", "_hidden")]
+        assert codes == ["UNAUTHENTICATED", "UNAUTHENTICATED", "RATE_LIMITED"]
 
     @pytest.mark.parametrize("proxy", ["*", "proxy.example", "10.0.0.1/8", ""])
     def test_that_would_never_match_are_refused(self, proxy: str) -> None:
