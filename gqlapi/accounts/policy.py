@@ -18,6 +18,7 @@ class Action(StrEnum):
     CHANGE_TAG = "create, change, delete or merge tags"
     CHANGE_USER = "change or delete a user"
     READ_EMAIL = "read an e-mail address"
+    READ_ROLE = "read a role, and see users who have not published"
     SET_ROLE = "set the role of a user"
     CREATE_TOKEN = "create an API token"  # noqa: S105 - no secret
     MANAGE_ACCOUNT = "change a password, end sessions, revoke API tokens"
@@ -48,6 +49,7 @@ POLICY: Mapping[Action, Rule] = {
     Action.CHANGE_TAG: Rule(any=EDITORS, own=EDITORS, scope=ApiScope.WRITE_TAGS),
     Action.CHANGE_USER: Rule(any=ADMINS, own=EVERYBODY, scope=ApiScope.ADMIN),
     Action.READ_EMAIL: Rule(any=ADMINS, own=EVERYBODY, scope=ApiScope.READ),
+    Action.READ_ROLE: Rule(any=EDITORS, own=EVERYBODY, scope=ApiScope.READ),
     Action.SET_ROLE: Rule(any=ADMINS, own=ADMINS, scope=None),
     Action.CREATE_TOKEN: Rule(any=NOBODY, own=EVERYBODY, scope=None),
     Action.MANAGE_ACCOUNT: Rule(any=NOBODY, own=EVERYBODY, scope=ApiScope.ADMIN),
