@@ -56,7 +56,8 @@ class Settings(BaseSettings):
     )
     trusted_proxies: list[str] = Field(
         default_factory=list,
-        description="Addresses and networks of proxies, as JSON, whose `X-Forwarded-For` is believed.",
+        description="Addresses and networks of proxies, as JSON, whose `X-Forwarded-For` is trusted; `[]` if there are "
+        "none.",
     )
     change_retention_days: int = Field(30, ge=1, le=3_650, description="How long `gqlapi prune` keeps the change feed.")
     audit_retention_days: int = Field(90, ge=1, le=3_650, description="How long `gqlapi prune` keeps the audit trail.")
@@ -124,6 +125,11 @@ class Settings(BaseSettings):
         75.0, gt=0, description="How long an idle connection stays open; longer than a proxy keeps it."
     )
     workers: int = Field(2, ge=1, description="Worker processes of `gqlapi serve`.")
+    allowed_hosts: list[str] = Field(
+        default_factory=list,
+        description="Names that a request may give as its Host, as JSON, beside `localhost` and IP addresses. Where it "
+        "is empty, production allows all names, and dev none.",
+    )
     cors_origins: list[str] = Field(
         default_factory=list,
         description="Origins that browsers may call from, as JSON. In dev, localhost on any port is allowed as well.",

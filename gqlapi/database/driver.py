@@ -5,7 +5,9 @@ notices after minutes. Statements are bounded by asyncpg's `command_timeout`.
 """
 
 import asyncio
+import os
 import sqlite3
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -87,9 +89,19 @@ class SqliteConnection(aiosqlite.Connection):
             await asyncio.shield(stopped)
 
 
+def _open_sqlite(database: str, **options: Any) -> sqlite3.Connection:
+    """Open a database; a new file, and those that SQLite puts beside it, are for this user alone."""
+    if not options.get("uri") and database not in {"", ":memory:"}:
+        # Where it cannot be created, SQLite itself says so.
+        with suppress(OSError):
+            os.close(os.open(database, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    connection: sqlite3.Connection = sqlite3.connect(database, **options)
+    return connection
+
+
 def connect_sqlite(*arguments: Any, **options: Any) -> SqliteConnection:
     """Return a connection that connects when it is awaited, as aiosqlite's function does."""
-    connection = SqliteConnection(partial(sqlite3.connect, *arguments, **options), ITER_CHUNK_SIZE)
+    connection = SqliteConnection(partial(_open_sqlite, *arguments, **options), ITER_CHUNK_SIZE)
     # What still runs when the process ends does not keep it; SQLAlchemy does this for the connections it makes.
     connection._thread.daemon = True  # noqa: SLF001
     return connection

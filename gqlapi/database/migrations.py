@@ -17,6 +17,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from gqlapi.database.driver import connect_sqlite
 from gqlapi.database.url import normalize_url
 
 logger = logging.getLogger(__name__)
@@ -112,7 +113,9 @@ async def connect(url: str) -> AsyncIterator[AsyncConnection]:
     """Open the one connection that a migration needs."""
     url = normalize_url(url)
     # On SQLite the driver would commit before DDL, so the event begins instead.
-    arguments = {"isolation_level": None} if url.startswith("sqlite") else {}
+    arguments: dict[str, Any] = {}
+    if url.startswith("sqlite"):
+        arguments = {"isolation_level": None, "async_creator_fn": connect_sqlite}
     engine = create_async_engine(url, poolclass=sa.NullPool, hide_parameters=True, connect_args=arguments)
     if url.startswith("sqlite"):
         sa.event.listen(engine.sync_engine, "begin", _begin)

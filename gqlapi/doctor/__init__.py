@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from gqlapi.doctor.configuration import examine_settings, read_settings
+from gqlapi.doctor.configuration import check_proxies, examine_settings, read_settings
 from gqlapi.doctor.database import examine_database, examine_pool
 from gqlapi.doctor.finding import CHECKS, Finding, Severity
 from gqlapi.doctor.machine import examine_machine
@@ -21,4 +21,4 @@ async def examine(**overrides: Any) -> list[Finding]:
     ]
 
 
-__all__ = ["CHECKS", "Finding", "Severity", "examine", "examine_pool"]
+__all__ = ["CHECKS", "Finding", "Severity", "check_proxies", "examine", "examine_pool"]

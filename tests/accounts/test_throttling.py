@@ -1,9 +1,11 @@
 """How attempts are counted: for how long, and what counts as one address."""
 
 import tracemalloc
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
+from structlog.testing import capture_logs
 
 from gqlapi.accounts import throttling
 from gqlapi.accounts.throttling import AttemptLimits, MovingWindow, Throttle
@@ -189,6 +191,32 @@ async def code_from(api: Api, forwarded_for: str) -> str:
     payload = await client.payload("signIn", {"login": "ada", "password": "wrong password"})
     code: str = payload["errors"][0]["code"]
     return code
+
+
+class TestForwardedClients:
+    WARNING = "X-Forwarded-For comes from a peer that is not trusted"
+
+    async def warnings(self, url: str, trusted: list[str], *forwarded: str) -> list[Any]:
+        async with serve(settings_for(url, trusted_proxies=trusted)) as api:
+            with capture_logs() as logs:
+                for address in forwarded:
+                    await api.with_headers(**{"X-Forwarded-For": address}).data("{ __typename }")
+                await api.data("{ __typename }")
+        return [line for line in logs if line["event"].startswith(self.WARNING)]
+
+    @pytest.mark.parametrize("trusted", [[], ["10.0.0.1"]])
+    async def test_are_warned_of_once_when_their_proxy_is_not_trusted(
+        self, sqlite_url: str, trusted: list[str]
+    ) -> None:
+        [line] = await self.warnings(sqlite_url, trusted, "203.0.113.1", "203.0.113.2")
+        assert (line["log_level"], line["peer"]) == ("warning", "127.0.0.1")
+
+    async def test_are_not_warned_of_when_it_is(self, sqlite_url: str) -> None:
+        forwarded = ("203.0.113.1", "x, 203.0.113.1", "127.0.0.1", "unknown", "203.0.113.1:80", "[2001:db8::1]:80")
+        assert await self.warnings(sqlite_url, ["127.0.0.1"], *forwarded) == []
+
+    async def test_are_not_warned_of_without_the_header(self, sqlite_url: str) -> None:
+        assert await self.warnings(sqlite_url, []) == []
 
 
 class TestRefusal:
