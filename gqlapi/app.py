@@ -65,10 +65,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
 
     app = Starlette(
         routes=[
-            Route("/", _to_graphql),
-            Route(GRAPHQL_PATH, graphql),
-            Route(GRAPHQL_PATH + "/", _to_graphql, methods=["GET", "POST"]),
-            *([Route(GRAPHQL_PATH + "/assets/{name}", send_asset)] if settings.serves_graphiql else []),
+            *_routes_of_graphql(settings, graphql),
             Route("/healthz", healthz),
             Route("/readyz", readiness.readyz),
         ],
@@ -120,6 +117,15 @@ def create_accounts(settings: Settings) -> Accounts:
         reserved_names=ReservedNames(settings.reserved_usernames),
         session_lifetime=timedelta(days=settings.session_days),
     )
+
+
+def _routes_of_graphql(settings: Settings, graphql: ASGIApp) -> list[Route]:
+    return [
+        Route("/", _to_graphql),
+        Route(GRAPHQL_PATH, graphql),
+        Route(GRAPHQL_PATH + "/", _to_graphql, methods=["GET", "POST"]),
+        *([Route(GRAPHQL_PATH + "/assets/{name}", send_asset)] if settings.serves_graphiql else []),
+    ]
 
 
 async def _warn(settings: Settings) -> None:

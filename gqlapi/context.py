@@ -142,7 +142,6 @@ class Context:
         self._read_anew()
         if place is None:
             place = await self._database.gate.enter(self.client.keys)
-
         audited: list[AuditEvent] = []
 
         async def transaction(session: AsyncSession) -> T:
@@ -150,11 +149,7 @@ class Context:
             scope = WriteScope(session, self.viewer, address=self.client.address, audited=audited)
             if at_once is not None and (outcome := await at_once(scope)) is not None:
                 return outcome
-            viewer = await renew_viewer(scope)
-            if viewer is None:
-                raise Rejected(ForbiddenProblem(code=ProblemCode.UNAUTHENTICATED, message="The session has ended."))
-            self.viewer = self._requester = viewer
-            return await body(replace(scope, viewer=viewer))
+            return await body(replace(scope, viewer=await self._renew_viewer(scope)))
 
         running = self._database.start(transaction, self.trace)
         running.add_done_callback(lambda task: log_events(audited) if _has_succeeded(task) else None)
@@ -166,6 +161,13 @@ class Context:
         finally:
             if running.done():
                 self._read_anew(place)
+
+    async def _renew_viewer(self, scope: WriteScope) -> Viewer:
+        viewer = await renew_viewer(scope)
+        if viewer is None:
+            raise Rejected(ForbiddenProblem(code=ProblemCode.UNAUTHENTICATED, message="The session has ended."))
+        self.viewer = self._requester = viewer
+        return viewer
 
     def _read_anew(self, place: Place | None = None) -> None:
         """Read from a new snapshot from now on."""
