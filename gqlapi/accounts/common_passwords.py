@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def is_common(password: str) -> bool:
-    """Whether many people use a password, in whatever case; a lookup, which costs the same for any password."""
+    """Whether many people use a password, in any case; a lookup, which costs the same for any password."""
     return password.strip().lower() in common_passwords()
 
 

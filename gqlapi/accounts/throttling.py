@@ -182,7 +182,8 @@ def _attempt(window: MovingWindow, key: str) -> None:
 def network_of(address: str) -> str:
     """Return what counts as one client: an IPv4 address, or the /64 of an IPv6 address.
 
-    Whatever is no address counts as one client: a socket of the same machine, and what a proxy passes on unchecked.
+    All text that is no address counts as one client: a socket of the same machine, and what a proxy passes on
+    unchecked.
     """
     try:
         parsed = ipaddress.ip_address(address)

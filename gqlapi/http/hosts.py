@@ -21,7 +21,7 @@ class HostCheck:
     """
 
     def __init__(self, app: ASGIApp, names: Collection[str]) -> None:
-        """Stand before an application; `names` are allowed as well, in whatever case."""
+        """Wrap an application; `names` are allowed as well, in any case."""
         self._app = app
         self._names = frozenset(name.lower() for name in names)
         self._is_allowed = lru_cache(maxsize=256)(self._compute)

@@ -1,4 +1,4 @@
-"""Which posts are public: the one rule, for whatever asks about posts."""
+"""Which posts are public: the one rule, for statements about posts and about users."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from gqlapi.models import PostState
 
-# It stands literally in the SQL: a bound value hides it from partial indexes.
+# A literal in the SQL: a bound value hides it from partial indexes.
 PUBLISHED: sa.ColumnElement[str] = sa.literal_column(f"'{PostState.PUBLISHED}'")
 
 

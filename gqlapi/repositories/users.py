@@ -22,8 +22,8 @@ WRITTEN = Post.__table__.alias("written")
 def users_visible_to(viewer: ViewerKind, now: Any) -> sa.ColumnElement[bool]:
     """Condition for the users that a viewer may see: the rule that every statement about users passes through.
 
-    Those who have published, for everybody; oneself; all for editors and admins. Deleted ones are nobody's: they appear
-    only as the authors of their posts.
+    Users with a public post, for everybody; oneself; all users for editors and admins. Deleted users appear only as the
+    authors of their posts.
     """
     live = USERS.deleted_at.is_(None)
     if viewer.sees_everything:
@@ -39,7 +39,7 @@ class UserSource(Source):
     columns: ClassVar = {**USERS}
 
     def visible(self) -> sa.ColumnElement[bool]:
-        """Condition for those who have published, oneself, and all for editors; deleted ones never."""
+        """Condition for users with a public post, oneself, and all users for editors; deleted users never."""
         return users_visible_to(self.viewer, NOW)
 
     def visible_as_author(self) -> sa.ColumnElement[bool]:

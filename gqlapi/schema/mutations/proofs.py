@@ -1,4 +1,4 @@
-"""Checks of passwords by mutations: counted, in equal time, with no connection held, and kept in the audit trail."""
+"""Checks of passwords by mutations: limited, in equal time, without a connection, with failures in the audit trail."""
 
 from uuid import UUID
 
@@ -13,7 +13,7 @@ from gqlapi.repositories.audit import record
 
 
 async def verify_login(context: Context, login: str, password: str) -> Verified:
-    """Verify the password of whoever signs in.
+    """Verify a login and its password.
 
     Raises:
         Rejected: there is no such user, the password is wrong, or there were too many attempts.
