@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import hypothesis.strategies as st
 import pytest
 import sqlalchemy as sa
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from pydantic import ValidationError
 
 from gqlapi.accounts import sessions
@@ -242,7 +242,8 @@ class Family:
         return True
 
 
-PAUSES = st.sampled_from([timedelta(seconds=0), timedelta(seconds=6), timedelta(minutes=15), timedelta(days=12)])
+NOW, LATER = timedelta(), timedelta(minutes=15)
+PAUSES = st.sampled_from([NOW, timedelta(seconds=6), LATER, timedelta(days=12)])
 # From the newest token backwards; mostly one of the newest.
 CHOICES = st.one_of(st.integers(0, 2), st.integers(0, 12))
 HISTORIES = st.lists(st.tuples(PAUSES, CHOICES), min_size=1, max_size=14)
@@ -268,6 +269,9 @@ async def patient_api(database_url: str) -> AsyncIterator[Api]:
 
 
 class TestFamily:
+    # A token twice, and then both that it was exchanged for; a token once, and again after the grace.
+    @example(history=[(NOW, 0), (NOW, 1), (NOW, 0), (LATER, 2)])
+    @example(history=[(NOW, 0), (LATER, 1), (NOW, 0)])
     @given(history=HISTORIES)
     @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
     async def test_ends_as_rfc_9700_asks(self, patient_api: Api, history: list[tuple[timedelta, int]]) -> None:
