@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from gqlapi.models import ApiScope, User, UserRole
 from tests.api import Api
-from tests.factories import make_user, save
+from tests.factories import make_post, make_user, save
 from tests.signing_in import sign_in_as, with_api_token
 
 PROFILE = "user { username displayName bio avatarUrl role version email }"
@@ -73,6 +73,7 @@ class TestUpdateUser:
 
     async def test_is_found_by_the_new_name(self, api: Api) -> None:
         ada, *_ = await make_users(api)
+        await save(api.database, [make_post(ada)])
         await update(await sign_in_as(api, ada), ada, {"displayName": "Lovelace"})
         data = await api.data('{ search(query: "lovelace") { nodes { ... on User { username } } } }')
         assert data["search"]["nodes"] == [{"username": "ada"}]
