@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 
 def check_password(password: str, path: Path) -> Iterator[Problem]:
-    """Check a new password: its length, that it can be typed again, and that it is not common (NIST SP 800-63B, section 3.1.1)."""
+    """Check a new password: long enough, possible to type again, and not common (NIST SP 800-63B, section 3.1.1)."""
     if len(password) > MAX_PASSWORD_LENGTH:
         yield too_long(path, MAX_PASSWORD_LENGTH)
         return
