@@ -14,7 +14,7 @@ from gqlapi.problems import Rejected
 from gqlapi.repositories import WriteScope
 from tests.api import Api, serve, settings_for
 from tests.factories import make_user, save
-from tests.signing_in import sign_in_as
+from tests.signing_in import give_password, sign_in_as
 from tests.test_names import similar_letters
 
 PASSWORD = "correct horse"
@@ -62,7 +62,9 @@ class TestSignUp:
     async def test_takes_the_name_of_a_deleted_user(self, api: Api) -> None:
         ada = make_user(username="ada")
         await save(api.database, [ada])
-        await (await sign_in_as(api, ada)).payload("deleteUser", {"id": ada.global_id})
+        await give_password(api, ada)
+        given = {"id": ada.global_id, "currentPassword": PASSWORD}
+        await (await sign_in_as(api, ada)).payload("deleteUser", given)
         assert outcome(await sign_up(api, "\u0430da")) == []
 
     @pytest.mark.parametrize("name", ["admin\ufe0f", "\u3164", "a\u200bb", "ad\u202emin", "\u05d0da", "-a", "a b"])
