@@ -15,16 +15,18 @@ from starlette.types import ASGIApp
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from gqlapi.accounts import Accounts
+from gqlapi.accounts.common_passwords import common_passwords
 from gqlapi.accounts.passwords import Passwords
 from gqlapi.accounts.registration import ReservedNames
 from gqlapi.accounts.throttling import AttemptLimits, Throttle
 from gqlapi.accounts.tokens import AccessTokens
 from gqlapi.database.unit import create_database
-from gqlapi.doctor import Severity, examine_pool
+from gqlapi.doctor import Severity, check_proxies, examine_pool
 from gqlapi.http import GRAPHQL_PATH
 from gqlapi.http.graphiql.page import BrowserPage, send_asset
 from gqlapi.http.graphql import GraphQLEndpoint
 from gqlapi.http.health import Readiness, healthz
+from gqlapi.http.hosts import HostCheck
 from gqlapi.http.request_id import HEADER, RequestIdMiddleware
 from gqlapi.http.shortcut import Shortcut
 from gqlapi.logs import configure_logs
@@ -57,21 +59,21 @@ def create_app(settings: Settings | None = None) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        await _warn_of_pool(settings)
+        await _warn(settings)
         yield
         await database.dispose()
 
     app = Starlette(
         routes=[
-            Route("/", _to_graphql),
-            Route(GRAPHQL_PATH, graphql),
-            *([Route(GRAPHQL_PATH + "/assets/{name}", send_asset)] if settings.serves_graphiql else []),
+            *_routes_of_graphql(settings, graphql),
             Route("/healthz", healthz),
             Route("/readyz", readiness.readyz),
         ],
         middleware=_middleware(settings, graphql),
         lifespan=lifespan,
     )
+    # Starlette would redirect to the Host that the client sent.
+    app.router.redirect_slashes = False
     app.state.database = database
     app.state.accounts = accounts
     app.state.schema = schema
@@ -98,11 +100,14 @@ def create_limits(settings: Settings) -> Limits:
 
 def create_accounts(settings: Settings) -> Accounts:
     """Make what signing in needs."""
+    common_passwords()  # read now, not while the first person signs up
     secrets = [key.get_secret_value() for key in (settings.secret_key, *settings.previous_secret_keys)]
     limits = AttemptLimits(
         sign_in=settings.sign_in_limit,
         sign_in_address=settings.sign_in_address_limit,
+        sign_in_account=settings.sign_in_account_limit,
         sign_up=settings.sign_up_limit,
+        refresh=settings.refresh_limit,
     )
     return Accounts(
         passwords=Passwords(),
@@ -110,13 +115,23 @@ def create_accounts(settings: Settings) -> Accounts:
         throttle=Throttle(limits),
         refresh_lifetime=timedelta(days=settings.refresh_token_days),
         reserved_names=ReservedNames(settings.reserved_usernames),
+        session_lifetime=timedelta(days=settings.session_days),
     )
 
 
-async def _warn_of_pool(settings: Settings) -> None:
-    finding = await examine_pool(settings)
-    if finding is not None and finding.severity is not Severity.OK:
-        logger.warning("doctor", code=finding.code, found=finding.found, fix=finding.fix)
+def _routes_of_graphql(settings: Settings, graphql: ASGIApp) -> list[Route]:
+    return [
+        Route("/", _to_graphql),
+        Route(GRAPHQL_PATH, graphql),
+        Route(GRAPHQL_PATH + "/", _to_graphql, methods=["GET", "POST"]),
+        *([Route(GRAPHQL_PATH + "/assets/{name}", send_asset)] if settings.serves_graphiql else []),
+    ]
+
+
+async def _warn(settings: Settings) -> None:
+    for finding in (check_proxies(settings), await examine_pool(settings)):
+        if finding is not None and finding.severity is not Severity.OK:
+            logger.warning("doctor", code=finding.code, found=finding.found, fix=finding.fix)
 
 
 def _middleware(settings: Settings, graphql: ASGIApp) -> list[Middleware]:
@@ -130,10 +145,12 @@ def _middleware(settings: Settings, graphql: ASGIApp) -> list[Middleware]:
         max_age=86_400,
     )
     is_open = settings.cors_origins or not settings.is_production
+    hosts = Middleware(HostCheck, names=[*settings.allowed_hosts, settings.host])
     proxies = Middleware(ProxyHeadersMiddleware, trusted_hosts=settings.trusted_proxies)
     return [
         *([proxies] if settings.trusted_proxies else []),
         Middleware(RequestIdMiddleware),
+        *([hosts] if settings.allowed_hosts or not settings.is_production else []),
         *([cors] if is_open else []),
         Middleware(Shortcut, path=GRAPHQL_PATH, endpoint=graphql),
     ]

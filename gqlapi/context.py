@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from graphql import FieldNode
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gqlapi.accounts import Accounts, Client
+from gqlapi.accounts.audit import log_events
 from gqlapi.database.failures import Trouble
 from gqlapi.database.gate import Place
 from gqlapi.database.read_unit import ReadUnit
@@ -18,7 +19,7 @@ from gqlapi.execution.declarations import NOTHING, Prepared
 from gqlapi.execution.pacing import Pace, Turns
 from gqlapi.execution.reference import Answer
 from gqlapi.loaders import Loaders
-from gqlapi.models import ANONYMOUS, Viewer
+from gqlapi.models import ANONYMOUS, AuditEvent, Viewer
 from gqlapi.operations import BoundOperation
 from gqlapi.problems import ForbiddenProblem, ProblemCode, Rejected
 from gqlapi.repositories import ReadScope, Repositories, WriteScope
@@ -141,18 +142,17 @@ class Context:
         self._read_anew()
         if place is None:
             place = await self._database.gate.enter(self.client.keys)
+        audited: list[AuditEvent] = []
 
         async def transaction(session: AsyncSession) -> T:
-            scope = WriteScope(session, self.viewer)
+            audited.clear()  # of an attempt that was rolled back
+            scope = WriteScope(session, self.viewer, address=self.client.address, audited=audited)
             if at_once is not None and (outcome := await at_once(scope)) is not None:
                 return outcome
-            viewer = await renew_viewer(scope)
-            if viewer is None:
-                raise Rejected(ForbiddenProblem(code=ProblemCode.UNAUTHENTICATED, message="The session has ended."))
-            self.viewer = self._requester = viewer
-            return await body(replace(scope, viewer=viewer))
+            return await body(replace(scope, viewer=await self._renew_viewer(scope)))
 
         running = self._database.start(transaction, self.trace)
+        running.add_done_callback(lambda task: log_events(audited) if _has_succeeded(task) else None)
         try:
             return await asyncio.shield(running)
         except asyncio.CancelledError:
@@ -161,6 +161,13 @@ class Context:
         finally:
             if running.done():
                 self._read_anew(place)
+
+    async def _renew_viewer(self, scope: WriteScope) -> Viewer:
+        viewer = await renew_viewer(scope)
+        if viewer is None:
+            raise Rejected(ForbiddenProblem(code=ProblemCode.UNAUTHENTICATED, message="The session has ended."))
+        self.viewer = self._requester = viewer
+        return viewer
 
     def _read_anew(self, place: Place | None = None) -> None:
         """Read from a new snapshot from now on."""
@@ -183,3 +190,7 @@ class Context:
         """End the snapshot, give the connection back, and forget what was loaded."""
         self._forget()
         await self._unit.close()
+
+
+def _has_succeeded(task: asyncio.Task[Any]) -> bool:
+    return not task.cancelled() and task.exception() is None

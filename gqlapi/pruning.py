@@ -7,14 +7,15 @@ from gqlapi.database.unit import Database
 from gqlapi.repositories.pruning import Prunable, prune_batch
 
 
-async def prune(database: Database, *, keep_changes_for: timedelta) -> dict[Prunable, int]:
+async def prune(database: Database, *, keep_changes_for: timedelta, keep_events_for: timedelta) -> dict[Prunable, int]:
     """Delete all that has expired, a transaction for each 1,000 rows; return how many there were of each kind."""
     now = utc_now()
+    ages = {"changes_before": now - keep_changes_for, "events_before": now - keep_events_for}
     pruned = dict.fromkeys(Prunable, 0)
     for kind in Prunable:
         while True:
             async with database.write() as session:
-                count = await prune_batch(session, kind, now=now, changes_before=now - keep_changes_for)
+                count = await prune_batch(session, kind, now=now, **ages)
             pruned[kind] += count
             if count == 0:
                 break

@@ -40,18 +40,27 @@ class Settings(BaseSettings):
     )
     access_token_minutes: int = Field(15, ge=1, le=60, description="How long an access token is valid.")
     refresh_token_days: int = Field(30, ge=1, le=3_650, description="How long a session goes on without being used.")
-    sign_in_limit: str = Field("5/minute", description="Attempts to sign in, for each address and login.")
+    session_days: int = Field(
+        90, ge=1, le=3_650, description="How long a session lasts at most, however often it is refreshed."
+    )
+    sign_in_limit: str = Field("5/minute", description="Attempts to sign in, for each address and account.")
     sign_in_address_limit: str = Field("30/minute", description="Attempts to sign in, for each address.")
-    sign_up_limit: str = Field("20/hour", description="Attempts to sign up, for each address.")
+    sign_in_account_limit: str = Field(
+        "50/hour", description="Failed attempts to sign in, for each account, from all addresses together."
+    )
+    sign_up_limit: str = Field("20/hour", description="Valid attempts to sign up, for each address.")
+    refresh_limit: str = Field("120/minute", description="Attempts to refresh a session, for each address.")
     reserved_usernames: list[str] = Field(
         default_factory=lambda: [*RESERVED_USERNAMES],
         description="User names that nobody can sign up with, nor with one that looks the same, as JSON.",
     )
     trusted_proxies: list[str] = Field(
         default_factory=list,
-        description="Addresses and networks of proxies, as JSON, whose `X-Forwarded-For` is believed.",
+        description="Addresses and networks of proxies, as JSON, whose `X-Forwarded-For` is trusted; `[]` if there are "
+        "none.",
     )
     change_retention_days: int = Field(30, ge=1, le=3_650, description="How long `gqlapi prune` keeps the change feed.")
+    audit_retention_days: int = Field(90, ge=1, le=3_650, description="How long `gqlapi prune` keeps the audit trail.")
 
     database_url: str = Field(
         "sqlite+aiosqlite:///gqlapi.db",
@@ -116,6 +125,11 @@ class Settings(BaseSettings):
         75.0, gt=0, description="How long an idle connection stays open; longer than a proxy keeps it."
     )
     workers: int = Field(2, ge=1, description="Worker processes of `gqlapi serve`.")
+    allowed_hosts: list[str] = Field(
+        default_factory=list,
+        description="Names that a request may give as its Host, as JSON, beside `localhost` and IP addresses. Where it "
+        "is empty, production allows all names, and dev none.",
+    )
     cors_origins: list[str] = Field(
         default_factory=list,
         description="Origins that browsers may call from, as JSON. In dev, localhost on any port is allowed as well.",
@@ -128,7 +142,9 @@ class Settings(BaseSettings):
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe level to log.")
 
-    @field_validator("sign_in_limit", "sign_in_address_limit", "sign_up_limit")
+    @field_validator(
+        "sign_in_limit", "sign_in_address_limit", "sign_in_account_limit", "sign_up_limit", "refresh_limit"
+    )
     @classmethod
     def _check_limit(cls, text: str) -> str:
         try:

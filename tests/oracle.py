@@ -116,7 +116,7 @@ class Oracle:
             case "status":
                 return self.world.status(row)
             case "role":
-                return row.role.name
+                return None  # for those who are not signed in
             case "excerpt":
                 return naive_excerpt(row.text, part.arguments.get("length", 250))
         value = getattr(row, snake(part.name))

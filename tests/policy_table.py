@@ -15,7 +15,8 @@ def policy_table() -> str:
     roles = [*UserRole]
     header = ["action", *(role.name for role in roles), "scope of a token"]
     rows = [
-        [str(action), *(_cell(rule, role) for role in roles), f"`{rule.scope.name}`"] for action, rule in POLICY.items()
+        [str(action), *(_cell(rule, role) for role in roles), f"`{rule.scope.name}`" if rule.scope else "no token"]
+        for action, rule in POLICY.items()
     ]
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)

@@ -3,11 +3,16 @@
 from datetime import timedelta
 from typing import Any
 
+from argon2 import PasswordHasher
+from argon2.profiles import CHEAPEST
+
 from gqlapi.accounts import Accounts
 from gqlapi.accounts.tokens import API_TOKEN_PREFIX, Claims, hash_secret, new_secret
 from gqlapi.database.types import utc_now
-from gqlapi.models import ApiScope, ApiToken, Session, User, new_id
+from gqlapi.models import ApiScope, ApiToken, Session, User, UserCredential, new_id
 from tests.api import Api
+
+PASSWORD = "correct horse"
 
 
 def accounts_of(api: Api) -> Accounts:
@@ -32,3 +37,10 @@ async def with_api_token(api: Api, user: User, *scopes: ApiScope, **values: Any)
     async with api.database.write() as transaction:
         transaction.add(token)
     return api.bearing(secret)
+
+
+async def give_password(api: Api, *users: User, password: str = PASSWORD) -> None:
+    """Give users a password, whose hash costs next to nothing."""
+    password_hash = PasswordHasher.from_parameters(CHEAPEST).hash(password)
+    async with api.database.write() as transaction:
+        transaction.add_all(UserCredential(user_id=user.id, password_hash=password_hash) for user in users)

@@ -5,6 +5,7 @@ import resource
 import signal
 import socket
 import sqlite3
+import stat
 import sys
 from contextlib import closing
 from datetime import UTC, datetime
@@ -55,6 +56,24 @@ class TestDev:
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         assert after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime < START_SECONDS
         assert "Traceback" not in server.log.read_text()
+
+    def test_keeps_the_database_to_this_user(self, folder: Folder) -> None:
+        server = folder.start("dev", "--no-reload")
+        server.wait_until_ready()
+        server.execute(FEED)  # opens the log of the database, too
+        files = {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.path.glob("gqlapi.db*")}
+        server.stop()
+        assert files.keys() >= {"gqlapi.db", "gqlapi.db-wal"}
+        assert set(files.values()) == {0o600}
+
+    def test_refuses_the_names_of_others(self, folder: Folder) -> None:
+        """A page whose name was made to lead here could sign in with the demo password."""
+        server = folder.start("dev", "--no-reload")
+        server.wait_until_ready()
+        response = httpx.post(
+            f"{server.url}/graphql", json={"query": "{ __typename }"}, headers={"Host": f"evil.example:{server.port}"}
+        )
+        assert response.status_code == 400
 
     async def test_keeps_the_rows_of_the_first_start(self, folder: Folder) -> None:
         first = folder.start("dev", "--no-reload")

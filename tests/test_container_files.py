@@ -4,6 +4,7 @@ import ast
 import json
 import re
 import tomllib
+from ipaddress import ip_address, ip_network
 from typing import Any, NamedTuple
 
 import pytest
@@ -146,6 +147,15 @@ class TestCompose:
     def test_publishes_the_port_of_the_image_on_loopback_only(self) -> None:
         ports = [port for service in SERVICES.values() for port in service.get("ports", [])]
         assert ports == [f"127.0.0.1:8000:{only('EXPOSE')}"]
+
+    def test_trusts_the_proxy_of_this_machine(self) -> None:
+        """What is published on loopback arrives from the gateway of the network."""
+        [network] = COMPOSE["networks"]["default"]["ipam"]["config"]
+        default = SERVICES["server"]["environment"]["GQLAPI_TRUSTED_PROXIES"]
+        trusted = re.fullmatch(r"\$\{GQLAPI_TRUSTED_PROXIES:-(.*)\}", default)
+        assert trusted
+        assert json.loads(trusted[1]) == [network["gateway"]]
+        assert ip_address(network["gateway"]) in ip_network(network["subnet"])
 
     def test_keeps_the_data_in_a_volume(self) -> None:
         [mount] = SERVICES["db"]["volumes"]

@@ -104,6 +104,27 @@ class TestSettings:
         findings = await found(environment="production", secret_key="hunter2", database_url=sqlite_url)
         assert "hunter2" not in repr(findings)
 
+    async def test_warns_of_proxies_that_production_does_not_name(
+        self, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        common = {"environment": "production", "secret_key": SECRET, "database_url": sqlite_url}
+        finding = (await found(**common))["D005"]
+        assert (finding.severity, "GQLAPI_TRUSTED_PROXIES is not set" in finding.found) == (WARNING, True)
+        assert (await found(database_url=sqlite_url))["D005"].severity is OK
+        for chosen in ("[]", '["10.0.0.0/8"]'):
+            monkeypatch.setenv("GQLAPI_TRUSTED_PROXIES", chosen)
+            assert (await found(**common))["D005"].severity is OK
+
+    @pytest.mark.parametrize(("values", "codes"), [({}, ["D005"]), ({"trusted_proxies": []}, [])])
+    async def test_warns_of_them_when_the_server_starts(
+        self, sqlite_url: str, values: dict[str, Any], codes: list[str]
+    ) -> None:
+        settings = settings_for(sqlite_url, environment="production", secret_key=SECRET, **values)
+        with capture_logs() as logs:
+            async with serve(settings):
+                pass
+        assert [line["code"] for line in logs if line["event"] == "doctor"] == codes
+
     async def test_warns_of_graphiql_in_production(self, sqlite_url: str) -> None:
         common = {"environment": "production", "secret_key": SECRET, "database_url": sqlite_url}
         assert (await found(graphiql=True, **common))["D003"].severity is WARNING
@@ -325,7 +346,7 @@ class TestCommand:
         done = run("doctor", url=sqlite_url, port="0")
         assert (done.status, done.errors) == (0, "")
         assert [line[:4] for line in done.lines] == [
-            *("D001", "D002", "D003", "D004", "D101", "D102", "D103", "D108", "D111", "D112", "D113"),
+            *("D001", "D002", "D003", "D004", "D005", "D101", "D102", "D103", "D108", "D111", "D112", "D113"),
             *("D121", "D122", "D201", "D202"),
         ]
 

@@ -142,7 +142,7 @@ class TestAnswer:
         """Counted as one byte while the answer is completed, and as they are when it is encoded."""
         async with serve(settings_for(sqlite_url, max_answer_bytes=2_000)) as api:
             author = make_user(bio="\x01" * 1_500)
-            await save(api.database, [author])
+            await save(api.database, [author, make_post(author)])
             error = only_error(await api.post("{ users { nodes { bio } } }"))
         assert error["extensions"] == {"code": "LIMIT_EXCEEDED", "limit": 2_000}
 

@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 
-from gqlapi.models import Row, Tag, User, new_id
+from gqlapi.models import Post, Row, Tag, User, new_id
 from gqlapi.repositories.pages import encode_cursor
 from gqlapi.schema.ordering import OrderDirection, PostOrder, PostOrderField, to_ordering
 from tests.api import Api
@@ -61,12 +61,15 @@ class Blog:
         rows = [self.make(kind) for _ in range(count)]
         async with self.api.database.write() as session:
             session.add_all(rows)
+            # Users are listed once they have published.
+            session.add_all(make_post(row) for row in rows if isinstance(row, User))
         self.rows |= {row.id: row for row in rows}
 
     async def remove(self, count: int) -> None:
         gone = [self.rows.pop(id_) for id_ in self.random.sample(sorted(self.rows), count)]
         async with self.api.database.write() as session:
             for row in gone:
+                await session.execute(sa.delete(Post).where(Post.author_id == row.id))
                 await session.execute(sa.delete(type(row)).where(type(row).id == row.id))
 
     async def walk(

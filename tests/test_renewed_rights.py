@@ -10,7 +10,7 @@ from gqlapi.models import ApiScope, ApiToken, GlobalId, Post, Session, User, Use
 from tests.api import Api
 from tests.consistency import count
 from tests.factories import make_user, save
-from tests.signing_in import sign_in_as, with_api_token
+from tests.signing_in import give_password, sign_in_as, with_api_token
 
 CREATE = 'createPost(input: {title: "A", markdown: "", publish: true, idempotencyKey: "k"}) { errors { code } }'
 
@@ -19,7 +19,8 @@ CREATE = 'createPost(input: {title: "A", markdown: "", publish: true, idempotenc
 async def root(api: Api) -> User:
     """An admin."""
     root = make_user(role=UserRole.ADMIN)
-    await save(api.database, [root])
+    await save(api.database, [root, make_user(role=UserRole.ADMIN)])
+    await give_password(api, root)
     return root
 
 
@@ -32,7 +33,7 @@ async def create_after(client: Api, mutation: str) -> tuple[Any, Any]:
 @pytest.mark.parametrize(
     ("mutation", "code"),
     [
-        ('deleteUser(input: {{id: "{id}"}})', "UNAUTHENTICATED"),
+        ('deleteUser(input: {{id: "{id}", currentPassword: "correct horse"}})', "UNAUTHENTICATED"),
         ("signOut(input: {{everywhere: true}})", "UNAUTHENTICATED"),
         ("signOut(input: {{}})", "UNAUTHENTICATED"),
         ('setUserRole(input: {{id: "{id}", role: READER}})', "FORBIDDEN"),

@@ -39,6 +39,7 @@ def make_rows() -> list[Row]:
         values = {"title": f"Title {listed[0]}", "markdown": "\n\n".join(listed) + f" filler{number}"}
         make = (make_post, make_draft, make_scheduled_post)[number % 3 if number % 2 else 0]
         rows.append(make(users[number % 12], **values))
+    rows += [make_post(user, title="Public", markdown="") for user in users]  # who has none is not found
     rows.append(make_post(users[0], markdown="apple", state=PostState.ARCHIVED))
     return rows
 
@@ -143,7 +144,7 @@ class TestHits:
 class TestHighlight:
     async def test_marks_the_words_and_escapes_the_rest(self, api: Api) -> None:
         author = make_user(bio="knows <b>HTML</b> & quinces, quince by quince")
-        await save(api.database, [author])
+        await save(api.database, [author, make_post(author)])
 
         data = await api.data(SEARCH, {"query": "quince"})
 

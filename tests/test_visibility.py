@@ -1,4 +1,4 @@
-"""Who sees which posts: every read of the repositories, for every role, against the rule in Python."""
+"""Who sees which posts and users: every read of the repositories, for every role, against the rules in Python."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -14,18 +14,22 @@ from hypothesis import HealthCheck, given, settings
 from gqlapi.database.pagination import Window
 from gqlapi.database.unit import Database
 from gqlapi.errors import Forbidden, Unauthenticated
-from gqlapi.models import ANONYMOUS, Post, PostStatus, PostTag, UserRole, Viewer
+from gqlapi.models import ANONYMOUS, Post, PostStatus, PostTag, User, UserRole, Viewer
 from gqlapi.repositories import ReadScope, Repositories
+from gqlapi.repositories.conditions import Compare, Not, Operator
 from gqlapi.repositories.pages import PageRequest
-from gqlapi.schema.ordering import OrderDirection, PostOrder, PostOrderField, to_ordering
+from gqlapi.repositories.search import Kind, SearchRequest
+from gqlapi.schema.ordering import OrderDirection, PostOrder, PostOrderField, UserOrder, UserOrderField, to_ordering
+from gqlapi.schema.search_query import parse_query
 from tests.api import Api, serve, settings_for
-from tests.factories import save
+from tests.factories import make_user, save
 from tests.oracle import ORDER_KEYS, in_order
 from tests.random_world import make_world
+from tests.signing_in import sign_in_as
 
 WORLD = make_world()
 # Each has written posts, whatever their role allows now.
-WRITERS = sorted({post.author_id for post in WORLD.posts})[:4]
+WRITERS = sorted({post.author_id for post in WORLD.posts if WORLD.by_id[post.author_id].deleted_at is None})[:4]
 VIEWERS = {
     "anonymous": ANONYMOUS,
     **{role.value: Viewer(id_, role) for role, id_ in zip(UserRole, WRITERS, strict=True)},
@@ -43,6 +47,17 @@ def sees(viewer: Viewer, post: Post, *, deleted: bool = False) -> bool:
     if viewer.role in {UserRole.EDITOR, UserRole.ADMIN} or is_own:
         return deleted or post.deleted_at is None
     return WORLD.is_public(post)
+
+
+def sees_user(viewer: Viewer, user: User) -> bool:
+    """The rule: who has published for everybody, oneself, for editors and admins all; nobody who is deleted."""
+    sees_all = viewer.role in {UserRole.EDITOR, UserRole.ADMIN}
+    return user.deleted_at is None and (sees_all or user.id == viewer.id or WORLD.has_published(user))
+
+
+def role_for(viewer: Viewer, user: User) -> UserRole | None:
+    """The rule: a role is for the user, editors and admins."""
+    return user.role if viewer.role in {UserRole.EDITOR, UserRole.ADMIN} or user.id == viewer.id else None
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
@@ -166,6 +181,113 @@ class TestPostRepository:
 async def refuses(error: type[Exception], read: Callable[[], Awaitable[Any]]) -> None:
     with pytest.raises(error):
         await read()
+
+
+# Those who have published, those who have not, and those who are deleted.
+USER_VIEWERS = {**VIEWERS, "unpublished": Viewer(WORLD.users[25].id, UserRole.READER)}
+ROLES = st.lists(st.sampled_from(UserRole), max_size=3).map(tuple)
+
+
+@pytest.mark.parametrize("viewer", USER_VIEWERS.values(), ids=USER_VIEWERS)
+class TestUserRepository:
+    @property_test(user=st.sampled_from(WORLD.users), attribute=st.sampled_from(["id", "username_key"]))
+    async def test_gets_whom_the_viewer_may_see(
+        self, database: Database, viewer: Viewer, user: User, attribute: str
+    ) -> None:
+        async with reading(database, viewer) as repositories:
+            record = await repositories.users.get_by(attribute, getattr(user, attribute))
+        assert (record and record.id) == (user.id if sees_user(viewer, user) else None)
+
+    @property_test(users=st.lists(st.sampled_from(WORLD.users), max_size=20))
+    async def test_lists_by_ids_in_their_order(self, database: Database, viewer: Viewer, users: list[User]) -> None:
+        async with reading(database, viewer) as repositories:
+            records = await repositories.users.list_by_ids([user.id for user in users])
+        assert [record and record.id for record in records] == [
+            user.id if sees_user(viewer, user) else None for user in users
+        ]
+
+    @property_test(roles=ROLES, is_not=st.booleans(), size=st.integers(1, 40))
+    async def test_pages_and_counts_by_the_roles_that_the_viewer_may_see(
+        self,
+        database: Database,
+        viewer: Viewer,
+        roles: tuple[UserRole, ...],
+        is_not: bool,  # noqa: FBT001
+        size: int,
+    ) -> None:
+        has_role = Compare("role", Operator.IN, roles)
+        condition = Not(has_role) if is_not else has_role
+        ordering = to_ordering([UserOrder(field=UserOrderField.CREATED_AT)])
+        wanted = PageRequest(ordering, Window(size), condition=condition)
+        async with reading(database, viewer) as repositories:
+            page, count = await repositories.users.page(wanted), await repositories.users.count(wanted)
+        found = [
+            user for user in WORLD.users if sees_user(viewer, user) and (role_for(viewer, user) in roles) != is_not
+        ]
+        assert [record.id for record in page.records] == [user.id for user in sorted(found, key=lambda u: u.id)[:size]]
+        assert (count, page.has_next) == (len(found), size < len(found))
+
+    async def test_searches_among_those_whom_the_viewer_may_see(self, database: Database, viewer: Viewer) -> None:
+        wanted = SearchRequest(parse_query("bio"), frozenset({Kind.USER}))
+        async with reading(database, viewer) as repositories:
+            hits = await repositories.search.rank(wanted)
+        expected = {user.id for user in WORLD.users if user.bio and sees_user(viewer, user)}
+        assert {hit.id for hit in hits} == expected
+        assert expected
+
+
+class TestRoles:
+    """Through HTTP: a role is null, a filter agrees with what is shown, and no other path shows who is hidden."""
+
+    QUERY = """
+    query($id: ID!, $name: String!) {
+      node(id: $id) { ... on User { role } } nodes(ids: [$id]) { ... on User { role } }
+      byId: user(by: { id: $id }) { role } byName: user(by: { username: $name }) { role }
+      users(filter: { id: { eq: $id } }) { totalCount nodes { role } }
+    }
+    """
+
+    @pytest.mark.parametrize("viewer", USER_VIEWERS.values(), ids=USER_VIEWERS)
+    async def test_are_shown_alike_on_every_path(self, api: Api, database: Database, viewer: Viewer) -> None:
+        client = api
+        if viewer.id is not None:
+            async with database.write() as session:
+                await session.execute(sa.update(User).where(User.id == viewer.id).values(role=viewer.role))
+            client = await sign_in_as(api, WORLD.by_id[viewer.id])
+        for user in WORLD.users[::2]:
+            role = viewer.role if user.id == viewer.id else role_for(viewer, user)
+            own = {"role": role and role.name} if sees_user(viewer, user) else None
+            found = await client.data(self.QUERY, {"id": user.global_id, "name": user.username})
+            assert found == {
+                "node": own,
+                "nodes": [own],
+                "byId": own,
+                "byName": own,
+                "users": {"totalCount": int(own is not None), "nodes": [own] if own else []},
+            }
+
+    async def test_are_not_shown_of_authors_nor_by_filters_of_posts(self, api: Api, database: Database) -> None:
+        query = """{
+          posts(first: 100) { totalCount nodes { author { role } } }
+          some: posts(filter: { author: { role: [READER, AUTHOR, EDITOR, ADMIN] } }) { totalCount }
+          others: posts(filter: { author: { not: { role: [ADMIN] } } }) { totalCount }
+        }"""
+        data = await api.data(query)
+        assert {node["author"]["role"] for node in data["posts"]["nodes"]} == {None}
+        assert (data["some"], data["others"]["totalCount"]) == ({"totalCount": 0}, data["posts"]["totalCount"])
+
+    async def test_and_users_appear_with_the_first_post_that_is_published(self, api: Api) -> None:
+        ada, query = make_user(username="ada", role=UserRole.AUTHOR), '{ user(by: { username: "ada" }) { role } }'
+        await save(api.database, [ada])
+        client = await sign_in_as(api, ada)
+        given = {"title": "First", "markdown": "", "publish": False}
+        post = (await client.payload("createPost", given, "post { id }"))["post"]
+        steps = {"publishPost": {"role": None}, "archivePost": None, "unpublishPost": None}
+        assert (await api.data(query))["user"] is None
+        for mutation, shown in steps.items():
+            assert (await client.payload(mutation, {"id": post["id"]}))["errors"] == []
+            assert (await api.data(query))["user"] == shown
+        assert (await client.data(query))["user"] == {"role": "AUTHOR"}
 
 
 class TestAnonymousViewer:

@@ -36,6 +36,9 @@ class World:
     def is_public(self, post: Post) -> bool:
         return self.status(post) == "PUBLISHED" and post.deleted_at is None
 
+    def has_published(self, user: User) -> bool:
+        return any(post.author_id == user.id and self.is_public(post) for post in self.posts)
+
     def tags_of(self, post: Post) -> list[Tag]:
         return self._tags_by_post[post.id]
 
@@ -50,7 +53,7 @@ class World:
     def visible(self) -> dict[str, list[Any]]:
         """What a viewer who is not signed in may list."""
         return {
-            "User": [user for user in self.users if user.deleted_at is None],
+            "User": [user for user in self.users if user.deleted_at is None and self.has_published(user)],
             "Tag": self.tags,
             "Post": [post for post in self.posts if self.is_public(post)],
         }
@@ -80,7 +83,7 @@ class Filters:
             case "status":
                 return self.world.status(row) in value
             case "role":
-                return row.role.name in value
+                return False  # roles are null to those who are not signed in
             case "id":
                 return _compares(row.global_id, value)
             case "slug" | "title" | "username" | "name":

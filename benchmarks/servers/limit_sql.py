@@ -27,7 +27,11 @@ TAGS_OF_POSTS = """
     SELECT l.post_id, t.name FROM post_tags l JOIN tags t ON t.id = l.tag_id
     WHERE l.post_id = ANY($1::uuid[]) ORDER BY l.post_id, l.position
 """
-USERS = "SELECT id, display_name FROM users WHERE deleted_at IS NULL AND id < $1 ORDER BY id DESC LIMIT 50"
+USERS = f"""
+    SELECT u.id, u.display_name FROM users u
+    WHERE u.deleted_at IS NULL AND u.id < $1 AND EXISTS (SELECT FROM posts p WHERE p.author_id = u.id AND {PUBLIC})
+    ORDER BY u.id DESC LIMIT 50
+"""
 POSTS_OF_USERS = f"""
     SELECT u.id, p.id, p.title, p.published_at
     FROM unnest($1::uuid[]) u(id) CROSS JOIN LATERAL (

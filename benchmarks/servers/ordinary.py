@@ -132,7 +132,8 @@ class Query:
     @strawberry.field
     async def users(self, info: Info, first: int, after: strawberry.ID) -> list[User]:
         """Return the newest users."""
-        is_listed = sa.and_(UserRow.deleted_at.is_(None), UserRow.id < decode_global_id(after).id)
+        has_published = sa.exists().where(PostRow.author_id == UserRow.id, is_public())
+        is_listed = sa.and_(UserRow.deleted_at.is_(None), UserRow.id < decode_global_id(after).id, has_published)
         statement = sa.select(UserRow).where(is_listed).order_by(UserRow.id.desc()).limit(first)
         return [User.of(row) for row in await info.context["session"].scalars(statement)]
 

@@ -27,4 +27,5 @@ class Accounts:
     access_tokens: AccessTokens
     throttle: Throttle
     refresh_lifetime: timedelta
+    session_lifetime: timedelta
     reserved_names: ReservedNames = field(default_factory=ReservedNames)

@@ -8,24 +8,14 @@ from gqlapi.accounts.policy import Action, require
 from gqlapi.accounts.tokens import API_TOKEN_PREFIX, hash_secret, new_secret
 from gqlapi.checks import check_line, invalid, not_found, required
 from gqlapi.lines import normalize_line
-from gqlapi.models import ApiScope, ApiToken, GlobalId, Viewer, new_id
+from gqlapi.models import ApiScope, ApiToken, AuditKind, GlobalId, new_id
 from gqlapi.problems import ForbiddenProblem, Problem, ProblemCode, Rejected, ValidationProblem, reject_if_any
 from gqlapi.repositories import WriteScope
 from gqlapi.repositories.accounts import MAX_LISTED, AccountWriteRepository
+from gqlapi.repositories.audit import record
 from gqlapi.repositories.viewers import renew_viewer
 
 MAX_NAME_LENGTH = 100
-
-
-def require_creator(viewer: Viewer) -> None:
-    """Let only those pass who may make a token: people, for a token could make another that outlives it.
-
-    Raises:
-        Rejected: they may not.
-    """
-    if viewer.scopes is not None:  # asked before the scope, as no scope would do
-        raise Rejected(ForbiddenProblem(message="Sign in: a token cannot make another one."))
-    require(viewer, Action.MANAGE_ACCOUNT, viewer.id)
 
 
 async def create_api_token(
@@ -37,7 +27,7 @@ async def create_api_token(
         Rejected: a value is wrong, there are too many, or the viewer may not.
     """
     viewer = scope.viewer
-    require_creator(viewer)
+    require(viewer, Action.CREATE_TOKEN, viewer.id)
     assert viewer.id is not None  # noqa: S101 - the policy lets nobody else pass
     reject_if_any(_check(name, scopes, expires_at, scope.now))
     repository = AccountWriteRepository(scope)
@@ -60,6 +50,7 @@ async def create_api_token(
         expires_at=expires_at,
     )
     await repository.add(token)
+    await record(scope, AuditKind.TOKEN_CREATED, viewer.id, token=str(token.id), scopes=sorted(scopes))
     return token.id, secret
 
 
@@ -82,3 +73,4 @@ async def revoke_api_token(scope: WriteScope, id_: UUID) -> None:
     assert viewer.id is not None  # noqa: S101 - the policy lets nobody else pass
     if not await AccountWriteRepository(scope).delete_api_token(id_, viewer.id):
         raise not_found("ApiToken", GlobalId("ApiToken", id_).encode())
+    await record(scope, AuditKind.TOKEN_REVOKED, viewer.id, token=str(id_))

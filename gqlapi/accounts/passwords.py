@@ -17,6 +17,7 @@ from argon2 import Parameters, PasswordHasher, Type
 from argon2.exceptions import InvalidHashError, VerificationError
 from argon2.low_level import ARGON2_VERSION
 
+from gqlapi.accounts.common_passwords import is_common
 from gqlapi.checks import invalid, too_long
 from gqlapi.names import normalize_password
 from gqlapi.problems import Path, Problem
@@ -38,7 +39,7 @@ T = TypeVar("T")
 
 
 def check_password(password: str, path: Path) -> Iterator[Problem]:
-    """Check a new password: its length, and that it can be typed again (NIST SP 800-63B, section 3.1.1)."""
+    """Check a new password: long enough, possible to type again, and not common (NIST SP 800-63B, section 3.1.1)."""
     if len(password) > MAX_PASSWORD_LENGTH:
         yield too_long(path, MAX_PASSWORD_LENGTH)
         return
@@ -47,6 +48,8 @@ def check_password(password: str, path: Path) -> Iterator[Problem]:
         yield invalid(path, "A password cannot have control characters and other characters that cannot be typed.")
     elif len(normalized) < MIN_PASSWORD_LENGTH:
         yield invalid(path, f"A password has at least {MIN_PASSWORD_LENGTH} characters.")
+    elif is_common(normalized):
+        yield invalid(path, "Many people use this password, so it is guessed first. Choose another one.")
 
 
 def processors() -> int:

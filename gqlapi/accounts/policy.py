@@ -18,17 +18,22 @@ class Action(StrEnum):
     CHANGE_TAG = "create, change, delete or merge tags"
     CHANGE_USER = "change or delete a user"
     READ_EMAIL = "read an e-mail address"
+    READ_ROLE = "read a role, and see users who have not published"
     SET_ROLE = "set the role of a user"
-    MANAGE_ACCOUNT = "change a password, end sessions, create or revoke API tokens"
+    CREATE_TOKEN = "create an API token"  # noqa: S105 - no secret
+    MANAGE_ACCOUNT = "change a password, end sessions, revoke API tokens"
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """The roles that may do it to everything, those that may do it to their own, and the scope that a token needs."""
+    """The roles that may do it to everything, those that may do it to their own, and the scope that a token needs.
+
+    Without a scope no token may, only a person who has signed in.
+    """
 
     any: frozenset[UserRole]
     own: frozenset[UserRole]
-    scope: ApiScope
+    scope: ApiScope | None
 
 
 NOBODY: frozenset[UserRole] = frozenset()
@@ -44,7 +49,9 @@ POLICY: Mapping[Action, Rule] = {
     Action.CHANGE_TAG: Rule(any=EDITORS, own=EDITORS, scope=ApiScope.WRITE_TAGS),
     Action.CHANGE_USER: Rule(any=ADMINS, own=EVERYBODY, scope=ApiScope.ADMIN),
     Action.READ_EMAIL: Rule(any=ADMINS, own=EVERYBODY, scope=ApiScope.READ),
-    Action.SET_ROLE: Rule(any=ADMINS, own=ADMINS, scope=ApiScope.ADMIN),
+    Action.READ_ROLE: Rule(any=EDITORS, own=EVERYBODY, scope=ApiScope.READ),
+    Action.SET_ROLE: Rule(any=ADMINS, own=ADMINS, scope=None),
+    Action.CREATE_TOKEN: Rule(any=NOBODY, own=EVERYBODY, scope=None),
     Action.MANAGE_ACCOUNT: Rule(any=NOBODY, own=EVERYBODY, scope=ApiScope.ADMIN),
 }
 
@@ -59,6 +66,9 @@ def objection(viewer: Viewer, action: Action, owner_id: UUID | None = None) -> F
         return ForbiddenProblem(code=ProblemCode.UNAUTHENTICATED, message="Sign in first.")
     if viewer.role not in (rule.any | rule.own if viewer.id == owner_id else rule.any):
         return ForbiddenProblem(message=f"You may not {action}.")
+    if rule.scope is None:
+        # A role or a token that a token gave could outlive it.
+        return None if viewer.scopes is None else ForbiddenProblem(message=f"Sign in: no token may {action}.")
     if not viewer.has_scope(rule.scope):
         message = f"The token lacks the scope {rule.scope.name}."
         return ForbiddenProblem(message=message, required_scope=rule.scope)

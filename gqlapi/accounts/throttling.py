@@ -1,4 +1,4 @@
-"""How often one address may try to sign in or up."""
+"""How often one may try to sign in, sign up and refresh a session."""
 
 import ipaddress
 import math
@@ -8,6 +8,7 @@ from bisect import bisect_right
 from collections import OrderedDict
 from dataclasses import dataclass
 from hashlib import blake2b
+from uuid import UUID
 
 from limits import parse
 
@@ -15,8 +16,8 @@ from gqlapi.problems import RateLimitedProblem, Rejected
 
 # What one customer of a provider is given of IPv6.
 IPV6_PREFIX = 64
-# Per window: about 12,000 keys. Counting does not stop an attacker with more addresses than that.
-MAX_WINDOW_BYTES = 5 * 2**20
+# Of each of the five windows: about 7,000 keys. Counting does not stop an attacker with more addresses than that.
+MAX_WINDOW_BYTES = 3 * 2**20
 # Measured: a key, its array and its entry in the dictionary.
 BYTES_PER_KEY = 400
 BYTES_PER_ATTEMPT = 8
@@ -29,7 +30,9 @@ class AttemptLimits:
 
     sign_in: str
     sign_in_address: str
+    sign_in_account: str
     sign_up: str
+    refresh: str
 
 
 class MovingWindow:
@@ -93,7 +96,12 @@ def _hash(key: str) -> bytes:
 
 
 class Throttle:
-    """Counts attempts in the memory of one process; its methods are asynchronous because a shared store's would be."""
+    """Counts attempts in the memory of one process; its methods are asynchronous because a shared store's would be.
+
+    Passwords have three budgets: of an address, of an account from one address, and of an account from all addresses.
+    An account is counted under the login that was typed, which a refusal may reveal, and under its id, which ties its
+    names together and must not reveal that they belong to each other.
+    """
 
     def __init__(self, limits: AttemptLimits) -> None:
         """Start with no attempts.
@@ -101,32 +109,67 @@ class Throttle:
         Raises:
             ValueError: a limit cannot be read.
         """
-        self._sign_in = MovingWindow(limits.sign_in)
-        self._sign_in_address = MovingWindow(limits.sign_in_address)
+        self._address = MovingWindow(limits.sign_in_address)
+        self._pair = MovingWindow(limits.sign_in)
+        self._account = MovingWindow(limits.sign_in_account)
         self._sign_up = MovingWindow(limits.sign_up)
+        self._refresh = MovingWindow(limits.refresh)
 
     async def sign_in(self, address: str, key: str) -> None:
-        """Count an attempt to sign in, by its address, and by its address and the key of whom it is for.
-
-        The key is the one that the user is looked up by: else another spelling of a login is another five attempts.
+        """Count an attempt to sign in, by its address and by the key that the user is looked up by.
 
         Raises:
             Rejected: there were too many.
         """
-        _attempt(self._sign_in_address, network_of(address))
-        _attempt(self._sign_in, _pair(address, key))
+        _attempt(self._address, network_of(address))
+        self._attempt_account(address, key)
 
-    async def signed_in(self, address: str, key: str) -> None:
-        """Forget the attempts for somebody who has succeeded."""
-        self._sign_in.clear(_pair(address, key))
+    async def password(self, address: str, user_id: UUID) -> None:
+        """Count a check of the password of a user who is signed in, among the attempts to sign in.
+
+        Raises:
+            Rejected: there were too many.
+        """
+        _attempt(self._address, network_of(address))
+        self._attempt_account(address, _account(user_id))
+
+    async def is_exhausted(self, address: str, user_id: UUID) -> bool:
+        """Count an attempt to sign in by the user whom the key led to; whether there were too many, under any name.
+
+        The answer to the client must be that to a wrong password: else it shows that two names are one account.
+        """
+        try:
+            self._attempt_account(address, _account(user_id))
+        except Rejected:
+            return True
+        return False
+
+    async def succeeded(self, address: str, user_id: UUID, key: str | None = None) -> None:
+        """Forget the attempts for somebody who has given the right password."""
+        for account in (_account(user_id), key):
+            if account is not None:
+                self._pair.clear(_pair(address, account))
+                self._account.clear(account)
 
     async def sign_up(self, address: str) -> None:
-        """Count an attempt to sign up, by its address.
+        """Count a valid attempt to sign up, by its address.
 
         Raises:
             Rejected: there were too many.
         """
         _attempt(self._sign_up, network_of(address))
+
+    async def refresh(self, address: str) -> None:
+        """Count an attempt to refresh a session, by its address.
+
+        Raises:
+            Rejected: there were too many.
+        """
+        _attempt(self._refresh, network_of(address))
+
+    def _attempt_account(self, address: str, account: str) -> None:
+        _attempt(self._pair, _pair(address, account))
+        _attempt(self._account, account)
 
 
 def _attempt(window: MovingWindow, key: str) -> None:
@@ -137,11 +180,15 @@ def _attempt(window: MovingWindow, key: str) -> None:
 
 
 def network_of(address: str) -> str:
-    """Return what counts as one client: an IPv4 address, or the /64 of an IPv6 address."""
+    """Return what counts as one client: an IPv4 address, or the /64 of an IPv6 address.
+
+    All text that is no address counts as one client: a socket of the same machine, and what a proxy passes on
+    unchecked.
+    """
     try:
         parsed = ipaddress.ip_address(address)
-    except ValueError:  # a socket of the same machine
-        return address
+    except ValueError:
+        return ""
     if isinstance(parsed, ipaddress.IPv4Address):
         return address
     if parsed.ipv4_mapped is not None:  # a socket of both protocols; in one network they would all be one address
@@ -149,6 +196,11 @@ def network_of(address: str) -> str:
     return str(ipaddress.ip_network((parsed, IPV6_PREFIX), strict=False))
 
 
-def _pair(address: str, key: str) -> str:
+def _account(user_id: UUID) -> str:
+    # No login has a NUL.
+    return f"\0{user_id}"
+
+
+def _pair(address: str, account: str) -> str:
     # No address has a NUL: no two pairs are one text.
-    return f"{network_of(address)}\0{key}"
+    return f"{network_of(address)}\0{account}"

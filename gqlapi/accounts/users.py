@@ -11,10 +11,11 @@ from gqlapi.accounts.policy import Action, require
 from gqlapi.accounts.registration import RESERVED_PREFIX, check_display_name
 from gqlapi.checks import check_version, invalid, not_found, too_long
 from gqlapi.lines import hidden_character
-from gqlapi.models import GlobalId, User, UserRole
+from gqlapi.models import AuditKind, GlobalId, User, UserRole
 from gqlapi.names import normalize_nickname
-from gqlapi.problems import Problem, reject_if_any
+from gqlapi.problems import ForbiddenProblem, Problem, Rejected, reject_if_any
 from gqlapi.repositories import WriteScope
+from gqlapi.repositories.audit import record
 from gqlapi.repositories.user_writes import UserWriteRepository
 
 MAX_BIO_LENGTH = 2_000
@@ -76,7 +77,9 @@ async def update_user(scope: WriteScope, id_: UUID, expected_version: int | None
     Raises:
         Rejected: there is no such user, they have changed, or the viewer may not.
     """
-    repository, user = await _load(scope, Action.CHANGE_USER, id_, expected_version)
+    require(scope.viewer, Action.CHANGE_USER, id_)
+    repository = UserWriteRepository(scope)
+    user = await _load(repository, id_, expected_version)
     if not patch.values:
         return
     for name, value in patch.values.items():
@@ -88,9 +91,13 @@ async def set_user_role(scope: WriteScope, id_: UUID, role: UserRole) -> None:
     """Change what a user may do.
 
     Raises:
-        Rejected: there is no such user, or the viewer may not.
+        Rejected: there is no such user, the viewer may not, or there would be no admin.
     """
-    repository, user = await _load(scope, Action.SET_ROLE, id_)
+    require(scope.viewer, Action.SET_ROLE, id_)
+    repository = UserWriteRepository(scope)
+    user = await (_load_dispensable(repository, id_) if role is not UserRole.ADMIN else _load(repository, id_))
+    if user.role is not role:
+        await record(scope, AuditKind.ROLE_CHANGED, id_, before=user.role.value, after=role.value)
     user.role = role
     await repository.update(user)
 
@@ -99,9 +106,12 @@ async def delete_user(scope: WriteScope, id_: UUID, expected_version: int | None
     """Delete a user: what is personal is blanked, name and address are free again, the posts stay.
 
     Raises:
-        Rejected: there is no such user, they have changed, or the viewer may not.
+        Rejected: there is no such user, they have changed, the viewer may not, or there would be no admin.
     """
-    repository, user = await _load(scope, Action.CHANGE_USER, id_, expected_version, removal=True)
+    require(scope.viewer, Action.CHANGE_USER, id_)
+    repository = UserWriteRepository(scope)
+    user = await _load_dispensable(repository, id_, expected_version, removal=True)
+    await record(scope, AuditKind.USER_DELETED, id_, role=user.role.value)
     user.username = user.username_key = f"{RESERVED_PREFIX}{user.id.hex}"
     user.username_skeleton = None
     user.display_name = DELETED_DISPLAY_NAME
@@ -111,13 +121,23 @@ async def delete_user(scope: WriteScope, id_: UUID, expected_version: int | None
     await repository.blank(user)
 
 
-async def _load(
-    scope: WriteScope, action: Action, id_: UUID, expected_version: int | None = None, *, removal: bool = False
-) -> tuple[UserWriteRepository, User]:
-    require(scope.viewer, action, id_)
-    repository = UserWriteRepository(scope)
-    user = await repository.get_for_update(id_, removal=removal)
+async def _load(repository: UserWriteRepository, id_: UUID, expected_version: int | None = None) -> User:
+    return _checked(await repository.get_for_update(id_), id_, expected_version)
+
+
+async def _load_dispensable(
+    repository: UserWriteRepository, id_: UUID, expected_version: int | None = None, *, removal: bool = False
+) -> User:
+    """Load and lock a user who is not the last admin, together with all admins: two cannot remove each other."""
+    users = {user.id: user for user in await repository.list_for_update_with_admins(id_, removal=removal)}
+    user = _checked(users.get(id_), id_, expected_version)
+    if [other.id for other in users.values() if other.role is UserRole.ADMIN] == [id_]:
+        raise Rejected(ForbiddenProblem(message="This is the only admin. Make another user an admin first."))
+    return user
+
+
+def _checked(user: User | None, id_: UUID, expected_version: int | None) -> User:
     if user is None:
         raise not_found("User", GlobalId("User", id_).encode())
     check_version(user, expected_version)
-    return repository, user
+    return user

@@ -15,11 +15,12 @@ from gqlapi.accounts.registration import Registration, register
 from gqlapi.cli.base import cli, console, fail, load_settings, run
 from gqlapi.database.types import utc_now
 from gqlapi.database.unit import create_database
-from gqlapi.models import ApiScope, User, UserCredential, UserRole, Viewer
+from gqlapi.models import ApiScope, AuditKind, User, UserCredential, UserRole, Viewer
 from gqlapi.problems import Rejected, reject_if_any
 from gqlapi.pruning import prune
 from gqlapi.repositories import WriteScope
 from gqlapi.repositories.accounts import AccountWriteRepository
+from gqlapi.repositories.audit import record
 from gqlapi.repositories.user_writes import UserWriteRepository
 from gqlapi.settings import Settings
 from gqlapi.words import fold
@@ -81,6 +82,7 @@ def set_password(
         repository = AccountWriteRepository(scope)
         await repository.set_password(user.id, password_hash)
         await repository.delete_sessions_of(user.id)
+        await record(scope, AuditKind.PASSWORD_CHANGED, user.id)
 
     _transact(settings, body)
     console.print(f"{username} can sign in with the new password.", markup=False, highlight=False, soft_wrap=True)
@@ -111,13 +113,17 @@ def create_token(
 
 @cli.command("prune")
 def prune_command() -> None:
-    """Delete expired sessions and tokens, old idempotency keys, and changes of posts that are older than is kept."""
+    """Delete expired sessions and tokens, old idempotency keys, changes of posts, and events of the audit trail."""
     settings = load_settings()
 
     async def work() -> None:
         database = create_database(settings)
         try:
-            pruned = await prune(database, keep_changes_for=timedelta(days=settings.change_retention_days))
+            pruned = await prune(
+                database,
+                keep_changes_for=timedelta(days=settings.change_retention_days),
+                keep_events_for=timedelta(days=settings.audit_retention_days),
+            )
         finally:
             await database.dispose()
         for kind, count in pruned.items():
@@ -169,6 +175,7 @@ def _create_admin(settings: Settings, registration: Registration) -> None:
         user = registration.to_user(UserRole.ADMIN)
         await register(scope, user)
         await AccountWriteRepository(scope).add(UserCredential(user_id=user.id, password_hash=password_hash))
+        await record(scope, AuditKind.SIGNED_UP, user.id, role=user.role.value)
 
     _transact(settings, body)
 
@@ -176,6 +183,7 @@ def _create_admin(settings: Settings, registration: Registration) -> None:
 async def _promote(scope: WriteScope, username: str) -> bool:
     """Make a user an admin, and tell whether they have a password."""
     user = await _get_user(scope, username)
+    await record(scope, AuditKind.ROLE_CHANGED, user.id, before=user.role.value, after=UserRole.ADMIN.value)
     user.role = UserRole.ADMIN
     await UserWriteRepository(scope).update(user)
     return await AccountWriteRepository(scope).get_password_time(user.id) is not None

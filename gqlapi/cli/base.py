@@ -17,6 +17,7 @@ from gqlapi.database.url import normalize_url
 from gqlapi.settings import Settings
 
 WRONG_USAGE = 2
+DOTENV = Path(".env")
 T = TypeVar("T")
 
 cli = typer.Typer(
@@ -48,10 +49,11 @@ def _options(
     """Carry the options that stand before a command."""
 
 
-def load_settings(**overrides: object) -> Settings:
-    """Read the settings; a wrong one ends the program with what is wrong and how to mend it."""
+def load_settings(*, env_file: Path | None = DOTENV, **overrides: object) -> Settings:
+    """Read the settings; a wrong one ends the program with what is wrong and how to fix it."""
+    given = {name: value for name, value in overrides.items() if value is not None}
     try:
-        settings = Settings(**{name: value for name, value in overrides.items() if value is not None})  # type: ignore[arg-type] # pydantic checks them
+        settings = Settings(_env_file=env_file, **given)  # type: ignore[arg-type] # pydantic checks them
     except ValidationError as error:
         problems = (("".join(f"GQLAPI_{part} ".upper() for part in p["loc"][:1]), p["msg"]) for p in error.errors())
         fail(*(name + message.removeprefix("Value error, ") for name, message in problems), status=WRONG_USAGE)

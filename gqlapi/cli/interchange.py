@@ -1,12 +1,13 @@
 """`gqlapi import` and `gqlapi export`."""
 
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from gqlapi.cli.base import WRONG_USAGE, cli, console, fail, load_settings, run
+from gqlapi.cli.base import DOTENV, WRONG_USAGE, cli, console, fail, load_settings, run
 from gqlapi.database.unit import create_database
 from gqlapi.errors import ApiError
 from gqlapi.interchange.exporting import Unwritable, export_blog
@@ -16,6 +17,9 @@ from gqlapi.interchange.writing import FileOutcome, Status
 from gqlapi.progress import Report, progress
 from gqlapi.settings import Settings
 
+MAX_DOTENV_LENGTH = 100_000
+SETTING = re.compile(r"^\s*(export\s+)?GQLAPI_", re.MULTILINE | re.IGNORECASE)
+
 
 @cli.command("import")
 def import_command(
@@ -23,12 +27,18 @@ def import_command(
     *,
     author: Annotated[str, typer.Option(help="Who wrote the new posts that name no author.")] = "editorial",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be done.")] = False,
+    env_file: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="Read settings from this file, such as .env.")
+    ] = None,
 ) -> None:
     """Import Markdown files with the front matter of Jekyll, Hugo or Zola; can be run again.
 
-    Prints a line for each file, and fails when one could not be read.
+    Prints a line for each file, and fails when one could not be read. Settings come from the environment: a .env here
+    may be part of what is imported.
     """
-    settings = load_settings()
+    if env_file is None:
+        _refuse_dotenv()
+    settings = load_settings(env_file=env_file)
     if not folder.is_dir():
         fail(f"{folder} is not a folder.", status=WRONG_USAGE)
     if not can_be_author(author):
@@ -66,6 +76,17 @@ def export_command(
     except (ApiError, Unwritable) as error:
         fail(str(error))
     console.print(f"Wrote {count} posts.", highlight=False)
+
+
+def _refuse_dotenv() -> None:
+    """End the program where a `.env` that is not read has settings: else the import would go to another database."""
+    if not DOTENV.is_file():
+        return
+    with DOTENV.open(errors="replace") as file:
+        text = file.read(MAX_DOTENV_LENGTH)
+    if SETTING.search(text):
+        reason = "`import` does not read .env, because the folder may be somebody else's."
+        fail(f"{reason} If it is yours, pass --env-file .env.", status=WRONG_USAGE)
 
 
 def _summary(outcomes: list[FileOutcome], bad: int, *, dry_run: bool) -> str:

@@ -5,7 +5,9 @@ notices after minutes. Statements are bounded by asyncpg's `command_timeout`.
 """
 
 import asyncio
+import os
 import sqlite3
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -106,10 +108,20 @@ def connect_sqlite(*arguments: Any, creates_file: bool = False, **options: Any) 
 
     Only a migration creates the file: an empty one that is left behind looks like a database.
     """
-    connect = sqlite3.connect if creates_file else _open_sqlite
+    connect = _create_sqlite if creates_file else _open_sqlite
     connection = SqliteConnection(partial(connect, *arguments, **options), ITER_CHUNK_SIZE)
     # What still runs when the process ends does not keep it; SQLAlchemy does this for the connections it makes.
     connection._thread.daemon = True  # noqa: SLF001
+    return connection
+
+
+def _create_sqlite(database: str, **options: Any) -> sqlite3.Connection:
+    """Open a database; a new file, and those that SQLite puts beside it, are for this user alone."""
+    if not options.get("uri"):
+        # Where it cannot be created, SQLite itself says so.
+        with suppress(OSError):
+            os.close(os.open(database, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    connection: sqlite3.Connection = sqlite3.connect(database, **options)
     return connection
 
 

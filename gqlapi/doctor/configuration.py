@@ -44,7 +44,7 @@ def _problem(location: tuple[int | str, ...], message: str) -> tuple[Finding, di
 def examine_settings(settings: Settings, findings: list[Finding]) -> list[Finding]:
     """Check what is allowed but may be unwise; `findings` is what reading the settings brought."""
     codes = {finding.code for finding in findings}
-    checks = [check_graphiql(settings), check_cors(settings)]
+    checks = [check_graphiql(settings), check_cors(settings), check_proxies(settings)]
     if "D002" not in codes:
         checks.insert(0, check_secret(settings))
     if "D001" not in codes:
@@ -76,3 +76,13 @@ def check_cors(settings: Settings) -> Finding:
         fix = "List the origins of your own pages in GQLAPI_CORS_ORIGINS."
         return warning("D004", "Pages of every site may call the API from browsers.", fix)
     return ok("D004", f"{plural(len(settings.cors_origins), 'origin')} may call the API from browsers.")
+
+
+def check_proxies(settings: Settings) -> Finding:
+    """Behind a proxy that is not named, one visitor's attempts to sign in count against all others'."""
+    if settings.trusted_proxies:
+        return ok("D005", f"{plural(len(settings.trusted_proxies), 'address')} of proxies are trusted.")
+    if settings.is_production and "trusted_proxies" not in settings.model_fields_set:
+        found = "GQLAPI_TRUSTED_PROXIES is not set: behind a proxy, all visitors count as one client."
+        return warning("D005", found, "Set it to the addresses of the proxy, as JSON, or to [] if there is none.")
+    return ok("D005", "None is trusted: a client is known by the address of its connection.")

@@ -9,6 +9,7 @@ CHECKS = {
     "D002": "secret key",
     "D003": "GraphiQL",
     "D004": "CORS",
+    "D005": "proxies",
     "D101": "database",
     "D102": "migrations",
     "D103": "database version",

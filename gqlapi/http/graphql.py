@@ -20,7 +20,7 @@ from gqlapi.database.tracing import Trace
 from gqlapi.database.unit import Database
 from gqlapi.errors import Code, Unavailable, answer_too_large
 from gqlapi.http.body import Bodies
-from gqlapi.http.clients import Headers, client_of, headers_of
+from gqlapi.http.clients import Clients, Headers, headers_of
 from gqlapi.http.disconnection import CancelOnDisconnect, ClientDisconnected
 from gqlapi.http.failures import RETRY_AFTER, HttpFailure, Pacer, busy
 from gqlapi.http.json import HeaderList, encode_json, send_json
@@ -36,6 +36,7 @@ from gqlapi.http.requests import (
 METHODS: tuple[HTTPMethod, ...] = ("GET", "POST")
 OPERATIONS: dict[str, set[OperationType]] = {method: OperationType.from_http(method) for method in METHODS}
 BUSY = busy().content
+NO_STORE = (b"cache-control", b"no-store")
 
 
 class Answer(NamedTuple):
@@ -64,6 +65,7 @@ class GraphQLEndpoint:
         self._database = database
         self._accounts = accounts
         self._bodies = Bodies(max_body_bytes)
+        self._clients = Clients()
         self._refusals = Pacer()
         self._max_answer_bytes = max_answer_bytes
         self._reports_costs = reports_costs
@@ -79,8 +81,10 @@ class GraphQLEndpoint:
             return
         except HttpFailure as failure:
             content, status, headers = failure.content, failure.status_code, failure.headers
-        await send_json(send, status, content, headers)
         authentication: Authentication | None = scope["state"].get("authentication")
+        if authentication is not None or scope["method"] == "POST":  # only mutations hand tokens out
+            headers = (*headers, NO_STORE)
+        await send_json(send, status, content, headers)
         if authentication is not None:  # in the background: the client's connection does not wait for it
             authentication.note_use(self._database)
 
@@ -103,7 +107,7 @@ class GraphQLEndpoint:
             message = "GraphQL only supports GET and POST requests."
             raise HttpFailure(HTTPStatus.METHOD_NOT_ALLOWED, message, headers=((b"allow", b"GET, POST"),))
         headers = headers_of(scope)
-        client, body = client_of(scope, headers), b""
+        client, body = self._clients.client_of(scope, headers), b""
         self._database.gate.check(client.keys)
         try:
             if scope["method"] == "POST":

@@ -12,11 +12,15 @@ from gqlapi.logs import REQUEST_ID, create_request_log
 
 HEADER = "X-Request-Id"
 NAME = HEADER.lower().encode()
+NOSNIFF = (b"x-content-type-options", b"nosniff")
 ACCEPTABLE = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 
 class RequestIdMiddleware:
-    """Takes `X-Request-Id` over from a proxy, or makes one; returns it, and logs each request with it."""
+    """Takes `X-Request-Id` over from a proxy, or makes one; returns it, and logs each request with it.
+
+    All answers pass here: it forbids browsers to guess another type than the declared one.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         """Wrap an application."""
@@ -37,7 +41,7 @@ class RequestIdMiddleware:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message.get("headers", ()), (NAME, encoded)]
+                message["headers"] = [*message.get("headers", ()), (NAME, encoded), NOSNIFF]
             return send(message)
 
         token = REQUEST_ID.set(request_id)

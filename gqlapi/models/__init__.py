@@ -1,6 +1,7 @@
 """The tables, and the values that all layers share."""
 
 from gqlapi.models.account import ApiScope, ApiToken, RefreshToken, Session, UserCredential
+from gqlapi.models.audit_event import AuditEvent, AuditKind
 from gqlapi.models.base import Base, Row, created_at_of, new_id
 from gqlapi.models.global_id import GlobalId, decode_global_id
 from gqlapi.models.idempotency_key import IdempotencyKey
@@ -14,6 +15,8 @@ __all__ = [
     "ANONYMOUS",
     "ApiScope",
     "ApiToken",
+    "AuditEvent",
+    "AuditKind",
     "Base",
     "ChangeKind",
     "GlobalId",

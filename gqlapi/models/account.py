@@ -52,15 +52,17 @@ class Session(GlobalIdMixin, Base):
 
 
 class RefreshToken(Base):
-    """A token that is exchanged once for the next one of its family."""
+    """A token that is exchanged for one of the next generation of its family; one token of a generation may be."""
 
     __tablename__ = "refresh_tokens"
 
     hash: Mapped[str] = mapped_column(sa.String(HASH_LENGTH), primary_key=True)
     session_id: Mapped[UUID] = mapped_column(sa.ForeignKey("sessions.id", ondelete="CASCADE"), index=True)
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    # When it was exchanged; a use long after that is the use of a stolen token.
+    # When it was first exchanged; a use long after that is the use of a stolen token.
     used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    # NULL: written by a version without generations.
+    generation: Mapped[int | None] = mapped_column(sa.Integer)
 
 
 class ApiToken(GlobalIdMixin, Base):

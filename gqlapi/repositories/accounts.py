@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from gqlapi.database.dialect import bind_ids, is_one_of
 from gqlapi.database.read_unit import ReadUnit
+from gqlapi.database.types import utc_now
 from gqlapi.models import ApiToken, RefreshToken, Session, User, UserCredential, Viewer
 from gqlapi.repositories.base import Repository
 from gqlapi.repositories.construction import RecordShape
@@ -21,6 +22,7 @@ from gqlapi.repositories.write_scope import WriteScope
 USERS = User.__table__.c
 TOKENS = ApiToken.__table__.c
 SESSIONS = Session.__table__.c
+REFRESH_TOKENS = RefreshToken.__table__.c
 # Lists of one user are not paged.
 MAX_LISTED = 100
 # What one sign-in cleans up of what has expired.
@@ -80,6 +82,19 @@ async def use_of_api_token(unit: ReadUnit, token_hash: str, now: datetime) -> To
     return TokenUse(Viewer(user_id, role, token_id=token_id, scopes=scopes), last_used_at)
 
 
+def _refresh_token() -> Draft:
+    statement = (
+        sa.select(REFRESH_TOKENS.session_id)
+        .join(Session.__table__, SESSIONS.id == REFRESH_TOKENS.session_id)
+        .where(
+            REFRESH_TOKENS.hash == sa.bindparam("hash", type_=REFRESH_TOKENS.hash.type),
+            REFRESH_TOKENS.expires_at > NOW,
+            SESSIONS.expires_at > NOW,
+        )
+    )
+    return Draft(statement)
+
+
 @dataclass(frozen=True, slots=True)
 class Credential:
     """A user, the hash of their password, if they have one, and when they chose it."""
@@ -90,7 +105,7 @@ class Credential:
 
 
 class CredentialRepository:
-    """Reads of password hashes; nothing of them is ever shown."""
+    """Reads of hashes of passwords and tokens; nothing of them is ever shown."""
 
     def __init__(self, unit: ReadUnit) -> None:
         """Read in a unit."""
@@ -99,6 +114,11 @@ class CredentialRepository:
     async def get_by_login(self, key: str) -> Credential | None:
         """Read the credential of the live user with this folded name or e-mail address; no name has an @."""
         return await self._get(sa.or_(USERS.username_key == key, USERS.email_key == key))
+
+    async def has_refresh_token(self, token_hash: str) -> bool:
+        """Whether this is the hash of a refresh token of an active session, exchanged or not; one statement."""
+        kept, make = reading(self._unit.dialect_name, _refresh_token)
+        return bool(make(await self._unit.fetch(kept, {"hash": token_hash, "now": utc_now()})))
 
     async def get_by_user_id(self, id_: UUID) -> Credential | None:
         """Read the credential of a live user."""
@@ -219,6 +239,24 @@ class AccountWriteRepository:
         token = await self._session.get(RefreshToken, token_hash, populate_existing=True)
         return None if token is None else (token, session)
 
+    async def has_exchanged(self, session_id: UUID, generation: int) -> bool:
+        """Whether a token of a generation was exchanged."""
+        is_used = sa.and_(*self._of_generation(session_id, generation), RefreshToken.used_at.is_not(None))
+        return (await self._session.execute(sa.select(sa.exists().where(is_used)))).scalar_one()
+
+    async def count_generation(self, session_id: UUID, generation: int) -> int:
+        """Count the tokens of a generation."""
+        statement = sa.select(sa.func.count()).where(*self._of_generation(session_id, generation))
+        return (await self._session.execute(statement)).scalar_one()
+
+    async def newest_generation(self, session_id: UUID) -> int:
+        """Read the number of a session's newest generation; 0 if none has a number."""
+        newest = sa.select(sa.func.max(RefreshToken.generation)).where(RefreshToken.session_id == session_id)
+        return await self._session.scalar(newest) or 0
+
+    def _of_generation(self, session_id: UUID, generation: int) -> tuple[sa.ColumnElement[bool], ...]:
+        return RefreshToken.session_id == session_id, RefreshToken.generation == generation
+
     async def delete_session(self, id_: UUID) -> bool:
         """End a session, and tell whether it went on."""
         return await self._delete(Session.id == id_)
@@ -261,6 +299,11 @@ class AccountWriteRepository:
         """Revoke a token of a user, and tell whether there was one."""
         statement = sa.delete(ApiToken).where(ApiToken.id == id_, ApiToken.user_id == user_id)
         return bool((await self._session.execute(statement.returning(ApiToken.id))).all())
+
+    async def delete_api_tokens_of(self, user_id: UUID) -> int:
+        """Revoke all tokens of a user, and return how many there were."""
+        statement = sa.delete(ApiToken).where(ApiToken.user_id == user_id)
+        return len((await self._session.execute(statement.returning(ApiToken.id))).all())
 
     async def touch_api_token(self, id_: UUID, *, before: datetime) -> None:
         """Note that a token was used, unless that was noted since `before`."""

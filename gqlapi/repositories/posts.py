@@ -20,6 +20,7 @@ from gqlapi.repositories.base import Repository
 from gqlapi.repositories.conditions import Compare, Condition, Filterable, Operator, Related, TextKey
 from gqlapi.repositories.construction import RecordShape
 from gqlapi.repositories.pages import Ordering, PageRequest, RecordPage
+from gqlapi.repositories.publicity import PUBLISHED, is_public
 from gqlapi.repositories.records import PostRecord, TagRecord, UserRecord
 from gqlapi.repositories.sources import NOTHING, NOW, Draft, ListForm, Selection, Source, ViewerKind
 from gqlapi.repositories.tags import TagSource
@@ -31,8 +32,7 @@ LINKS = PostTag.__table__.c
 MAX_EXCERPT_LENGTH = 2_000
 BODIES = frozenset({"markdown", "html", "text"})
 LONG_TEXTS = BODIES | {"text_head"}
-# The text of a published post's state stands literally in the SQL: a bound value hides it from partial indexes.
-IS_PUBLISHED = POSTS.state == sa.literal_column(f"'{PostState.PUBLISHED}'")
+IS_PUBLISHED = POSTS.state == PUBLISHED
 STATUS_TYPE: sa.types.TypeEngine[PostStatus] = enum_column_type(PostStatus, "status")
 
 
@@ -46,7 +46,7 @@ def posts_visible_to(viewer: Viewer | ViewerKind, now: Any, *, deleted: bool = F
     live = sa.true() if deleted else POSTS.deleted_at.is_(None)
     if viewer.sees_everything:
         return live
-    public = sa.and_(IS_PUBLISHED, POSTS.deleted_at.is_(None), POSTS.published_at <= now)
+    public = is_public(POSTS, now)
     if viewer.sees_own_drafts:
         return sa.or_(public, sa.and_(live, POSTS.author_id == viewer.id))
     return public

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from gqlapi.models import ApiToken, IdempotencyKey, PostChange, RefreshToken, Session
+from gqlapi.models import ApiToken, AuditEvent, IdempotencyKey, PostChange, RefreshToken, Session
 from gqlapi.repositories.locks import skip_locked
 
 BATCH_SIZE = 1_000
@@ -22,9 +22,12 @@ class Prunable(StrEnum):
     API_TOKENS = "expired API tokens"
     IDEMPOTENCY_KEYS = "old idempotency keys"
     POST_CHANGES = "old changes of posts"
+    AUDIT_EVENTS = "old events of the audit trail"
 
 
-async def prune_batch(session: AsyncSession, kind: Prunable, *, now: datetime, changes_before: datetime) -> int:
+async def prune_batch(
+    session: AsyncSession, kind: Prunable, *, now: datetime, changes_before: datetime, events_before: datetime
+) -> int:
     """Delete up to 1,000 rows of a kind, oldest first, and return how many."""
     keys, expired = {
         Prunable.SESSIONS: ((Session.id,), Session.expires_at < now),
@@ -35,6 +38,7 @@ async def prune_batch(session: AsyncSession, kind: Prunable, *, now: datetime, c
             IdempotencyKey.created_at < now - IDEMPOTENCY_KEPT_FOR,
         ),
         Prunable.POST_CHANGES: ((PostChange.position,), PostChange.created_at < changes_before),
+        Prunable.AUDIT_EVENTS: ((AuditEvent.id,), AuditEvent.created_at < events_before),
     }[kind]
     columns: tuple[Any, ...] = keys
     # Rows that a server is deleting at this moment are left to it.

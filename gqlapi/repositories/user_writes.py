@@ -5,7 +5,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm.attributes import flag_modified
 
-from gqlapi.models import ApiToken, IdempotencyKey, Session, User, UserCredential
+from gqlapi.models import ApiToken, IdempotencyKey, Session, User, UserCredential, UserRole
 from gqlapi.repositories.locks import for_change, for_removal
 from gqlapi.repositories.search import SearchIndex
 from gqlapi.repositories.write_scope import WriteScope
@@ -19,11 +19,21 @@ class UserWriteRepository:
         self._session = scope.session
         self._now = scope.now
 
-    async def get_for_update(self, id_: UUID, *, removal: bool = False) -> User | None:
-        """Load a user who is not deleted, and lock the row; `removal`: because the user is going to be deleted."""
+    async def get_for_update(self, id_: UUID) -> User | None:
+        """Load a user who is not deleted, and lock the row."""
         statement = sa.select(User).where(User.id == id_, User.deleted_at.is_(None))
+        return (await self._session.scalars(for_change(statement))).one_or_none()
+
+    async def list_for_update_with_admins(self, id_: UUID, *, removal: bool) -> list[User]:
+        """Load a user and all admins, as far as they are not deleted, and lock the rows.
+
+        What is read was true when the last of the locks was granted. `removal`: the user is going to be deleted.
+        """
+        is_asked_for = sa.or_(User.id == id_, User.role == UserRole.ADMIN)
+        statement = sa.select(User).where(is_asked_for, User.deleted_at.is_(None)).order_by(User.id)
         locked = for_removal(statement) if removal else for_change(statement)
-        return (await self._session.scalars(locked)).one_or_none()
+        # Behind the locks: an admin whose row was waited for may be none any more.
+        return [*(await self._session.scalars(locked.execution_options(populate_existing=True)))]
 
     async def get_by_username_key(self, username_key: str) -> User | None:
         """Load a user who is not deleted by their folded name, and lock the row."""

@@ -7,25 +7,40 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from gqlapi.models import User
+from gqlapi.models import Post, User
 from gqlapi.models.user import MAX_USERNAME_KEY_LENGTH, MAX_USERNAME_LENGTH
 from gqlapi.repositories.base import Repository
-from gqlapi.repositories.conditions import Filterable, TextKey
+from gqlapi.repositories.conditions import Compare, Filterable, Operator, TextKey
+from gqlapi.repositories.publicity import is_public
 from gqlapi.repositories.records import UserRecord
-from gqlapi.repositories.sources import Draft, Selection, Source
+from gqlapi.repositories.sources import NOW, Draft, Selection, Source, ViewerKind
 
 USERS = User.__table__.c
+WRITTEN = Post.__table__.alias("written")
+
+
+def users_visible_to(viewer: ViewerKind, now: Any) -> sa.ColumnElement[bool]:
+    """Condition for the users that a viewer may see: the rule that every statement about users passes through.
+
+    Users with a public post, for everybody; oneself; all users for editors and admins. Deleted users appear only as the
+    authors of their posts.
+    """
+    live = USERS.deleted_at.is_(None)
+    if viewer.sees_everything:
+        return live
+    has_published = sa.exists().where(WRITTEN.c.author_id == USERS.id, is_public(WRITTEN.c, now))
+    return sa.and_(live, has_published if viewer.id is None else sa.or_(USERS.id == viewer.id, has_published))
 
 
 class UserSource(Source):
-    """The statements about users; deleted ones appear only as the authors of their posts."""
+    """The statements about users."""
 
     record = UserRecord
     columns: ClassVar = {**USERS}
 
     def visible(self) -> sa.ColumnElement[bool]:
-        """Condition for users that are not deleted."""
-        return USERS.deleted_at.is_(None)
+        """Condition for users with a public post, oneself, and all users for editors; deleted users never."""
+        return users_visible_to(self.viewer, NOW)
 
     def visible_as_author(self) -> sa.ColumnElement[bool]:
         """Condition for users who are the authors of visible posts: a deleted one is its blanked row."""
@@ -35,7 +50,16 @@ class UserSource(Source):
     def filterable(self) -> Filterable:
         """What can be filtered."""
         texts = {"username": TextKey(USERS.username_key, MAX_USERNAME_LENGTH, MAX_USERNAME_KEY_LENGTH)}
-        return Filterable(self.dialect_name, self.columns, texts=texts)
+        return Filterable(self.dialect_name, self.columns, texts=texts, special={"role": self._has_role})
+
+    def _has_role(self, condition: Compare) -> sa.ColumnElement[bool]:
+        """Condition for roles as the viewer sees them: those of others are null for all but editors and admins."""
+        if condition.operator is not Operator.IN:
+            raise TypeError(f"a role cannot be compared by {condition.operator}")
+        has_role = sa.or_(sa.false(), *(USERS.role == role for role in condition.value))
+        if self.viewer.sees_everything:
+            return has_role
+        return sa.false() if self.viewer.id is None else sa.and_(USERS.id == self.viewer.id, has_role)
 
     def authors(self, selection: Selection, bounds_bodies: bool) -> Draft:  # noqa: FBT001 - a part of the shape
         """Select the authors whose ids are the parameter `ids`."""

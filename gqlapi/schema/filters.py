@@ -95,7 +95,9 @@ class UserFilter:
     not_: Annotated["UserFilter", strawberry.lazy("gqlapi.schema.filters")] | None = _named("not", NOT)
     id: IDFilter | None = _doc("By id.")
     username: StringFilter | None = _doc("By user name.")
-    role: list[UserRole] | None = _doc("Has one of these roles; an empty list matches nothing.")
+    role: list[UserRole] | None = _doc(
+        "Has one of these roles; an empty list matches nothing. A role that is null for the viewer matches nothing."
+    )
     created_at: DateTimeFilter | None = _doc("By the time of signing up.")
 
 

@@ -98,7 +98,11 @@ class TagOrder:
 
 
 OrderKey = PostOrder | UserOrder | TagOrder
-TYPENAMES: dict[type[OrderKey], str] = {PostOrder: "Post", UserOrder: "User", TagOrder: "Tag"}
+TYPENAMES: dict[type[OrderKey], str] = {
+    PostOrder: "Post",
+    UserOrder: "User",
+    TagOrder: "Tag",
+}
 UNIQUE_ATTRIBUTES = frozenset({"id", "username_key", "name_key"})
 
 

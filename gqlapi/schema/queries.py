@@ -180,7 +180,9 @@ class Query:
         along=lambda selected: (AUTHOR, TAGS_OF_POST) if tags_come_along(selected) else (AUTHOR,),
     )
     users: Connection[User] = root_list(
-        USERS, lambda repositories: repositories.users, description="Users, authors and others."
+        USERS,
+        lambda repositories: repositories.users,
+        description="Users who have published a post; all users for editors and admins.",
     )
     tags: Connection[Tag] = root_list(
         TAGS, lambda repositories: repositories.tags, description="The words that posts are filed under."

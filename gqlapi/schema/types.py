@@ -136,6 +136,10 @@ def _email(user: UserRecord, context: Context) -> str | None:
     return user.email if policy.may(context.viewer, Action.READ_EMAIL, user.id) else None
 
 
+def _role(user: UserRecord, context: Context) -> models.UserRole | None:
+    return user.role if policy.may(context.viewer, Action.READ_ROLE, user.id) else None
+
+
 def _scopes(token: ApiTokenRecord, _context: Context) -> list[models.ApiScope]:
     return sorted(token.scopes)
 
@@ -174,7 +178,10 @@ def is_one_of_types(*classes: type[Any]) -> Any:
     return staticmethod(is_type_of)
 
 
-@strawberry.type(description="A person: an author, or somebody who signs in to read.")
+@strawberry.type(
+    description="A person: an author, or somebody who signs in to read. A user who has published no post is visible "
+    "only to themselves, editors and admins."
+)
 class User(Node, Versioned, Ownable):
     """A user, read from a record or an entity."""
 
@@ -197,7 +204,9 @@ class User(Node, Versioned, Ownable):
         lambda repositories, ids: repositories.sessions.list_by_user_ids(ids),
         description="Where the user is signed in, newest first; null for everybody but the user.",
     )
-    role: UserRole = strawberry.field(description="What the user may do.")
+    role: UserRole | None = computed(
+        _role, "id", "role", description="What the user may do. Only for the user, editors and admins; null otherwise."
+    )
     viewer_can_update: bool = computed(
         _user_can_change, "id", "deleted_at", description="Whether the viewer may change this user."
     )

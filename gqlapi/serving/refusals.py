@@ -26,6 +26,7 @@ class Refusal:
             *default_headers,
             (b"content-type", b"application/json"),
             (b"content-length", b"%d" % len(body)),
+            (b"x-content-type-options", b"nosniff"),
             (b"connection", b"close"),
         ]
         if self.status is HTTPStatus.SERVICE_UNAVAILABLE:

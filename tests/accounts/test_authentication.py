@@ -340,7 +340,7 @@ class TestApiToken:
         payload = await client.payload("createApiToken", given, "secret")
         [error] = payload["errors"]
         assert (payload["secret"], error["code"], error["requiredScope"]) == (None, "FORBIDDEN", None)
-        assert error["message"] == "Sign in: a token cannot make another one."
+        assert error["message"] == "Sign in: no token may create an API token."
 
     @pytest.mark.parametrize(
         ("mutation", "given"),

@@ -17,6 +17,8 @@ from gqlapi.doctor.database import check_demo_logins
 from gqlapi.models import (
     ApiScope,
     ApiToken,
+    AuditEvent,
+    AuditKind,
     Base,
     ChangeKind,
     IdempotencyKey,
@@ -213,11 +215,11 @@ class TestPrune:
         now = utc_now()
         for days in (-40, -39, -38, -37, -36, 1):
             await self.add_rows(api, ada, now + timedelta(days=days))
-        pruned = await prune(api.database, keep_changes_for=timedelta(days=30))
+        pruned = await prune(api.database, **KEEP)
         assert pruned == {kind: 0 if kind is Prunable.REFRESH_TOKENS else 5 for kind in Prunable}  # with their sessions
-        for model in (Session, RefreshToken, ApiToken, IdempotencyKey, PostChange):
+        for model in (Session, RefreshToken, ApiToken, IdempotencyKey, PostChange, AuditEvent):
             assert await count(api, model) == 1
-        assert set((await prune(api.database, keep_changes_for=timedelta(days=30))).values()) == {0}
+        assert set((await prune(api.database, **KEEP)).values()) == {0}
 
     async def test_deletes_refresh_tokens_of_a_session_that_goes_on(self, api: Api) -> None:
         ada = make_user(username="ada")
@@ -225,7 +227,7 @@ class TestPrune:
         session = Session(user_id=ada.id, expires_at=utc_now() + timedelta(days=1))
         await add(api, session)
         await add(api, RefreshToken(hash="x", session_id=session.id, expires_at=utc_now() - timedelta(days=1)))
-        pruned = await prune(api.database, keep_changes_for=timedelta(days=30))
+        pruned = await prune(api.database, **KEEP)
         assert pruned[Prunable.REFRESH_TOKENS] == 1
         assert await count(api, Session) == 1
 
@@ -247,7 +249,11 @@ class TestPrune:
             ApiToken(user_id=user.id, hash=hash_secret(name), name=name, scopes=frozenset(ApiScope), expires_at=at),
             IdempotencyKey(user_id=user.id, key=name, input_hash="x", outcome={}, created_at=at),
             PostChange(post_id=user.id, author_id=user.id, kind=ChangeKind.UPDATED, version=1, created_at=at),
+            AuditEvent(kind=AuditKind.SIGNED_IN, detail={}, created_at=at),
         )
+
+
+KEEP = {"keep_changes_for": timedelta(days=30), "keep_events_for": timedelta(days=30)}
 
 
 async def add(api: Api, *rows: Base) -> None:
@@ -276,7 +282,9 @@ class TestDemoLogins:
         signed_in = await api.payload(
             "signIn", {"login": "admin", "password": DEMO_PASSWORD}, "accessToken user { id }"
         )
-        await api.bearing(signed_in["accessToken"]).payload("deleteUser", {"id": signed_in["user"]["id"]})
+        await save(api.database, [make_user(role=UserRole.ADMIN)])
+        given = {"id": signed_in["user"]["id"], "currentPassword": DEMO_PASSWORD}
+        await api.bearing(signed_in["accessToken"]).payload("deleteUser", given)
         assert await find_demo_logins(api.database) == ["author", "reader"]
 
     @pytest.mark.parametrize(("environment", "severity"), [("dev", Severity.OK), ("production", Severity.ERROR)])

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sys
 import threading
 import time
 from typing import Any
@@ -12,8 +13,18 @@ from argon2 import PasswordHasher, extract_parameters
 from argon2.exceptions import VerifyMismatchError
 from argon2.profiles import RFC_9106_LOW_MEMORY
 
-from gqlapi.accounts.passwords import MAX_AT_ONCE, PARAMETERS, Passwords, processors
+from gqlapi.accounts.common_passwords import common_passwords
+from gqlapi.accounts.passwords import (
+    MAX_AT_ONCE,
+    MAX_PASSWORD_LENGTH,
+    MIN_PASSWORD_LENGTH,
+    PARAMETERS,
+    Passwords,
+    check_password,
+    processors,
+)
 from gqlapi.models import User, UserCredential
+from gqlapi.problems import ProblemCode
 from tests.api import Api
 from tests.factories import make_user, save
 from tests.signing_in import accounts_of, sign_in_as
@@ -47,6 +58,26 @@ async def credential_of(api: Api, user: User) -> UserCredential:
 
 async def sign_in(api: Api, password: str = PASSWORD) -> Any:
     return await api.payload("signIn", {"login": "ada", "password": password}, "refreshToken")
+
+
+class TestCommonPasswords:
+    def test_are_thousands_that_are_long_enough_for_us(self) -> None:
+        long_enough = [password for password in common_passwords() if len(password) >= MIN_PASSWORD_LENGTH]
+        assert len(long_enough) > 10_000
+        assert all(password == password.lower() for password in long_enough)
+
+    @pytest.mark.parametrize("password", ["password", "PASSWORD", " Iloveyou ", "1qaz2wsx"])
+    def test_are_refused_in_every_spelling(self, password: str) -> None:
+        [problem] = check_password(password, ("password",))
+        assert (problem.code, problem.path) == (ProblemCode.INVALID, ("password",))
+
+    @pytest.mark.parametrize("password", [PASSWORD, "password of mine", "p" * MAX_PASSWORD_LENGTH])
+    def test_are_not_all_that_contain_one(self, password: str) -> None:
+        assert [*check_password(password, ("password",))] == []
+
+    def test_are_all_that_is_kept_of_the_package(self) -> None:
+        """It would take 12 MB."""
+        assert "zxcvbn" not in sys.modules
 
 
 class TestHash:

@@ -1,9 +1,11 @@
 """How attempts are counted: for how long, and what counts as one address."""
 
 import tracemalloc
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
+from structlog.testing import capture_logs
 
 from gqlapi.accounts import throttling
 from gqlapi.accounts.throttling import AttemptLimits, MovingWindow, Throttle
@@ -27,6 +29,11 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr("gqlapi.accounts.throttling.time", clock)
     return clock
+
+
+def limits_of(**limits: str) -> AttemptLimits:
+    names = ("sign_in", "sign_in_address", "sign_in_account", "sign_up", "refresh")
+    return AttemptLimits(**{name: limits.get(name, "9/minute") for name in names})
 
 
 async def refusal(throttle: Throttle, address: str, key: str = "ada") -> RateLimitedProblem | None:
@@ -133,16 +140,18 @@ class TestAddress:
             ("::ffff:192.0.2.1", "192.0.2.1", True),
             ("::ffff:192.0.2.1", "::ffff:192.0.2.2", False),
             ("192.0.2.1", "192.0.2.2", False),
+            ("unknown", "09.9.9.7", True),
+            ("unknown", "", True),
             ("", "", True),
         ],
     )
     async def test_is_a_network_where_one_customer_has_it(self, one: str, other: str, is_same: bool) -> None:  # noqa: FBT001 - a parameter of the test
-        throttle = Throttle(AttemptLimits(sign_in="9/minute", sign_in_address="1/minute", sign_up="1/hour"))
+        throttle = Throttle(limits_of(sign_in_address="1/minute"))
         assert await refusal(throttle, one) is None
         assert (await refusal(throttle, other, "bela") is not None) is is_same
 
     async def test_and_key_are_counted_together(self) -> None:
-        throttle = Throttle(AttemptLimits(sign_in="1/minute", sign_in_address="9/minute", sign_up="1/hour"))
+        throttle = Throttle(limits_of(sign_in="1/minute"))
         assert await refusal(throttle, "192.0.2.1", "ada") is None
         assert await refusal(throttle, "192.0.2.1", "ada") is not None
         assert await refusal(throttle, "192.0.2.1", "bela") is None
@@ -165,6 +174,12 @@ class TestProxies:
             codes = [await code_from(api, f"192.0.2.{number}, 203.0.113.1") for number in (1, 2)]
         assert codes == ["UNAUTHENTICATED", "RATE_LIMITED"]
 
+    async def test_that_pass_on_what_is_no_address_make_one_client_of_it(self, sqlite_url: str) -> None:
+        settings = settings_for(sqlite_url, sign_in_address_limit="2/minute", trusted_proxies=["127.0.0.1"])
+        async with serve(settings) as api:
+            codes = [await code_from(api, name) for name in ("unknown", "09.9.9.7", "_hidden")]
+        assert codes == ["UNAUTHENTICATED", "UNAUTHENTICATED", "RATE_LIMITED"]
+
     @pytest.mark.parametrize("proxy", ["*", "proxy.example", "10.0.0.1/8", ""])
     def test_that_would_never_match_are_refused(self, proxy: str) -> None:
         with pytest.raises(ValidationError):
@@ -176,6 +191,32 @@ async def code_from(api: Api, forwarded_for: str) -> str:
     payload = await client.payload("signIn", {"login": "ada", "password": "wrong password"})
     code: str = payload["errors"][0]["code"]
     return code
+
+
+class TestForwardedClients:
+    WARNING = "X-Forwarded-For comes from a peer that is not trusted"
+
+    async def warnings(self, url: str, trusted: list[str], *forwarded: str) -> list[Any]:
+        async with serve(settings_for(url, trusted_proxies=trusted)) as api:
+            with capture_logs() as logs:
+                for address in forwarded:
+                    await api.with_headers(**{"X-Forwarded-For": address}).data("{ __typename }")
+                await api.data("{ __typename }")
+        return [line for line in logs if line["event"].startswith(self.WARNING)]
+
+    @pytest.mark.parametrize("trusted", [[], ["10.0.0.1"]])
+    async def test_are_warned_of_once_when_their_proxy_is_not_trusted(
+        self, sqlite_url: str, trusted: list[str]
+    ) -> None:
+        [line] = await self.warnings(sqlite_url, trusted, "203.0.113.1", "203.0.113.2")
+        assert (line["log_level"], line["peer"]) == ("warning", "127.0.0.1")
+
+    async def test_are_not_warned_of_when_it_is(self, sqlite_url: str) -> None:
+        forwarded = ("203.0.113.1", "x, 203.0.113.1", "127.0.0.1", "unknown", "203.0.113.1:80", "[2001:db8::1]:80")
+        assert await self.warnings(sqlite_url, ["127.0.0.1"], *forwarded) == []
+
+    async def test_are_not_warned_of_without_the_header(self, sqlite_url: str) -> None:
+        assert await self.warnings(sqlite_url, []) == []
 
 
 class TestRefusal:

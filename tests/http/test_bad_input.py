@@ -212,7 +212,7 @@ class TestId:
 
     async def test_in_nodes_fails_alone(self, api: Api) -> None:
         user = make_user()
-        await save(api.database, [user])
+        await save(api.database, [user, make_post(user)])
         result = await api.execute(
             "query($ids: [ID!]!) { nodes(ids: $ids) { id } }", {"ids": ["x", user.global_id, ""]}
         )

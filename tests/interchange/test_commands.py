@@ -36,6 +36,23 @@ class TestImport:
             assert (result.returncode, result.stdout.splitlines()[0]) == (0, "created    2021-03-04-a.md")
             assert "Nothing was written; it would be: 1 created, " in result.stderr
 
+    @pytest.mark.parametrize("line", ["GQLAPI_DATABASE_URL=sqlite:///other.db", "  export gqlapi_port=1"])
+    def test_does_not_read_the_settings_of_a_foreign_folder(self, folder: Folder, line: str) -> None:
+        write(folder.path, {".env": f"A=1\n{line}\n"})
+        result = folder.run("import", "blog")
+        assert (result.returncode, result.stdout) == (2, "")
+        assert "`import` does not read .env" in result.stderr
+        assert not (folder.path / "other.db").exists()
+
+    def test_reads_the_settings_that_it_is_given(self, folder: Folder) -> None:
+        write(folder.path, {".env": "GQLAPI_DATABASE_URL=sqlite:///none/other.db\n"})
+        result = folder.run("import", "blog", "--env-file", ".env")
+        assert (result.returncode, "the folder none does not exist" in result.stderr) == (2, True)
+
+    def test_passes_over_settings_of_others(self, folder: Folder) -> None:
+        write(folder.path, {".env": "# GQLAPI_PORT=1\nHUGO_ENV=x\nOTHER_GQLAPI_PORT=x\n"})
+        assert folder.run("import", "blog").returncode == 0
+
     def test_takes_an_author_for_posts_without_one(self, folder: Folder) -> None:
         assert folder.run("import", "blog", "--author", "Ada L").returncode == 0
         assert folder.run("export", "out").returncode == 0

@@ -9,7 +9,7 @@ from gqlapi.models import ApiScope, UserRole
 from tests.api import Api
 from tests.factories import make_post, make_tag, make_user, save
 from tests.publishing.test_posts import codes
-from tests.signing_in import sign_in_as, with_api_token
+from tests.signing_in import PASSWORD, give_password, sign_in_as, with_api_token
 
 POST_CHANGES = ("updatePost", "publishPost", "unpublishPost", "archivePost", "deletePost")
 # For each mutation its action; `own` says whether the table distinguishes what is the viewer's own.
@@ -30,12 +30,13 @@ class Scene:
 
     def __init__(self, role: UserRole) -> None:
         self.viewer, self.other = make_user(role=role), make_user()
+        self.other_admin = make_user(role=UserRole.ADMIN)
         self.posts = {True: make_post(self.viewer), False: make_post(self.other)}
         self.tags = [make_tag(), make_tag()]
 
     @property
     def rows(self) -> list[Any]:
-        return [self.viewer, self.other, *self.posts.values(), *self.tags]
+        return [self.viewer, self.other, self.other_admin, *self.posts.values(), *self.tags]
 
     def input(self, mutation: str, *, own: bool) -> dict[str, Any]:
         user = {"id": (self.viewer if own else self.other).global_id}
@@ -45,7 +46,7 @@ class Scene:
             "deleteTag": {"id": self.tags[0].global_id},
             "mergeTags": {"from": [self.tags[0].global_id], "into": self.tags[1].global_id},
             "updateUser": {**user, "patch": {}},
-            "deleteUser": user,
+            "deleteUser": {**user, "currentPassword": PASSWORD},
             "setUserRole": {**user, "role": "READER"},
             "updatePost": {"id": self.posts[own].global_id, "patch": {}},
         }
@@ -63,6 +64,7 @@ async def test_a_role_does_what_the_table_says(api: Api, role: UserRole, own: bo
     for mutation in MUTATIONS:
         scene = Scene(role)
         await save(api.database, scene.rows)
+        await give_password(api, scene.viewer)
         payload = await (await sign_in_as(api, scene.viewer)).payload(mutation, scene.input(mutation, own=own))
         expected = [] if allowed(mutation, role, own=own) else [("FORBIDDEN", "")]
         assert (mutation, codes(payload)) == (mutation, expected)
@@ -85,7 +87,8 @@ async def test_a_token_does_what_its_scope_says(api: Api, scope: ApiScope) -> No
         payload = await client.payload(mutation, scene.input(mutation, own=False))
         needed = POLICY[action].scope
         found = [(error["code"], error["requiredScope"]) for error in payload["errors"]]
-        assert (mutation, found) == (mutation, [] if needed is scope else [("FORBIDDEN", needed.name)])
+        expected = [] if needed is scope else [("FORBIDDEN", needed.name if needed else None)]
+        assert (mutation, found) == (mutation, expected)
 
 
 async def test_naming_a_new_tag_takes_no_more_than_writing_a_post(api: Api) -> None:

@@ -28,7 +28,8 @@ const SQL = {
   posts: `SELECT ${POST} FROM posts p WHERE ${PUBLIC} ${NEWEST} LIMIT $1`,
   postsAfter: `SELECT ${POST} FROM posts p WHERE ${PUBLIC}
     AND (p.published_at, p.id) < (SELECT published_at, id FROM posts WHERE id = $2) ${NEWEST} LIMIT $1`,
-  users: `SELECT ${USER} FROM users WHERE deleted_at IS NULL AND id < $2 ORDER BY id DESC LIMIT $1`,
+  users: `SELECT ${USER} FROM users u WHERE deleted_at IS NULL AND id < $2
+    AND EXISTS (SELECT FROM posts p WHERE p.author_id = u.id AND ${PUBLIC}) ORDER BY id DESC LIMIT $1`,
   usersByKeys: `SELECT ${USER} FROM users WHERE id = ANY($1::uuid[])`,
   tagsByPosts: `SELECT l.post_id AS post, t.id AS key, t.name FROM post_tags l JOIN tags t ON t.id = l.tag_id
     WHERE l.post_id = ANY($1::uuid[]) ORDER BY l.post_id, l.position`,

@@ -130,7 +130,6 @@ def _answer(request: Request, response: Response) -> Response:
     """Add what all answers have in common, and leave the body out when the browser has it."""
     etag = f'"{hashlib.sha256(response.body).hexdigest()[:32]}"'
     response.headers["ETag"] = etag
-    response.headers["X-Content-Type-Options"] = "nosniff"
     if etag not in request.headers.get("if-none-match", ""):
         return response
     kept = {name: value for name, value in response.headers.items() if name not in OF_BODY}

@@ -6,24 +6,25 @@ from uuid import UUID
 
 import strawberry
 
-from gqlapi.accounts import Accounts, api_tokens, sessions
+from gqlapi.accounts import api_tokens, sessions
 from gqlapi.accounts.passwords import check_password
 from gqlapi.accounts.policy import Action, require
-from gqlapi.accounts.registration import Registration, login_key, register
-from gqlapi.accounts.sessions import SignedIn, Verified
-from gqlapi.checks import invalid
+from gqlapi.accounts.registration import Registration, register
+from gqlapi.accounts.sessions import SignedIn
+from gqlapi.accounts.tokens import hash_secret
 from gqlapi.execution.declarations import FieldRules
-from gqlapi.models import ApiScope, UserCredential
-from gqlapi.problems import Rejected, reject_if_any
+from gqlapi.models import ApiScope, AuditKind, UserCredential
+from gqlapi.problems import reject_if_any
 from gqlapi.repositories import WriteScope
-from gqlapi.repositories.accounts import AccountWriteRepository, Credential
+from gqlapi.repositories.accounts import AccountWriteRepository
 from gqlapi.schema.fields import Info
 from gqlapi.schema.mutations.base import INPUT, DeletePayload, Payload, given_id, mutation
+from gqlapi.schema.mutations.proofs import verify_current_password, verify_login
 from gqlapi.schema.pricing import PASSWORD_COST, WRITE_COST
 from gqlapi.schema.types import ApiToken, User
 
 ONE_PASSWORD = FieldRules(surcharge=lambda _: WRITE_COST + PASSWORD_COST)
-PASSWORD = "The new password, 8 to 200 characters that can be typed."  # noqa: S105 - a description
+PASSWORD = "The new password: 8 to 200 characters that can be typed, and not one that many people use."  # noqa: S105 - a description
 
 
 @strawberry.input(description="A new user.")
@@ -71,6 +72,9 @@ class ChangePasswordInput:
 
     current_password: str = strawberry.field(description="The password until now.")
     new_password: str = strawberry.field(description=PASSWORD)
+    revoke_api_tokens: bool = strawberry.field(
+        default=False, description="Revoke all API tokens of the viewer as well, because others may have them."
+    )
 
 
 @strawberry.input(description="A token for a program.")
@@ -151,15 +155,15 @@ class AccountMutations:
     async def sign_up(self, info: Info, given: Annotated[SignUpInput, INPUT]) -> SessionPayload | None:
         context, accounts = info.context, info.context.accounts
         registration = Registration(given.username, given.email, given.password, given.display_name)
-        await accounts.throttle.sign_up(context.client.address)
         registration.check(accounts.reserved_names)
+        await accounts.throttle.sign_up(context.client.address)
         password_hash = await accounts.passwords.hash(given.password)
 
         async def body(scope: WriteScope) -> SignedIn:
             user = registration.to_user()
             await register(scope, user)
             await AccountWriteRepository(scope).add(UserCredential(user_id=user.id, password_hash=password_hash))
-            return await sessions.begin_session(scope, accounts, context.client, user)
+            return await sessions.begin_session(scope, accounts, context.client, user, because=AuditKind.SIGNED_UP)
 
         return await _answer(info, await context.mutate(body))
 
@@ -171,12 +175,7 @@ class AccountMutations:
     )
     async def sign_in(self, info: Info, given: Annotated[SignInInput, INPUT]) -> SessionPayload | None:
         context, accounts = info.context, info.context.accounts
-        key = login_key(given.login)
-        await accounts.throttle.sign_in(context.client.address, key)
-        credential = await context.repositories.credentials.get_by_login(key)
-        await context.release()
-        verified = await sessions.verify(accounts, credential, given.password)
-        await accounts.throttle.signed_in(context.client.address, key)
+        verified = await verify_login(context, given.login, given.password)
         new_hash = await accounts.passwords.renew(verified.password_hash, given.password)
 
         async def body(scope: WriteScope) -> SignedIn:
@@ -186,11 +185,16 @@ class AccountMutations:
 
     @mutation(
         SessionPayload,
-        description="Exchange a refresh token for new tokens. Within 10 seconds it can be exchanged again; after that "
-        "a second use ends the session, because the token must have been stolen.",
+        description="Exchange a refresh token for new tokens. Within 10 seconds it can be exchanged again, because an "
+        "answer may be lost; only one of the tokens that it was exchanged for can be used. A later second use, or the "
+        "use of two of them, ends the session, because a token must have been stolen.",
     )
     async def refresh_session(self, info: Info, given: Annotated[RefreshSessionInput, INPUT]) -> SessionPayload | None:
         context, accounts = info.context, info.context.accounts
+        await accounts.throttle.refresh(context.client.address)
+        # Read first: a made-up token begins no transaction that writes.
+        if not await context.repositories.credentials.has_refresh_token(hash_secret(given.refresh_token)):
+            raise sessions.session_is_over()
 
         async def body(scope: WriteScope) -> SignedIn | None:
             return await sessions.refresh_session(scope, accounts, given.refresh_token)
@@ -209,7 +213,8 @@ class AccountMutations:
 
     @mutation(
         SessionPayload,
-        description="Change the password. All sessions end, and a new one begins; API tokens stay.",
+        description="Change the password. All sessions end, and a new one begins; API tokens stay unless "
+        "`revokeApiTokens` is set.",
         rules=FieldRules(surcharge=lambda _: WRITE_COST + 2 * PASSWORD_COST),
     )
     async def change_password(self, info: Info, given: Annotated[ChangePasswordInput, INPUT]) -> SessionPayload | None:
@@ -218,15 +223,13 @@ class AccountMutations:
         require(context.viewer, Action.MANAGE_ACCOUNT, viewer_id)
         assert viewer_id is not None  # noqa: S101 - the policy lets nobody else pass
         reject_if_any(check_password(given.new_password, ("newPassword",)))
-        await accounts.throttle.sign_in(context.client.address, str(viewer_id))
-        credential = await context.repositories.credentials.get_by_user_id(viewer_id)
-        await context.release()
-        verified = await _verify_current(accounts, credential, given.current_password)
-        await accounts.throttle.signed_in(context.client.address, str(viewer_id))
+        verified = await verify_current_password(context, viewer_id, given.current_password)
         new_hash = await accounts.passwords.hash(given.new_password)
 
         async def body(scope: WriteScope) -> SignedIn:
-            return await sessions.change_password(scope, accounts, context.client, verified, new_hash)
+            return await sessions.change_password(
+                scope, accounts, context.client, verified, new_hash, revoke_api_tokens=given.revoke_api_tokens
+            )
 
         return await _answer(info, await context.mutate(body))
 
@@ -237,7 +240,8 @@ class AccountMutations:
     async def create_api_token(
         self, info: Info, given: Annotated[CreateApiTokenInput, INPUT]
     ) -> ApiTokenPayload | None:
-        api_tokens.require_creator(info.context.viewer)
+        viewer = info.context.viewer
+        require(viewer, Action.CREATE_TOKEN, viewer.id)
 
         async def body(scope: WriteScope) -> tuple[UUID, str]:
             return await api_tokens.create_api_token(
@@ -255,10 +259,3 @@ class AccountMutations:
         id_: UUID = given_id("ApiToken", given.id)
         await info.context.mutate(lambda scope: api_tokens.revoke_api_token(scope, id_))
         return DeletePayload(errors=[], deleted_id=given.id)
-
-
-async def _verify_current(accounts: Accounts, credential: Credential | None, password: str) -> Verified:
-    try:
-        return await sessions.verify(accounts, credential, password)
-    except Rejected:
-        raise Rejected(invalid(("currentPassword",), "The password is wrong.")) from None

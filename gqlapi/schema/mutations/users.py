@@ -1,5 +1,6 @@
 """Mutations of users."""
 
+from dataclasses import replace
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -9,6 +10,8 @@ from gqlapi import models
 from gqlapi.accounts import users
 from gqlapi.accounts.policy import Action, require
 from gqlapi.accounts.users import UserPatch
+from gqlapi.checks import required
+from gqlapi.execution.declarations import FieldRules
 from gqlapi.idempotency import Outcome
 from gqlapi.models import Viewer
 from gqlapi.problems import Rejected
@@ -26,6 +29,8 @@ from gqlapi.schema.mutations.base import (
     mutation,
 )
 from gqlapi.schema.mutations.normal_forms import nickname, normal
+from gqlapi.schema.mutations.proofs import verify_current_password
+from gqlapi.schema.pricing import PASSWORD_COST, WRITE_COST
 from gqlapi.schema.types import User
 
 USER_ID = "The id of the user."
@@ -75,6 +80,9 @@ class DeleteUserInput:
 
     id: strawberry.ID = strawberry.field(description=USER_ID)
     expected_version: int | None = strawberry.field(default=None, description=EXPECTED_VERSION)
+    current_password: str | None = strawberry.field(
+        default=None, description="The viewer's password; required to delete oneself, ignored otherwise."
+    )
     idempotency_key: str | None = strawberry.field(default=None, description=IDEMPOTENCY_KEY)
 
 
@@ -132,7 +140,11 @@ class UserMutations:
         await carry_out(info, given, body, shows=models.User)
         return await _answer(info, id_)
 
-    @mutation(UserPayload, description="Change what a user may do; for admins.")
+    @mutation(
+        UserPayload,
+        description="Change what a user may do. For admins who have signed in, not for API tokens. The only admin "
+        "stays one.",
+    )
     async def set_user_role(self, info: Info, given: Annotated[SetUserRoleInput, INPUT]) -> UserPayload | None:
         id_ = _permitted_id(info.context.viewer, Action.SET_ROLE, given.id)
 
@@ -146,14 +158,21 @@ class UserMutations:
     @mutation(
         DeletePayload,
         description="Delete a user. Their posts stay, under a placeholder name; the user name and the e-mail address "
-        "are free again. It cannot be undone.",
+        "are free again. It cannot be undone. Deleting oneself takes the password; the only admin cannot be deleted. "
+        f"Costs {PASSWORD_COST:,} points.",
+        rules=FieldRules(surcharge=lambda _: WRITE_COST + PASSWORD_COST),
     )
     async def delete_user(self, info: Info, given: Annotated[DeleteUserInput, INPUT]) -> DeletePayload | None:
-        id_ = _permitted_id(info.context.viewer, Action.CHANGE_USER, given.id)
+        context, id_ = info.context, _permitted_id(info.context.viewer, Action.CHANGE_USER, given.id)
+        if id_ == context.viewer.id:
+            if not given.current_password:
+                raise Rejected(required(("currentPassword",), "Give your password to delete yourself."))
+            await verify_current_password(context, id_, given.current_password)
 
         async def body(scope: WriteScope) -> Outcome:
             await users.delete_user(scope, id_, given.expected_version)
             return Outcome(id_)
 
-        await carry_out(info, given, body)
+        # Without the password, of which no fast hash may be kept.
+        await carry_out(info, replace(given, current_password=None), body)
         return DeletePayload(errors=[], deleted_id=given.id)
