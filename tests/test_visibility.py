@@ -239,6 +239,14 @@ class TestUserRepository:
 class TestRoles:
     """Through HTTP: a role is null, a filter agrees with what is shown, and no other path shows who is hidden."""
 
+    @pytest_asyncio.fixture
+    async def api(self, database_url: str) -> AsyncIterator[Api]:
+        """A client of a server over a world of its own, whose roles the tests change."""
+        async with serve(settings_for(database_url)) as api:
+            world = make_world()
+            await save(api.database, [*world.users, *world.tags, *world.posts])
+            yield api
+
     QUERY = """
     query($id: ID!, $name: String!) {
       node(id: $id) { ... on User { role } } nodes(ids: [$id]) { ... on User { role } }

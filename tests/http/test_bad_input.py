@@ -223,7 +223,7 @@ class TestId:
     @pytest.mark.parametrize("bad", ["a\0b", "\0", "\ud800", "x" * 5_000])
     async def test_in_nodes_may_hold_any_character(self, api: Api, bad: str) -> None:
         user = make_user()
-        await save(api.database, [user])
+        await save(api.database, [user, make_post(user)])
         query = "query($ids: [ID!]!, $b: ID!) { nodes(ids: $ids) { id } node(id: $b) { id } }"
         content = json.dumps({"query": query, "variables": {"ids": [user.global_id, bad], "b": bad}})
         response = await api.http.post("/graphql", content=content, headers={"Content-Type": "application/json"})
