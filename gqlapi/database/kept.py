@@ -156,6 +156,8 @@ async def end_transaction(connection: AsyncConnection) -> bool:
 
 
 def _bind_processor(type_: sa.types.TypeEngine[Any], dialect: sa.Dialect) -> Processor | None:
+    if isinstance(type_, sa.ARRAY) and _bind_processor(type_.item_type, dialect) is None:
+        return None  # SQLAlchemy's would look at each item
     return type_.dialect_impl(dialect).bind_processor(dialect)
 
 
