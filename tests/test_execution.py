@@ -162,3 +162,21 @@ async def test_a_load_that_outlives_its_operation_leaves_no_failure_behind() -> 
     del future, loader
     gc.collect()
     assert complaints == []
+
+
+class TestIntrospection:
+    async def test_answers_for_types_that_wrap_others(self, server: Api) -> None:
+        """`isOneOf` is that of input objects, and null for all other types."""
+        types = await server.data(
+            "{ __schema { types { name isOneOf inputFields { type { isOneOf kind ofType { isOneOf } } } } } }"
+        )
+        by_name = {type_["name"]: type_["isOneOf"] for type_ in types["__schema"]["types"]}
+        assert (by_name["PostKey"], by_name["PostFilter"], by_name["Post"]) == (True, False, None)
+        wrapped = [
+            field["type"]
+            for type_ in types["__schema"]["types"]
+            for field in type_["inputFields"] or ()
+            if field["type"]["kind"] in {"NON_NULL", "LIST"}
+        ]
+        assert wrapped
+        assert {type_["isOneOf"] for type_ in wrapped} == {None}

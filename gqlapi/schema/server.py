@@ -58,6 +58,9 @@ class Schema(strawberry.Schema):
         self._run = self._run_compiled if executor == "compiled" else self._run_reference
         self._turns = Turns()
 
+    def _extend_introspection(self) -> None:
+        """Leave `isOneOf` to graphql-core: Strawberry's resolver fails on lists and on types that cannot be null."""
+
     @cached_property
     def sdl(self) -> str:
         """The schema as SDL."""
