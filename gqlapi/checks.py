@@ -57,9 +57,7 @@ def check_line(text: str, path: Path, max_length: int, max_folded_length: int) -
     elif len(normalize_line(line)) > max_length:
         yield too_long(path, max_length)
     elif len(fold(line)) > max_folded_length:
-        message = (
-            f"At most {max_folded_length} characters, where compatibility characters count as what they stand for."
-        )
+        message = f"At most {max_folded_length} characters, counted after Unicode normalization."
         yield ValidationProblem(code=ProblemCode.TOO_LONG, message=message, path=path)
 
 

@@ -71,7 +71,7 @@ def skeleton(name: str) -> str:
 
 @cache
 def _prototypes() -> Mapping[str, str]:
-    """Return for each character the text that stands for all that look like it."""
+    """Return the skeleton of each character, which all that look like it share."""
     pairs = dict(_pairs(load("confusables.json")))
 
     def resolve(character: str, seen: frozenset[str] = frozenset()) -> str:

@@ -52,7 +52,7 @@ class Settings(BaseSettings):
     refresh_limit: str = Field("120/minute", description="Attempts to refresh a session, for each address.")
     reserved_usernames: list[str] = Field(
         default_factory=lambda: [*RESERVED_USERNAMES],
-        description="User names that nobody can sign up with, nor with one that looks the same, as JSON.",
+        description="Reserved user names, as JSON: sign-up refuses them and names that look the same.",
     )
     trusted_proxies: list[str] = Field(
         default_factory=list,

@@ -21,5 +21,5 @@ def _build_types_once(schema: strawberry.Schema, **arguments: Any) -> None:
 
 
 def share_types() -> None:
-    """Build the types with the first schema of the API, and give them to each later one, whatever its limits."""
+    """Build the types with the first schema of the API, and give them to each later one with any limits."""
     strawberry.Schema.__init__ = _build_types_once  # type: ignore[method-assign, assignment] # it takes what it passes on

@@ -97,7 +97,7 @@ class TestCheckLine:
         [problem] = line_problems("\ufdfa" * 34)
         assert (problem.code, problem.message) == (
             "TOO_LONG",
-            "At most 600 characters, where compatibility characters count as what they stand for.",
+            "At most 600 characters, counted after Unicode normalization.",
         )
 
     def test_counts_what_is_stored(self) -> None:

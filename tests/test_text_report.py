@@ -1,4 +1,4 @@
-"""`gqlapi check-texts` and what `gqlapi doctor` tells of stored texts: rows from before today's rules."""
+"""`gqlapi check-texts` and what `gqlapi doctor` reports about stored texts: rows from before today's rules."""
 
 from pathlib import Path
 

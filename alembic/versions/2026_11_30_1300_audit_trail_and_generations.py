@@ -22,7 +22,7 @@ KINDS = (
 
 
 def upgrade() -> None:
-    # Nullable: what an older server writes meanwhile has none.
+    # Nullable: rows that an older server writes during the upgrade have none.
     op.add_column("refresh_tokens", sa.Column("generation", sa.Integer(), nullable=True))
     op.create_table(
         "audit_events",

@@ -28,7 +28,7 @@ UNIQUE = {"uq_users_username_key", "uq_users_username_skeleton", "uq_users_email
 
 
 class ReservedNames:
-    """Names that nobody can sign up with, nor with one that looks the same."""
+    """Reserved names: sign-up refuses them and names that look the same."""
 
     def __init__(self, names: Iterable[str] = ()) -> None:
         """Reserve names."""

@@ -50,7 +50,7 @@ def _options(
 
 
 def load_settings(*, env_file: Path | None = DOTENV, **overrides: object) -> Settings:
-    """Read the settings; a wrong one ends the program with what is wrong and how to fix it."""
+    """Read the settings; a wrong one ends the program with an error and its fix."""
     given = {name: value for name, value in overrides.items() if value is not None}
     try:
         settings = Settings(_env_file=env_file, **given)  # type: ignore[arg-type] # pydantic checks them

@@ -76,7 +76,7 @@ async def inspect_database(url: str, options: EngineOptions) -> DatabaseFacts:
 
     Raises:
         FileNotFoundError: the URL is that of an SQLite file that does not exist.
-        Exception: whatever the driver says when the database cannot be reached.
+        Exception: the driver's error if the database cannot be reached.
     """
     async with _connect(url, options) as connection:
         return await connection.run_sync(_inspect)
@@ -86,7 +86,7 @@ async def inspect_postgresql(url: str, options: EngineOptions) -> PostgresFacts:
     """Ask a server for its facts, in one statement.
 
     Raises:
-        Exception: whatever the driver says when the database cannot be reached.
+        Exception: the driver's error if the database cannot be reached.
     """
     async with _connect(url, options) as connection:
         return await connection.run_sync(_postgres_facts)

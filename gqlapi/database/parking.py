@@ -62,7 +62,7 @@ class Parking:
     def _note_loss(self, _connection: Any, _record: object, cause: BaseException | None) -> None:
         """Replace what is parked now when it is next taken: another connection to the same server was lost.
 
-        One that is closed because its statement was cancelled tells nothing of the others.
+        One that is closed because its statement was cancelled says nothing about the others.
         """
         if isinstance(cause, Exception):
             self._suspect_before = time.monotonic()

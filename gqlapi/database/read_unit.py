@@ -310,6 +310,6 @@ class ReadUnit:
             return False
         try:
             return await end_transaction(connection) and self._parking.park(connection)
-        except Exception as error:  # noqa: BLE001 - whatever it is, what has been read has been read
+        except Exception as error:  # noqa: BLE001 - the rows that were read stay valid
             self._incidents.record(Trouble.UNREACHABLE, error)
             return True

@@ -48,7 +48,7 @@ async def examine_revision(settings: Settings) -> Finding:
     """Check only the revision.
 
     Raises:
-        Exception: whatever the driver says when the database cannot be reached.
+        Exception: the driver's error if the database cannot be reached.
     """
     return check_revision(await inspect_database(settings.database_url, _options(settings)))
 

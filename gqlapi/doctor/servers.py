@@ -60,7 +60,7 @@ def check_encoding(facts: PostgresFacts) -> Finding:
 def check_durability(facts: PostgresFacts) -> Finding:
     """Ask that a commit is on the disk before it is acknowledged."""
     if facts.synchronous_commit == "off":
-        found = "synchronous_commit is off: a crash loses changes that clients were told are saved."
+        found = "synchronous_commit is off: a crash loses acknowledged changes."
         return warning("D105", found, "Set synchronous_commit to on, for the server, the database or the role.")
     return ok("D105", f"synchronous_commit is {facts.synchronous_commit}.")
 

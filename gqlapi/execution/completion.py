@@ -19,7 +19,7 @@ from gqlapi.execution.awaiting import settle
 from gqlapi.execution.failures import Failure, null_failure
 from gqlapi.execution.plan import Field, Scope, Step
 
-# What is no value: null, or what stands for an error.
+# Not a value: null, or the placeholder of an error.
 NOT_USABLE = type(None), type(Undefined), Exception, Failure
 
 

@@ -42,7 +42,7 @@ class AuditEvent(Base):
 
     id: Mapped[UUID] = mapped_column(sa.Uuid, primary_key=True, default=new_id)
     kind: Mapped[AuditKind] = mapped_column(enum_column_type(AuditKind, "kind"))
-    # NULL: nobody who is signed in, or an operator at the command line.
+    # NULL: not signed in, or an operator at the command line.
     actor_id: Mapped[UUID | None] = mapped_column(sa.Uuid)
     # NULL: there is no such account.
     subject_id: Mapped[UUID | None] = mapped_column(sa.Uuid)

@@ -1,4 +1,4 @@
-"""A server gives memory back, whatever it needed for a moment."""
+"""A server gives memory back after a peak."""
 
 import subprocess
 import sys

@@ -40,7 +40,7 @@ class Payload:
     """What every mutation answers; in Python the errors are problems."""
 
     errors: list[UserError] = strawberry.field(
-        description=f"Why it was not carried out, up to {MAX_ERRORS} errors; empty when it was.",
+        description=f"Errors, up to {MAX_ERRORS}; empty on success.",
         metadata=rules_metadata(FieldRules(needs=frozenset({"errors"}), rows=lambda _: MAX_ERRORS)),
     )
     max_errors: ClassVar[int] = MAX_ERRORS
