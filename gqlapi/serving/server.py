@@ -18,7 +18,7 @@ from uvicorn.supervisors import ChangeReload
 
 from gqlapi.serving.connections import Connections
 from gqlapi.serving.limits import ConnectionLimits
-from gqlapi.serving.memory import return_freed_memory
+from gqlapi.serving.memory import return_freed_memory, start_trimming
 from gqlapi.serving.protocol import BoundedProtocol
 from gqlapi.serving.supervisor import Supervisor
 
@@ -39,6 +39,7 @@ class BoundedLifespan(LifespanOn):
     async def startup(self) -> None:
         await super().startup()
         _relax_collector()
+        start_trimming()
 
     async def shutdown(self) -> None:
         watchdog = threading.Timer(CLOSE_SECONDS, _abandon)
