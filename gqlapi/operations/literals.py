@@ -1,6 +1,6 @@
 """Arguments as a document writes them, taken apart once: a request only fills in the values of its variables."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from graphql import (
@@ -9,6 +9,7 @@ from graphql import (
     GraphQLError,
     GraphQLField,
     GraphQLInputObjectType,
+    ListValueNode,
     ObjectValueNode,
     ValueNode,
     VariableNode,
@@ -31,11 +32,16 @@ class NotPlain(Exception):
 
 
 def argument_reader(definition: GraphQLField, node: FieldNode) -> ReadArguments:
-    """Return the function that `get_argument_values` is for one field, in a fifth of its time for plain arguments."""
+    """Return the function that `get_argument_values` is for one field, in a fifth of its time for plain arguments.
+
+    Arguments without variables are read once, and not taken apart.
+    """
 
     def read_any(variables: VariableValues) -> dict[str, Any]:
         return get_argument_values(definition, node, variables)
 
+    if not has_variables(argument.value for argument in node.arguments or ()):
+        return read_any
     try:
         plain = PlainArguments(definition, node)
     except (NotPlain, GraphQLError):
@@ -66,9 +72,9 @@ class PlainArguments:
             value, key = given.get(name), argument.out_name or name
             if isinstance(value, VariableNode):
                 self._variables[key] = value.name.value
-            elif isinstance(value, ObjectValueNode) and _has_variables(value):
+            elif isinstance(value, ObjectValueNode) and has_variables([value]):
                 self._objects[key] = _object(value, get_nullable_type(argument.type))
-            elif value is not None and _has_variables(value):
+            elif value is not None and has_variables([value]):
                 raise NotPlain
             else:
                 others[name] = argument
@@ -113,18 +119,21 @@ def _object(node: ObjectValueNode, type_: Any) -> tuple[dict[str, Any], Names, O
 
 
 def _constant(node: ValueNode, type_: Any) -> Any:
-    value = Undefined if _has_variables(node) else coerce_input_literal(node, type_)
+    value = Undefined if has_variables([node]) else coerce_input_literal(node, type_)
     if value is Undefined:
         raise NotPlain
     return value
 
 
-def _has_variables(node: ValueNode) -> bool:
-    pending = [node]
+def has_variables(values: Iterable[ValueNode]) -> bool:
+    """Whether there is a variable in any of the values, at any depth."""
+    pending = [*values]
     while pending:
         value = pending.pop()
         if isinstance(value, VariableNode):
             return True
-        pending += getattr(value, "values", ())
-        pending += [field.value for field in getattr(value, "fields", ())]
+        if isinstance(value, ListValueNode):
+            pending.extend(value.values)
+        elif isinstance(value, ObjectValueNode):
+            pending.extend(field.value for field in value.fields)
     return False

@@ -11,7 +11,6 @@ from functools import reduce
 from typing import Any, NamedTuple
 
 from graphql import (
-    ArgumentNode,
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
@@ -23,12 +22,8 @@ from graphql import (
     GraphQLObjectType,
     GraphQLSchema,
     InlineFragmentNode,
-    ListValueNode,
-    ObjectValueNode,
     SelectionNode,
     SelectionSetNode,
-    ValueNode,
-    VariableNode,
     get_named_type,
     get_nullable_type,
 )
@@ -38,7 +33,7 @@ from gqlapi.errors import BadUserInput
 from gqlapi.execution.compiler import NO_VARIABLES, is_included
 from gqlapi.execution.declarations import FieldRules, Prepared, rules_of
 from gqlapi.operations.introspection import IntrospectionCost
-from gqlapi.operations.literals import ReadArguments, argument_reader
+from gqlapi.operations.literals import ReadArguments, argument_reader, has_variables
 from gqlapi.operations.price import FieldPrice, Group, IntrospectionPrice, Part
 from gqlapi.operations.size import NO_POINTS, NOTHING, Points, Size
 
@@ -281,8 +276,8 @@ class Measure:
         if not definition.args:
             return None
         selection = frozenset(field.name.value for field in self._fields(node.selection_set, path))
-        read = argument_reader(definition, node)
-        call = Call(definition, node, rules, path, selection, _has_variables(node.arguments or ()), read)
+        values = [argument.value for argument in node.arguments or ()]
+        call = Call(definition, node, rules, path, selection, has_variables(values), argument_reader(definition, node))
         self._measured.slots[id(node)] = len(self._measured.calls)
         self._measured.calls.append(call)
         self._measured.outcomes.append(None if call.has_variables else self._prepare(call))
@@ -329,19 +324,6 @@ class Measure:
         return fields
 
 
-def _has_variables(arguments: tuple[ArgumentNode, ...]) -> bool:
-    pending: list[ValueNode] = [argument.value for argument in arguments]
-    while pending:
-        value = pending.pop()
-        if isinstance(value, VariableNode):
-            return True
-        if isinstance(value, ListValueNode):
-            pending.extend(value.values)
-        elif isinstance(value, ObjectValueNode):
-            pending.extend(item.value for item in value.fields)
-    return False
-
-
 def _has_variables_below(node: FieldNode, fragments: Mapping[str, FragmentDefinitionNode]) -> bool:
     """Return whether any argument of a field or below it has a variable."""
     pending: list[Any] = [node]
@@ -353,7 +335,7 @@ def _has_variables_below(node: FieldNode, fragments: Mapping[str, FragmentDefini
                 visited.add(selected.name.value)
                 pending.extend(fragments[selected.name.value].selection_set.selections)
             continue
-        if isinstance(selected, FieldNode) and _has_variables(selected.arguments or ()):
+        if isinstance(selected, FieldNode) and has_variables(argument.value for argument in selected.arguments or ()):
             return True
         if selected.selection_set is not None:
             pending.extend(selected.selection_set.selections)
