@@ -60,8 +60,8 @@ async def run_once(
 ) -> Outcome:
     """Run `body`, or return what it did when the viewer sent this key with this input before.
 
-    Only what succeeds is kept, for 24 hours: a rejected mutation can be mended and sent under the same key. `model`: a
-    replay shows rows of this kind, and says which of them are gone.
+    Only what succeeds is kept, for 24 hours: a rejected mutation can be corrected and sent under the same key.
+    `model`: a replay shows rows of this kind, and says which of them are gone.
 
     Raises:
         Rejected: the key was used for another input, the row of a replay is gone, or `body` rejects.

@@ -1,4 +1,4 @@
-"""Time as a test decides it: deadlines of operations that end when they are told to, and a loop whose clock jumps."""
+"""Time controlled by a test: deadlines that expire on request, and a loop whose clock jumps."""
 
 import asyncio
 from contextlib import suppress

@@ -60,7 +60,7 @@ class PostgresServer:
         return url.render_as_string(hide_password=False)
 
     async def create_database(self, name: str, template: str = "template1") -> str:
-        """Create a database as a copy of one that nobody is connected to, and return its URL."""
+        """Create a database as a copy of one without connections, and return its URL."""
         async with self._connected() as connection:
             # Copying files takes half the time of writing them to the log first, which older ones cannot do.
             strategy = "STRATEGY FILE_COPY" if connection.get_server_version().major >= FIRST_WITH_STRATEGIES else ""

@@ -65,7 +65,7 @@ class Recycler:
         return name
 
     async def give_back(self, name: str) -> None:
-        """Empty a database, cutting off whoever is still connected, or drop it."""
+        """Empty a database and close its connections, or drop it."""
         try:
             can_be_used = await self._clean(name)
         except (OSError, asyncpg.PostgresError):  # a test has dropped it, or has left nothing that could be emptied

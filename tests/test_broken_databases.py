@@ -244,7 +244,7 @@ async def primary() -> AsyncIterator[tuple[PrivatePostgres, str]]:
 
 @contextmanager
 def read_only(folder: Path) -> Iterator[None]:
-    """Take the right to write into a folder from this process, which gives root's rights up meanwhile."""
+    """Remove this process's right to write into a folder; it gives up root's rights during the block."""
     root = os.geteuid() == 0
     opened = [parent for parent in folder.parents if root and not parent.stat().st_mode & 0o001]
     modes = {path: path.stat().st_mode for path in (folder, *opened, *folder.iterdir())}
@@ -266,7 +266,7 @@ def read_only(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def full_disk(folder: Path, file: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Put a database on a small disk that is full; who may not mount one is told that the disk has no room."""
+    """Put a database on a small disk that is full; without the right to mount one, the free space is patched."""
     folder.mkdir()
     mounted = (
         os.geteuid() == 0

@@ -35,7 +35,7 @@ def sanitize(html: str) -> str:
 
     Ids begin with `user-content-`, and so do links to them. Of the classes of code, those of languages stay.
     """
-    # An input is the box of a task, whatever it was.
+    # Any input becomes the checkbox of a task.
     clean = _CLEANER.clean(html).replace("<input ", '<input type="checkbox" ')
     clean = _CODE.sub(_keep_language, clean)
     return _LOCAL_LINK.sub(rf"\g<1>{ID_PREFIX}", _EMPTY_CLASS.sub(r"\1", clean))

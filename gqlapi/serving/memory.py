@@ -47,7 +47,7 @@ def start_trimming() -> None:
 
 
 def trim_if_much_is_free(libc: Any) -> None:
-    """Return what is free to the system if it is much; other threads of Python run meanwhile."""
+    """Return what is free to the system if it is much; other Python threads continue to run."""
     if libc.mallinfo2().fordblks > MAX_FREE_BYTES:
         libc.malloc_trim(0)
 
@@ -59,7 +59,7 @@ def _trim_for_ever(libc: Any) -> None:
 
 
 def _glibc() -> Any:
-    """Return the C library if it is a glibc that tells what is free (2.33 or later), else None."""
+    """Return the C library if it is glibc 2.33 or later, which reports free memory, else None."""
     if sys.platform != "linux":
         return None
     libc = ctypes.CDLL(None)
