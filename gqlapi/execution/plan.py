@@ -100,7 +100,8 @@ def _kind(node: FieldNode, rules: FieldRules, attribute: str | None, definition:
         return Kind.COMPUTED
     if attribute is not None:
         return Kind.ATTRIBUTE
-    return Kind.DEFAULT if definition.resolve is None else Kind.RESOLVER
+    # Arguments are read, and may be wrong, where nothing uses them as well.
+    return Kind.DEFAULT if definition.resolve is None and not definition.args else Kind.RESOLVER
 
 
 # Response objects of many objects: of these, the context, what the arguments of fields became, and the values of nested

@@ -12,11 +12,14 @@ from graphql import (
     GraphQLNonNull,
     GraphQLObjectType,
     GraphQLSchema,
+    MaxIntrospectionDepthRule,
     SchemaMetaFieldDef,
     TypeMetaFieldDef,
     TypeNameMetaFieldDef,
     get_named_type,
     is_leaf_type,
+    parse,
+    validate,
 )
 
 from tests.execution.choices import Choices
@@ -45,7 +48,19 @@ def make_request(
     scalars: Mapping[str, Sequence[Any]] = SCALARS,
     depth: int = 4,
 ) -> Request:
-    """Make a request: mostly of one operation, sometimes of several, and then seldom without a right name."""
+    """Make a request: mostly of one operation, sometimes of several, and then seldom without a right name.
+
+    Introspection that is nested more deeply than graphql-core allows, one request of thousands, is made anew.
+    """
+    while True:
+        request = _make_any(choices, schema, operations, scalars, depth)
+        if not validate(schema, parse(request.document), [MaxIntrospectionDepthRule]):
+            return request
+
+
+def _make_any(
+    choices: Choices, schema: GraphQLSchema, operations: Sequence[str], scalars: Mapping[str, Sequence[Any]], depth: int
+) -> Request:
     count = choices.of([1, 1, 1, 1, 2, 3])
     writers = [_Operation(choices, schema, scalars, f"Op{number}") for number in range(count)]
     texts = [writer.write(choices.of(operations), depth) for writer in writers]
