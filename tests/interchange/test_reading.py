@@ -267,7 +267,7 @@ class TestBadFiles:
             (b"-" * 1_000_001, "it is larger than 1000000 bytes"),
             (article(text="x" * 100_001), "its text is longer than 100000 characters"),
             (article("x" * 301), "title: At most 300 characters"),
-            (article("\ufdfa" * 100), "title: At most 600 characters, where compatibility"),
+            (article("\ufdfa" * 100), "title: At most 600 characters, counted after Unicode normalization"),
             (article("A", f"tags: [{'x' * 101}]"), r"tag 'x+': At most 100 characters"),
             (article("A", f"author: {'x' * 101}"), "author: At most 100 characters"),
             (article('"a\\0b"'), r"title: .* remove U\+0000"),
