@@ -150,7 +150,7 @@ class TestValues:
         monkeypatch.setattr("gqlapi.http.body.json", None)
         async with serve_sqlite(sqlite_url) as api:
             response = await api.http.post("/graphql", content=content, headers={"Content-Type": "application/json"})
-        assert (response.status_code, only_error(response)["extensions"]["code"]) == (400, "LIMIT_EXCEEDED")
+        assert (response.status_code, only_error(response)["extensions"]["code"]) == (413, "LIMIT_EXCEEDED")
 
     async def test_within_texts_are_none(self, sqlite_url: str) -> None:
         async with serve_sqlite(sqlite_url) as api:
