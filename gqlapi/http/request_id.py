@@ -64,7 +64,7 @@ class RequestIdMiddleware:
             if "is_counted" not in state:
                 milliseconds = round((time.perf_counter() - started) * 1000, 1)
                 sql = _sql_of(state.get("trace"))
-                self._log(scope["method"], scope["path"], status, milliseconds, request_id, **sql)
+                self._log(scope["method"], scope["path"], int(status), milliseconds, request_id, **sql)
 
 
 def _failed(request_id: str) -> bytes:
