@@ -8,6 +8,7 @@ from starlette.types import Receive, Scope, Send
 from strawberry.schema.base import BaseSchema
 from strawberry.schema.exceptions import InvalidOperationTypeError
 from strawberry.types import ExecutionResult
+from strawberry.types.execution import PreExecutionError
 
 from gqlapi.accounts import Accounts, Client
 from gqlapi.accounts.authentication import Authentication
@@ -182,7 +183,8 @@ class GraphQLEndpoint:
     def _encode(self, result: ExecutionResult, representation: Representation) -> Response:
         """Encode a result; escapes may make it larger than its budget, which counts characters."""
         status = representation.status_of(result)
-        data: dict[str, Any] = {"data": result.data} if status < HTTPStatus.BAD_REQUEST else {}
+        is_refused = status >= HTTPStatus.BAD_REQUEST or isinstance(result, PreExecutionError)
+        data: dict[str, Any] = {} if is_refused else {"data": result.data}
         if result.errors:
             data["errors"] = [error.formatted for error in result.errors]
         if result.extensions:

@@ -18,7 +18,7 @@ from gqlapi.settings import HttpStatus
 
 # The specification's own; HTTP has no status for this.
 PARTIAL_SUCCESS = 294
-VARY = (b"vary", b"accept")
+VARY = (b"vary", b"Accept")
 # Accept headers of clients are few; a hostile one may have 32 KiB.
 CACHE_BYTES = 65_536
 
@@ -40,7 +40,7 @@ class Representation(NamedTuple):
     request_error: int
 
     def status_of(self, result: ExecutionResult) -> int:
-        """Return the status of a result; one of 400 or more has no `data`."""
+        """Return the status of a result; with 400 or more the response must have no `data`."""
         if not result.errors:
             return HTTPStatus.OK
         codes = {str((error.extensions or {}).get("code")) for error in result.errors}
