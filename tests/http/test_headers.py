@@ -20,6 +20,7 @@ REQUESTS: dict[str, tuple[str, str, dict[str, Any], int]] = {
     "a mutation": ("POST", "/graphql", {"json": SIGN_IN}, 200),
     "a bad body": ("POST", "/graphql", {"content": b"{", "headers": JSON}, 400),
     "a bad token": ("POST", "/graphql", {"json": QUERY, "headers": {"Authorization": "Bearer x"}}, 401),
+    "a query in a body": ("QUERY", "/graphql", {"json": QUERY}, 200),
     "a bad method": ("DELETE", "/graphql", {}, 405),
     "a bad media type": ("POST", "/graphql", {"content": b"x"}, 415),
     "a page": ("GET", "/graphql", {"headers": HTML}, 404),
@@ -38,11 +39,14 @@ async def ask(api: Api, name: str, **headers: str) -> httpx.Response:
 
 @pytest.mark.parametrize("name", REQUESTS)
 class TestEveryAnswer:
-    async def test_forbids_browsers_to_guess_its_type(self, sqlite_url: str, name: str) -> None:
+    async def test_has_the_headers_that_browsers_need_to_be_strict(self, sqlite_url: str, name: str) -> None:
         for environment in (PRODUCTION, {}):
             async with serve(settings_for(sqlite_url, **environment)) as api:
                 response = await ask(api, name)
             assert response.headers.get_list("X-Content-Type-Options") == ["nosniff"]
+            assert response.headers.get_list("Referrer-Policy") == ["no-referrer"]
+            is_page = response.headers.get("Content-Type", "").startswith("text/html")
+            assert ("frame-ancestors 'none'" in response.headers.get("Content-Security-Policy", "")) == is_page
             assert response.status_code == REQUESTS[name][3] or (name, environment) == ("a page", {})
 
     async def test_leads_to_no_host_that_the_client_sent(self, sqlite_url: str, name: str) -> None:
@@ -63,10 +67,11 @@ class TestCaching:
 
     async def test_is_forbidden_for_whom_a_token_names(self, sqlite_url: str) -> None:
         async with serve(settings_for(sqlite_url)) as api:
-            anonymous = await ask(api, "a query in a URL")
-            refused = await ask(api, "a query in a URL", Authorization="Bearer gqlapi_x")
-        assert "Cache-Control" not in anonymous.headers
-        assert (refused.status_code, refused.headers["Cache-Control"]) == (401, "no-store")
+            for name in ("a query in a URL", "a query in a body"):
+                anonymous = await ask(api, name)
+                refused = await ask(api, name, Authorization="Bearer gqlapi_x")
+                assert "Cache-Control" not in anonymous.headers
+                assert (refused.status_code, refused.headers["Cache-Control"]) == (401, "no-store")
 
 
 class TestHost:

@@ -20,9 +20,9 @@ FORBIDDEN = "{ posts(includeDeleted: true) { totalCount } }"
 
 
 async def ask(
-    server: Api, method: str, query: str | None = HELLO, *, headers: dict[str, str] | None = None, **parameters: Any
+    server: Api, method: str, query: str | None = HELLO, *, headers: Any = None, **parameters: Any
 ) -> httpx.Response:
-    """Send a request; `variables` and `extensions` are JSON texts in a URL."""
+    """Send a request, with headers as a dictionary; `variables` and `extensions` are JSON texts in a URL."""
     sent = {"query": query, **parameters} if query is not None else parameters
     given = {"Accept": GRAPHQL, **(headers or {})}
     if method not in WITH_BODY:

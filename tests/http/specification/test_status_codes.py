@@ -18,7 +18,6 @@ from tests.api import Api, serve, settings_for
 from tests.http.specification.asking import (
     FORBIDDEN,
     GRAPHQL,
-    HELLO,
     METHODS,
     PARTIAL,
     TYPE,
@@ -222,14 +221,3 @@ class TestNoGraphQL:
         response = await server.http.get(path, headers={"Accept": GRAPHQL, **headers})
         assert (response.status_code, media_type(response)) == (status, "application/json")
         assert response.json()["errors"][0]["extensions"]["code"] == "BAD_REQUEST"
-
-    async def test_of_a_bug_outside_of_graphql_is_masked(self, server: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-        def fail(_: object) -> None:
-            raise RuntimeError("the vault's number is 42")
-
-        monkeypatch.setattr(server.database.gate, "check", fail)
-        response = await ask(server, "POST", HELLO, headers={"X-Request-Id": "req-1"})
-        [error] = response.json()["errors"]
-        assert (response.status_code, media_type(response)) == (500, "application/json")
-        assert error["extensions"] == {"code": "INTERNAL_SERVER_ERROR", "requestId": "req-1"}
-        assert ("vault" in response.text, response.headers["X-Request-Id"]) == (False, "req-1")
