@@ -23,7 +23,7 @@ from gqlapi.http.clients import Clients, Headers, headers_of
 from gqlapi.http.disconnection import CancelOnDisconnect, ClientDisconnected
 from gqlapi.http.failures import HttpFailure, Pacer, busy
 from gqlapi.http.json import encode_json, send_json
-from gqlapi.http.media_types import accept_of, check_media_type
+from gqlapi.http.media_types import check_media_type
 from gqlapi.http.methods import BODIES, OPERATIONS, method_not_allowed, mutation_not_allowed
 from gqlapi.http.origins import Origins
 from gqlapi.http.requests import (
@@ -37,6 +37,7 @@ from gqlapi.http.requests import (
 from gqlapi.http.responses import UNAVAILABLE_HEADERS, Negotiation, Representation, Response
 
 BUSY = busy().content
+OK = 200
 NO_STORE = (b"cache-control", b"no-store")
 
 
@@ -106,7 +107,7 @@ class GraphQLEndpoint:
         headers = headers_of(scope)
         if method not in BODIES:
             refuse_page(scope["query_string"], headers)
-        representation = self._negotiation.choose(accept_of(scope, headers))
+        representation = self._negotiation.choose(scope, headers)
         client, body = self._clients.client_of(scope, headers), b""
         self._database.gate.check(client.keys)
         try:
@@ -182,10 +183,12 @@ class GraphQLEndpoint:
 
     def _encode(self, result: ExecutionResult, representation: Representation) -> Response:
         """Encode a result; escapes may make it larger than its budget, which counts characters."""
-        status = representation.status_of(result)
-        is_refused = status >= HTTPStatus.BAD_REQUEST or isinstance(result, PreExecutionError)
-        data: dict[str, Any] = {} if is_refused else {"data": result.data}
+        data: dict[str, Any] = {"data": result.data}
+        status, headers = OK, representation.headers
         if result.errors:
+            status, headers = representation.of_errors(result)
+            if status >= HTTPStatus.BAD_REQUEST or isinstance(result, PreExecutionError):
+                del data["data"]
             data["errors"] = [error.formatted for error in result.errors]
         if result.extensions:
             data["extensions"] = result.extensions
@@ -193,5 +196,6 @@ class GraphQLEndpoint:
         if len(content) > self._max_answer_bytes:
             too_large = answer_too_large(self._max_answer_bytes)
             error = {"message": too_large.message, "extensions": too_large.extensions}
-            content, status = encode_json({"data": None, "errors": [error]}), representation.partial
-        return Response(content, status, representation.headers_for(status))
+            content = encode_json({"data": None, "errors": [error]})
+            status, headers = representation.partial, representation.headers
+        return Response(content, status, headers)

@@ -29,11 +29,10 @@ def check_media_type(headers: Headers) -> None:
         raise HttpFailure(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, message, headers=ACCEPT_QUERY)
 
 
-def accept_of(scope: Scope, headers: Headers) -> bytes | None:
+def accept_of(scope: Scope) -> bytes | None:
     """Return the Accept header; several lines are one list (RFC 9110, section 5.3)."""
-    if len(headers) == len(scope["headers"]):
-        return headers.get(b"accept")
-    return b",".join(value for name, value in scope["headers"] if name == b"accept")
+    values = [value for name, value in scope["headers"] if name == b"accept"]
+    return b",".join(values) if values else None
 
 
 def preferred(accept: bytes) -> bytes | None:

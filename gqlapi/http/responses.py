@@ -6,21 +6,22 @@ https://graphql.github.io/graphql-over-http/draft/#sec-Status-Codes
 from http import HTTPStatus
 from typing import NamedTuple
 
+from starlette.types import Scope
 from strawberry.types import ExecutionResult
 from strawberry.types.execution import PreExecutionError
 
-from gqlapi.cache import BudgetedCache
 from gqlapi.errors import Code
+from gqlapi.http.clients import Headers
 from gqlapi.http.failures import RETRY_AFTER, HttpFailure
 from gqlapi.http.json import HeaderList
-from gqlapi.http.media_types import GRAPHQL_RESPONSE, JSON, preferred
+from gqlapi.http.media_types import GRAPHQL_RESPONSE, JSON, accept_of, preferred
 from gqlapi.settings import HttpStatus
 
 # The specification's own; HTTP has no status for this.
 PARTIAL_SUCCESS = 294
 VARY = (b"vary", b"Accept")
-# Accept headers of clients are few; a hostile one may have 32 KiB.
-CACHE_BYTES = 65_536
+# Clients send few different Accept headers; a hostile one may have 32 KiB.
+MAX_KNOWN_BYTES = 65_536
 
 
 class Response(NamedTuple):
@@ -39,22 +40,15 @@ class Representation(NamedTuple):
     unparsable: int
     request_error: int
 
-    def status_of(self, result: ExecutionResult) -> int:
-        """Return the status of a result; with 400 or more the response must have no `data`."""
-        if not result.errors:
-            return HTTPStatus.OK
-        codes = {str((error.extensions or {}).get("code")) for error in result.errors}
+    def of_errors(self, result: ExecutionResult) -> tuple[int, HeaderList]:
+        """Return status and headers of a result with errors; with 400 or more the response must have no `data`."""
+        codes = {str((error.extensions or {}).get("code")) for error in result.errors or ()}
         if codes == {Code.UNAVAILABLE} and all(value is None for value in (result.data or {}).values()):
-            return HTTPStatus.SERVICE_UNAVAILABLE
+            return HTTPStatus.SERVICE_UNAVAILABLE, UNAVAILABLE_HEADERS
         if not isinstance(result, PreExecutionError):
-            return self.partial
-        return self.unparsable if Code.GRAPHQL_PARSE_FAILED in codes else self.request_error
-
-    def headers_for(self, status: int) -> HeaderList:
-        """Return the headers of a result with this status."""
-        if status < HTTPStatus.MULTIPLE_CHOICES:
-            return self.headers
-        return UNAVAILABLE_HEADERS if status == HTTPStatus.SERVICE_UNAVAILABLE else FAILURE_HEADERS
+            return self.partial, self.headers
+        status = self.unparsable if Code.GRAPHQL_PARSE_FAILED in codes else self.request_error
+        return status, self.headers if status < HTTPStatus.BAD_REQUEST else FAILURE_HEADERS
 
 
 def headers_of_type(media_type: bytes) -> tuple[tuple[bytes, bytes], ...]:
@@ -88,25 +82,28 @@ class Negotiation:
         """Answer with the statuses of the specification's edition, or with those of old drafts."""
         self._follows_edition = http_status == "422"
         self._by_type = EDITION if self._follows_edition else OLD_DRAFTS
-        self._known: BudgetedCache[bytes, Representation] = BudgetedCache(CACHE_BYTES)
+        self._known: dict[bytes | None, Representation] = {}
+        self._known_bytes = 0
 
-    def choose(self, accept: bytes | None) -> Representation:
-        """Return the representation that an Accept header prefers; a missing or empty one accepts everything.
+    def choose(self, scope: Scope, headers: Headers) -> Representation:
+        """Return the representation that a client prefers; without Accept header it accepts everything.
 
         Raises:
             HttpFailure: 406, no media type is acceptable.
         """
-        if not accept:
-            return self._by_type[JSON]
-        known = self._known.get(accept)
-        if known is None:
-            media_type = preferred(accept)
-            if media_type is None:
-                types = f"{GRAPHQL_RESPONSE.decode()} or {JSON.decode()}"
-                raise HttpFailure(HTTPStatus.NOT_ACCEPTABLE, f"The Accept header must allow {types}.")
-            known = self._by_type[media_type]
-            self._known.put(accept, known, len(accept))
-        return known
+        accept = headers.get(b"accept") if len(headers) == len(scope["headers"]) else accept_of(scope)
+        return self._known.get(accept) or self._remember(accept)
+
+    def _remember(self, accept: bytes | None) -> Representation:
+        """Parse a header once for all requests that send it, as long as there are not too many of them."""
+        media_type = preferred(accept) if accept else JSON
+        if media_type is None:
+            types = f"{GRAPHQL_RESPONSE.decode()} or {JSON.decode()}"
+            raise HttpFailure(HTTPStatus.NOT_ACCEPTABLE, f"The Accept header must allow {types}.")
+        self._known_bytes += len(accept or b"")
+        if self._known_bytes > MAX_KNOWN_BYTES:
+            self._known, self._known_bytes = {}, len(accept or b"")
+        return self._known.setdefault(accept, self._by_type[media_type])
 
     def failure(self, failure: HttpFailure) -> Response:
         """Return the response of a request that was refused before GraphQL began."""

@@ -116,8 +116,9 @@ class TestAnswer:
 
 
 async def send(server: Api, method: str, content: dict[str, str], headers: dict[str, str]) -> httpx.Response:
-    body = {"json": content} if method in {"POST", "QUERY"} else {"params": content}
-    return await server.http.request(method, "/graphql", **body, headers=headers)  # type: ignore[arg-type]
+    if method in {"POST", "QUERY"}:
+        return await server.http.request(method, "/graphql", json=content, headers=headers)
+    return await server.http.request(method, "/graphql", params=content, headers=headers)
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "QUERY"])
