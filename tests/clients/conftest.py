@@ -13,6 +13,7 @@ def clients() -> Clients:
     try:
         return install_clients()
     except ClientsUnavailable as error:
-        if os.environ.get("CI"):
-            pytest.fail(str(error), pytrace=False)
-        pytest.skip(f"the JavaScript clients cannot run here: {error}")
+        reason = f"the JavaScript clients cannot run here: {error}"
+    if os.environ.get("CI"):
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
