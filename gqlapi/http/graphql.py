@@ -26,6 +26,7 @@ from gqlapi.http.json import encode_json, send_json
 from gqlapi.http.media_types import check_media_type
 from gqlapi.http.methods import BODIES, OPERATIONS, method_not_allowed, mutation_not_allowed
 from gqlapi.http.origins import Origins
+from gqlapi.http.pieces import Pieces
 from gqlapi.http.requests import (
     GraphQLRequest,
     bearer_token,
@@ -39,6 +40,8 @@ from gqlapi.http.responses import UNAVAILABLE_HEADERS, Negotiation, Representati
 BUSY = busy().content
 OK = 200
 NO_STORE = (b"cache-control", b"no-store")
+# Longer texts are encoded piece by piece while they are sent.
+MAX_WHOLE_LENGTH = 1_048_576
 
 
 class GraphQLEndpoint:
@@ -118,7 +121,8 @@ class GraphQLEndpoint:
                 place = await self._database.gate.enter(client.keys)
                 request, context = self._prepare(scope, headers, body, client, place)
                 try:
-                    return self._encode(await self._execute(scope, request, context), representation)
+                    result = await self._execute(scope, request, context)
+                    return self._encode(result, representation, is_long=context.text_length > MAX_WHOLE_LENGTH)
                 finally:
                     await context.close()
         finally:
@@ -181,7 +185,7 @@ class GraphQLEndpoint:
         except InvalidOperationTypeError:
             raise mutation_not_allowed(scope["method"]) from None
 
-    def _encode(self, result: ExecutionResult, representation: Representation) -> Response:
+    def _encode(self, result: ExecutionResult, representation: Representation, *, is_long: bool) -> Response:
         """Encode a result; escapes may make it larger than its budget, which counts characters."""
         data: dict[str, Any] = {"data": result.data}
         status, headers = OK, representation.headers
@@ -192,7 +196,7 @@ class GraphQLEndpoint:
             data["errors"] = [error.formatted for error in result.errors]
         if result.extensions:
             data["extensions"] = result.extensions
-        content = encode_json(data)
+        content = Pieces(data) if is_long else encode_json(data)
         if len(content) > self._max_answer_bytes:
             too_large = answer_too_large(self._max_answer_bytes)
             error = {"message": too_large.message, "extensions": too_large.extensions}

@@ -13,7 +13,7 @@ from strawberry.types.execution import PreExecutionError
 from gqlapi.errors import Code
 from gqlapi.http.clients import Headers
 from gqlapi.http.failures import RETRY_AFTER, HttpFailure
-from gqlapi.http.json import HeaderList
+from gqlapi.http.json import HeaderList, Json
 from gqlapi.http.media_types import GRAPHQL_RESPONSE, JSON, accept_of, preferred
 from gqlapi.settings import HttpStatus
 
@@ -27,7 +27,7 @@ MAX_KNOWN_BYTES = 65_536
 class Response(NamedTuple):
     """A response over HTTP; the headers include its media type."""
 
-    content: bytes
+    content: bytes | Json
     status: int
     headers: HeaderList
 
