@@ -66,7 +66,7 @@ EDITION = {
     )
     for media_type in (GRAPHQL_RESPONSE, JSON)
 }
-# What the drafts before 2025 said, and the audits of npm `graphql-http` check.
+# What the drafts before the edition said, and what the audits of npm `graphql-http` check.
 OLD_DRAFTS = {
     GRAPHQL_RESPONSE: Representation(
         headers_of_type(GRAPHQL_RESPONSE), HTTPStatus.OK, HTTPStatus.BAD_REQUEST, HTTPStatus.BAD_REQUEST
