@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import structlog
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
@@ -23,11 +23,15 @@ from gqlapi.accounts.tokens import AccessTokens
 from gqlapi.database.unit import create_database
 from gqlapi.doctor import Severity, check_proxies, examine_pool
 from gqlapi.http import GRAPHQL_PATH
+from gqlapi.http.fallbacks import answer_refusal
 from gqlapi.http.graphiql.page import BrowserPage, send_asset
 from gqlapi.http.graphql import GraphQLEndpoint
 from gqlapi.http.health import Readiness, healthz
 from gqlapi.http.hosts import HostCheck
-from gqlapi.http.request_id import HEADER, RequestIdMiddleware
+from gqlapi.http.methods import OPERATIONS
+from gqlapi.http.origins import Origins
+from gqlapi.http.request_id import RequestIdMiddleware
+from gqlapi.http.responses import Negotiation
 from gqlapi.http.shortcut import Shortcut
 from gqlapi.logs import configure_logs
 from gqlapi.schema import Limits, Schema
@@ -44,13 +48,15 @@ def create_app(settings: Settings | None = None) -> Starlette:
     if not structlog.is_configured():  # a worker, or an ASGI server of somebody else's
         configure_logs(settings)
     database = create_database(settings, logs_incidents=True)
-    readiness = Readiness(database.probe)
     accounts = create_accounts(settings)
     schema = Schema(create_limits(settings), settings.executor)
+    origins = Origins(settings.cors_origins, None if settings.is_production else DEV_ORIGINS)
     endpoint = GraphQLEndpoint(
         schema,
         database,
         accounts,
+        Negotiation(settings.http_status),
+        origins,
         max_body_bytes=settings.max_body_bytes,
         max_answer_bytes=settings.max_answer_bytes,
         reports_costs=settings.reports_costs,
@@ -64,12 +70,9 @@ def create_app(settings: Settings | None = None) -> Starlette:
         await database.dispose()
 
     app = Starlette(
-        routes=[
-            *_routes_of_graphql(settings, graphql),
-            Route("/healthz", healthz),
-            Route("/readyz", readiness.readyz),
-        ],
-        middleware=_middleware(settings, graphql),
+        routes=_routes(settings, graphql, Readiness(database.probe)),
+        middleware=_middleware(settings, origins, graphql),
+        exception_handlers={HTTPException: answer_refusal},
         lifespan=lifespan,
     )
     # Starlette would redirect to the Host that the client sent.
@@ -119,12 +122,14 @@ def create_accounts(settings: Settings) -> Accounts:
     )
 
 
-def _routes_of_graphql(settings: Settings, graphql: ASGIApp) -> list[Route]:
+def _routes(settings: Settings, graphql: ASGIApp, readiness: Readiness) -> list[Route]:
     return [
         Route("/", _to_graphql),
         Route(GRAPHQL_PATH, graphql),
-        Route(GRAPHQL_PATH + "/", _to_graphql, methods=["GET", "POST"]),
+        Route(GRAPHQL_PATH + "/", _to_graphql, methods=[*OPERATIONS]),
         *([Route(GRAPHQL_PATH + "/assets/{name}", send_asset)] if settings.serves_graphiql else []),
+        Route("/healthz", healthz),
+        Route("/readyz", readiness.readyz),
     ]
 
 
@@ -134,24 +139,17 @@ async def _warn(settings: Settings) -> None:
             logger.warning("doctor", code=finding.code, found=finding.found, fix=finding.fix)
 
 
-def _middleware(settings: Settings, graphql: ASGIApp) -> list[Middleware]:
-    cors = Middleware(
-        CORSMiddleware,
-        allow_origins=settings.cors_origins,
-        allow_origin_regex=None if settings.is_production else DEV_ORIGINS,
-        allow_methods=["GET", "POST"],
-        allow_headers=["*"],
-        expose_headers=[HEADER],
-        max_age=86_400,
+def _middleware(settings: Settings, origins: Origins, graphql: ASGIApp) -> list[Middleware]:
+    cors = origins.middleware(
+        allow_credentials=settings.cors_credentials, max_age_seconds=settings.cors_max_age_seconds
     )
-    is_open = settings.cors_origins or not settings.is_production
     hosts = Middleware(HostCheck, names=[*settings.allowed_hosts, settings.host])
     proxies = Middleware(ProxyHeadersMiddleware, trusted_hosts=settings.trusted_proxies)
     return [
         *([proxies] if settings.trusted_proxies else []),
         Middleware(RequestIdMiddleware),
         *([hosts] if settings.allowed_hosts or not settings.is_production else []),
-        *([cors] if is_open else []),
+        *cors,
         Middleware(Shortcut, path=GRAPHQL_PATH, endpoint=graphql),
     ]
 

@@ -1,10 +1,11 @@
 """Configuration, read from `GQLAPI_*` environment variables and `.env`."""
 
+import re
 from ipaddress import ip_network
 from typing import Literal, Self
 
 from limits import parse as parse_limit
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 DEV_SECRET_KEY = "dev-secret-key-do-not-use-in-production"  # noqa: S105 - refused in production
@@ -18,6 +19,9 @@ RESERVED_USERNAMES = (
 )
 
 ExecutorName = Literal["compiled", "reference"]
+HttpStatus = Literal["422", "400"]
+# As browsers write it: no path, and no port that the scheme implies.
+ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#@\s*A-Z]+")
 
 
 class Settings(BaseSettings):
@@ -134,6 +138,19 @@ class Settings(BaseSettings):
         default_factory=list,
         description="Origins that browsers may call from, as JSON. In dev, localhost on any port is allowed as well.",
     )
+    cors_credentials: bool = Field(
+        default=False,
+        description="Let these origins send cookies and the credentials of a proxy; tokens in `Authorization` do not "
+        "need it.",
+    )
+    cors_max_age_seconds: int = Field(
+        86_400, ge=0, description="How long browsers may keep the answer to a preflight; Chromium keeps it for 2 hours."
+    )
+    http_status: HttpStatus = Field(
+        "422",
+        description="Status of a request that is not valid. `422`: as GraphQL over HTTP says, and 294 for partial "
+        "success. `400`: as its old drafts said, for old tools, and 200 for partial success.",
+    )
     graphiql: bool | None = Field(None, description="Serve GraphiQL; by default only in dev.")
     report_costs: bool | None = Field(
         None,
@@ -159,6 +176,21 @@ class Settings(BaseSettings):
         for proxy in proxies:
             ip_network(proxy)  # a ValueError says what is wrong
         return proxies
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _check_origins(cls, origins: list[str]) -> list[str]:
+        for origin in origins:
+            if origin != "*" and not ORIGIN.fullmatch(origin):
+                raise ValueError(f"{origin!r} is not an origin such as https://blog.example")
+        return origins
+
+    @field_validator("cors_credentials")
+    @classmethod
+    def _refuse_credentials_for_all(cls, allowed: bool, info: ValidationInfo) -> bool:  # noqa: FBT001 - pydantic's
+        if allowed and "*" in info.data.get("cors_origins", ()):
+            raise ValueError("it cannot be combined with the origin *, which would let every site act for its visitors")
+        return allowed
 
     @model_validator(mode="after")
     def _refuse_dev_secrets(self) -> Self:

@@ -108,8 +108,8 @@ class TestLostConnections:
             nothing = await api.post('{ user(by: { username: "a" }) { id } tag(by: { slug: "a" }) { id } }')
             something = await api.post('{ user(by: { username: "a" }) { id } serverInfo { version } }')
 
-        assert (nothing.status_code, nothing.json()["data"]) == (503, {"user": None, "tag": None})
-        assert something.status_code == 200
+        assert (nothing.status_code, "data" in nothing.json()) == (503, False)
+        assert something.status_code == 294
 
     @pytest.fixture
     def dead_url(self, unused_tcp_port: int) -> str:

@@ -207,7 +207,7 @@ class TestHostileQueries:
     async def test_answers_or_refuses_clearly(self, api: Api, query: str) -> None:
         response = await api.post(SEARCH, {"query": query, "first": 1})
 
-        assert response.status_code == 200
+        assert response.status_code in {200, 422}
         for error in response.json().get("errors", []):
             assert error["extensions"]["code"] == "BAD_USER_INPUT"
 

@@ -24,7 +24,7 @@ INVALID = frozenset({"GRAPHQL_VALIDATION_FAILED"})
 TOO_LARGE = frozenset({"LIMIT_EXCEEDED"})
 BAD_INPUT = frozenset({"BAD_USER_INPUT"})
 BAD_CURSOR = frozenset({"INVALID_CURSOR"})
-BAD_BODY = frozenset({"400"})
+BAD_BODY = frozenset({"400", "422"})
 BAD_TOKEN = frozenset({"UNAUTHENTICATED"})
 TOO_LARGE_BODY = frozenset({"413"})
 # A limit may look at the variables before or while they are coerced.

@@ -78,7 +78,7 @@ def parse_json(data: str | bytes) -> Any:
     """
     if isinstance(data, bytes) and has_many_values(data):
         message = f"The body has over {MAX_VALUES} values."
-        raise HttpFailure(HTTPStatus.BAD_REQUEST, message, code=Code.LIMIT_EXCEEDED)
+        raise HttpFailure(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, message, code=Code.LIMIT_EXCEEDED)
     encoded = data if isinstance(data, bytes) else data.encode(errors="surrogatepass")
     if not LONG_INTEGER.search(encoded):
         try:
@@ -88,9 +88,14 @@ def parse_json(data: str | bytes) -> Any:
     try:
         return json.loads(data, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
-        # The body is bytes; the parameters of a URL are text.
-        name = "The body" if isinstance(data, bytes) else "`variables` or `extensions`"
-        raise HttpFailure(HTTPStatus.BAD_REQUEST, f"{name} is not valid JSON.") from None
+        raise _not_json(data) from None
+
+
+def _not_json(data: str | bytes) -> HttpFailure:
+    """Return the refusal of a body, which is bytes, or of a parameter of a URL, which is text."""
+    if isinstance(data, bytes):
+        return HttpFailure(HTTPStatus.BAD_REQUEST, "The body is not valid JSON.")
+    return HttpFailure(HTTPStatus.UNPROCESSABLE_ENTITY, "`variables` or `extensions` is not valid JSON.")
 
 
 async def _receive(receive: Receive) -> tuple[bytes, bool]:

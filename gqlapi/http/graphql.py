@@ -2,14 +2,13 @@
 
 import asyncio
 from http import HTTPStatus
-from typing import Any, NamedTuple
+from typing import Any
 
 from starlette.types import Receive, Scope, Send
-from strawberry.http.types import HTTPMethod
 from strawberry.schema.base import BaseSchema
 from strawberry.schema.exceptions import InvalidOperationTypeError
 from strawberry.types import ExecutionResult
-from strawberry.types.graphql import OperationType
+from strawberry.types.execution import PreExecutionError
 
 from gqlapi.accounts import Accounts, Client
 from gqlapi.accounts.authentication import Authentication
@@ -18,36 +17,31 @@ from gqlapi.context import Context
 from gqlapi.database.gate import Place
 from gqlapi.database.tracing import Trace
 from gqlapi.database.unit import Database
-from gqlapi.errors import Code, Unavailable, answer_too_large
+from gqlapi.errors import Unavailable, answer_too_large
 from gqlapi.http.body import Bodies
 from gqlapi.http.clients import Clients, Headers, headers_of
 from gqlapi.http.disconnection import CancelOnDisconnect, ClientDisconnected
-from gqlapi.http.failures import RETRY_AFTER, HttpFailure, Pacer, busy
-from gqlapi.http.json import HeaderList, Json, encode_json, send_json
+from gqlapi.http.failures import HttpFailure, Pacer, busy
+from gqlapi.http.json import encode_json, send_json
+from gqlapi.http.media_types import check_media_type
+from gqlapi.http.methods import BODIES, OPERATIONS, method_not_allowed, mutation_not_allowed
+from gqlapi.http.origins import Origins
 from gqlapi.http.pieces import Pieces
 from gqlapi.http.requests import (
     GraphQLRequest,
     bearer_token,
-    check_media_type,
     read_body,
     read_parameters,
+    refuse_page,
     unauthenticated,
 )
+from gqlapi.http.responses import UNAVAILABLE_HEADERS, Negotiation, Representation, Response
 
-METHODS: tuple[HTTPMethod, ...] = ("GET", "POST")
-OPERATIONS: dict[str, set[OperationType]] = {method: OperationType.from_http(method) for method in METHODS}
 BUSY = busy().content
+OK = 200
 NO_STORE = (b"cache-control", b"no-store")
 # Longer texts are encoded piece by piece while they are sent.
 MAX_WHOLE_LENGTH = 1_048_576
-
-
-class Answer(NamedTuple):
-    """A response over HTTP."""
-
-    content: bytes | Json
-    status: int = HTTPStatus.OK
-    headers: HeaderList = ()
 
 
 class GraphQLEndpoint:
@@ -58,6 +52,8 @@ class GraphQLEndpoint:
         schema: BaseSchema,
         database: Database,
         accounts: Accounts,
+        negotiation: Negotiation,
+        origins: Origins,
         *,
         max_body_bytes: int,
         max_answer_bytes: int,
@@ -67,6 +63,8 @@ class GraphQLEndpoint:
         self._schema = schema
         self._database = database
         self._accounts = accounts
+        self._negotiation = negotiation
+        self._origins = origins
         self._bodies = Bodies(max_body_bytes)
         self._clients = Clients()
         self._refusals = Pacer()
@@ -83,7 +81,7 @@ class GraphQLEndpoint:
             await self._refuse(scope, send)
             return
         except HttpFailure as failure:
-            content, status, headers = failure.content, failure.status_code, failure.headers
+            content, status, headers = self._negotiation.failure(failure)
         authentication: Authentication | None = scope["state"].get("authentication")
         if authentication is not None or scope["method"] == "POST":  # only mutations hand tokens out
             headers = (*headers, NO_STORE)
@@ -96,9 +94,9 @@ class GraphQLEndpoint:
         scope["state"]["is_counted"] = True
         if delay := self._refusals.take():
             await asyncio.sleep(delay)
-        await send_json(send, HTTPStatus.SERVICE_UNAVAILABLE, BUSY, RETRY_AFTER)
+        await send_json(send, HTTPStatus.SERVICE_UNAVAILABLE, BUSY, UNAVAILABLE_HEADERS)
 
-    async def _answer(self, scope: Scope, receive: Receive) -> Answer:
+    async def _answer(self, scope: Scope, receive: Receive) -> Response:
         """Read the body, wait for a place, and only then parse: a refusal for want of places costs next to nothing.
 
         Raises:
@@ -106,14 +104,17 @@ class GraphQLEndpoint:
             Unavailable: there is no place for it.
             ClientDisconnected: the client has closed the connection.
         """
-        if scope["method"] not in OPERATIONS:
-            message = "GraphQL only supports GET and POST requests."
-            raise HttpFailure(HTTPStatus.METHOD_NOT_ALLOWED, message, headers=((b"allow", b"GET, POST"),))
+        method = scope["method"]
+        if method not in OPERATIONS:
+            raise method_not_allowed(method)
         headers = headers_of(scope)
+        if method not in BODIES:
+            refuse_page(scope["query_string"], headers)
+        representation = self._negotiation.choose(scope, headers)
         client, body = self._clients.client_of(scope, headers), b""
         self._database.gate.check(client.keys)
         try:
-            if scope["method"] == "POST":
+            if method in BODIES:
                 check_media_type(headers)
                 body = await self._bodies.read(receive, headers.get(b"content-length", b""))
             with CancelOnDisconnect(scope, receive):
@@ -121,7 +122,7 @@ class GraphQLEndpoint:
                 request, context = self._prepare(scope, headers, body, client, place)
                 try:
                     result = await self._execute(scope, request, context)
-                    return self._encode(result, is_long=context.text_length > MAX_WHOLE_LENGTH)
+                    return self._encode(result, representation, is_long=context.text_length > MAX_WHOLE_LENGTH)
                 finally:
                     await context.close()
         finally:
@@ -133,12 +134,15 @@ class GraphQLEndpoint:
         """Read the request, and make its context, which owns the place from then on.
 
         Raises:
-            HttpFailure: it is no request, or its Authorization header is not that of a bearer token.
+            HttpFailure: it is no request, comes from a page of another site, or its Authorization header is not that of
+                a bearer token.
         """
+        method = scope["method"]
         try:
             token = bearer_token(headers)
-            is_post = scope["method"] == "POST"
-            request = read_body(body) if is_post else read_parameters(scope["query_string"], headers)
+            request = read_body(body) if method in BODIES else read_parameters(scope["query_string"])
+            if method != "POST":
+                self._origins.check(headers)
         except BaseException:
             place.leave()
             raise
@@ -178,13 +182,17 @@ class GraphQLEndpoint:
             )
         except InvalidToken:
             raise unauthenticated() from None
-        except InvalidOperationTypeError as error:
-            raise HttpFailure(HTTPStatus.BAD_REQUEST, error.as_http_error_reason(scope["method"])) from None
+        except InvalidOperationTypeError:
+            raise mutation_not_allowed(scope["method"]) from None
 
-    def _encode(self, result: ExecutionResult, *, is_long: bool) -> Answer:
+    def _encode(self, result: ExecutionResult, representation: Representation, *, is_long: bool) -> Response:
         """Encode a result; escapes may make it larger than its budget, which counts characters."""
         data: dict[str, Any] = {"data": result.data}
+        status, headers = OK, representation.headers
         if result.errors:
+            status, headers = representation.of_errors(result)
+            if status >= HTTPStatus.BAD_REQUEST or isinstance(result, PreExecutionError):
+                del data["data"]
             data["errors"] = [error.formatted for error in result.errors]
         if result.extensions:
             data["extensions"] = result.extensions
@@ -192,13 +200,6 @@ class GraphQLEndpoint:
         if len(content) > self._max_answer_bytes:
             too_large = answer_too_large(self._max_answer_bytes)
             error = {"message": too_large.message, "extensions": too_large.extensions}
-            return Answer(encode_json({"data": None, "errors": [error]}))
-        if result.errors and _is_unavailable(result):
-            return Answer(content, HTTPStatus.SERVICE_UNAVAILABLE, RETRY_AFTER)
-        return Answer(content)
-
-
-def _is_unavailable(result: ExecutionResult) -> bool:
-    """Whether a result holds nothing but the news that the database is not available."""
-    codes = {(error.extensions or {}).get("code") for error in result.errors or ()}
-    return codes == {Code.UNAVAILABLE} and not any((result.data or {}).values())
+            content = encode_json({"data": None, "errors": [error]})
+            status, headers = representation.partial, representation.headers
+        return Response(content, status, headers)

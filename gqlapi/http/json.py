@@ -8,6 +8,8 @@ import orjson
 from starlette.types import Send
 
 HeaderList = Iterable[tuple[bytes, bytes]]
+MEDIA_TYPE = "application/json; charset=utf-8"
+JSON_HEADERS: HeaderList = ((b"content-type", MEDIA_TYPE.encode()),)
 
 
 def encode_json(content: Any) -> bytes:
@@ -26,10 +28,10 @@ class Json(Protocol):
     def __iter__(self) -> Iterator[bytes]: ...
 
 
-async def send_json(send: Send, status: int, content: bytes | Json, headers: HeaderList = ()) -> None:
-    """Send a complete response."""
-    declared = (b"content-type", b"application/json"), (b"content-length", b"%d" % len(content))
-    await send({"type": "http.response.start", "status": status, "headers": [*declared, *headers]})
+async def send_json(send: Send, status: int, content: bytes | Json, headers: HeaderList = JSON_HEADERS) -> None:
+    """Send a complete response; the headers include its media type."""
+    declared = (b"content-length", b"%d" % len(content))
+    await send({"type": "http.response.start", "status": status, "headers": [*headers, declared]})
     if isinstance(content, bytes):
         await send({"type": "http.response.body", "body": content})
         return

@@ -3,23 +3,30 @@
 import re
 import time
 from collections.abc import Awaitable
+from http import HTTPStatus
 
+import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uuid_utils import uuid7
 
 from gqlapi.database.tracing import Trace
+from gqlapi.errors import Code
+from gqlapi.http.json import encode_json, send_json
 from gqlapi.logs import REQUEST_ID, create_request_log
 
 HEADER = "X-Request-Id"
 NAME = HEADER.lower().encode()
-NOSNIFF = (b"x-content-type-options", b"nosniff")
+SECURITY_HEADERS = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"))
 ACCEPTABLE = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+
+logger = structlog.get_logger()
 
 
 class RequestIdMiddleware:
     """Takes `X-Request-Id` over from a proxy, or makes one; returns it, and logs each request with it.
 
-    All answers pass here: it forbids browsers to guess another type than the declared one.
+    All answers pass here: it forbids browsers to guess another type than the declared one, and to name our addresses
+    to other sites. A failure that nothing else caught becomes an answer with status 500.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -41,18 +48,29 @@ class RequestIdMiddleware:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message.get("headers", ()), (NAME, encoded), NOSNIFF]
+                message["headers"] = [*message.get("headers", ()), (NAME, encoded), *SECURITY_HEADERS]
             return send(message)
 
         token = REQUEST_ID.set(request_id)
         try:
             await self._app(scope, receive, send_with_id)
+        except Exception:
+            if status:  # the answer has begun
+                raise
+            logger.exception("request failed")
+            await send_json(send_with_id, HTTPStatus.INTERNAL_SERVER_ERROR, _failed(request_id))
         finally:
             REQUEST_ID.reset(token)
             if "is_counted" not in state:
                 milliseconds = round((time.perf_counter() - started) * 1000, 1)
                 sql = _sql_of(state.get("trace"))
-                self._log(scope["method"], scope["path"], status, milliseconds, request_id, **sql)
+                self._log(scope["method"], scope["path"], int(status), milliseconds, request_id, **sql)
+
+
+def _failed(request_id: str) -> bytes:
+    message = f"Internal server error. The server's log has details under request id {request_id}."
+    extensions = {"code": str(Code.INTERNAL_SERVER_ERROR), "requestId": request_id}
+    return encode_json({"errors": [{"message": message, "extensions": extensions}]})
 
 
 def _sql_of(trace: Trace | None) -> dict[str, float]:

@@ -9,9 +9,7 @@ from gqlapi.http.body import parse_json
 from gqlapi.http.clients import Headers
 from gqlapi.http.failures import HttpFailure
 
-MEDIA_TYPE = b"application/json"
-# What browsers accept when they open an address.
-PAGES = (b"text/html", b"*/*")
+PAGE = b"text/html"
 
 
 class GraphQLRequest(NamedTuple):
@@ -23,20 +21,6 @@ class GraphQLRequest(NamedTuple):
     extensions: dict[str, Any] | None
 
 
-def check_media_type(headers: Headers) -> None:
-    """Refuse everything but JSON: browsers send other sites' `text/plain` without asking first.
-
-    Media types are compared without regard to case (RFC 9110, section 8.3.1).
-
-    Raises:
-        HttpFailure: the Content-Type is another one, or missing.
-    """
-    declared = headers.get(b"content-type", b"")
-    if declared != MEDIA_TYPE and declared.partition(b";")[0].strip().lower() != MEDIA_TYPE:
-        message = f"The Content-Type must be {MEDIA_TYPE.decode()}."
-        raise HttpFailure(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, message)
-
-
 def read_body(body: bytes) -> GraphQLRequest:
     """Read the request that a body holds.
 
@@ -45,21 +29,29 @@ def read_body(body: bytes) -> GraphQLRequest:
     """
     data = parse_json(body)
     if isinstance(data, list):
-        raise _bad_request("Batching is not enabled.")
+        raise _malformed("Batching is not enabled.")
     if not isinstance(data, dict):
-        raise _bad_request("The body must be a JSON object.")
+        raise _malformed("The body must be a JSON object.")
     return _request(data)
 
 
-def read_parameters(query_string: bytes, headers: Headers) -> GraphQLRequest:
-    """Read the request that the parameters of a URL hold; one that is empty is as good as left out.
+def refuse_page(query_string: bytes, headers: Headers) -> None:
+    """Refuse a browser that opens the address itself.
 
     Raises:
-        HttpFailure: they are not a request; 404 for a browser that opens the address without any.
+        HttpFailure: 404, there are no parameters, and the client accepts HTML.
+    """
+    if not query_string and PAGE in headers.get(b"accept", b"").lower():
+        raise HttpFailure(HTTPStatus.NOT_FOUND, "Not Found")
+
+
+def read_parameters(query_string: bytes) -> GraphQLRequest:
+    """Read the request that the parameters of a URL hold; an empty one counts as missing.
+
+    Raises:
+        HttpFailure: they are not a request.
     """
     data: dict[str, Any] = dict(parse_qsl(query_string.decode("latin-1"), keep_blank_values=True))
-    if "query" not in data and any(page in headers.get(b"accept", b"").lower() for page in PAGES):
-        raise HttpFailure(HTTPStatus.NOT_FOUND, "Not Found")
     for name in ("variables", "extensions"):
         if data.get(name):
             data[name] = parse_json(data[name])
@@ -90,9 +82,9 @@ def unauthenticated() -> HttpFailure:
 
 def _request(data: dict[str, Any]) -> GraphQLRequest:
     query, name = _text(data, "query"), _text(data, "operationName")
-    request = GraphQLRequest(query or "", _object(data, "variables"), name, _object(data, "extensions"))
+    request = GraphQLRequest(query or "", _object(data, "variables"), name or None, _object(data, "extensions"))
     if not query:
-        raise _bad_request("No GraphQL query found in the request")
+        raise _malformed("No GraphQL query found in the request")
     return request
 
 
@@ -100,15 +92,16 @@ def _text(data: dict[str, Any], name: str) -> str | None:
     value = data.get(name)
     if value is None or isinstance(value, str):
         return value
-    raise _bad_request(f"`{name}` must be a string or null.")
+    raise _malformed(f"`{name}` must be a string or null.")
 
 
 def _object(data: dict[str, Any], name: str) -> dict[str, Any] | None:
     value = data.get(name)
     if value is None or isinstance(value, dict):
         return value
-    raise _bad_request(f"`{name}` must be an object or null.")
+    raise _malformed(f"`{name}` must be an object or null.")
 
 
-def _bad_request(message: str) -> HttpFailure:
-    return HttpFailure(HTTPStatus.BAD_REQUEST, message)
+def _malformed(message: str) -> HttpFailure:
+    """Return the refusal of JSON that is not a well-formed request."""
+    return HttpFailure(HTTPStatus.UNPROCESSABLE_ENTITY, message)

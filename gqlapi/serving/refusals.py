@@ -24,9 +24,10 @@ class Refusal:
         body = json.dumps(content, separators=(",", ":")).encode()
         headers = [
             *default_headers,
-            (b"content-type", b"application/json"),
+            (b"content-type", b"application/json; charset=utf-8"),
             (b"content-length", b"%d" % len(body)),
             (b"x-content-type-options", b"nosniff"),
+            (b"referrer-policy", b"no-referrer"),
             (b"connection", b"close"),
         ]
         if self.status is HTTPStatus.SERVICE_UNAVAILABLE:

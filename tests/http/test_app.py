@@ -1,4 +1,4 @@
-"""Everything around GraphQL: health, request ids, CORS, masked errors, GraphiQL and logs."""
+"""Everything around GraphQL: health, request ids, masked errors, GraphiQL and logs."""
 
 import json
 import logging
@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-import httpx
 import pytest
 import structlog
 
@@ -85,44 +84,6 @@ class TestRequestId:
         assert made[0] != made[1]
 
 
-class TestCors:
-    @pytest.mark.parametrize(
-        "origin", ["http://localhost:3000", "http://127.0.0.1:5173", "https://localhost", "http://[::1]:8080"]
-    )
-    async def test_lets_localhost_in_while_developing(self, sqlite_url: str, origin: str) -> None:
-        async with serve(settings_for(sqlite_url)) as api:
-            preflight = await ask(api, origin)
-            response = await api.http.post("/graphql", json={"query": QUERY}, headers={"Origin": origin})
-        assert preflight.headers["Access-Control-Allow-Origin"] == origin
-        assert response.headers["Access-Control-Allow-Origin"] == origin
-        assert response.headers["Access-Control-Expose-Headers"] == "X-Request-Id"
-
-    @pytest.mark.parametrize(
-        "origin", ["https://evil.example", "http://localhost.evil.example", "http://evil.example/localhost:1", "null"]
-    )
-    async def test_lets_nobody_else_in(self, sqlite_url: str, origin: str) -> None:
-        async with serve(settings_for(sqlite_url)) as api:
-            assert "Access-Control-Allow-Origin" not in (await ask(api, origin)).headers
-
-    async def test_lets_only_configured_origins_in_in_production(self, sqlite_url: str) -> None:
-        async with serve(settings_for(sqlite_url, **PRODUCTION)) as api:
-            assert "Access-Control-Allow-Origin" not in (await ask(api, "http://localhost:3000")).headers
-        origin = "https://blog.example"
-        async with serve(settings_for(sqlite_url, **PRODUCTION, cors_origins=[origin])) as api:
-            assert (await ask(api, origin)).headers["Access-Control-Allow-Origin"] == origin
-            assert "Access-Control-Allow-Origin" not in (await ask(api, "http://localhost:3000")).headers
-
-
-async def ask(api: Api, origin: str) -> httpx.Response:
-    """Send the request that a browser sends first."""
-    headers = {
-        "Origin": origin,
-        "Access-Control-Request-Method": "POST",
-        "Access-Control-Request-Headers": "content-type",
-    }
-    return await api.http.options("/graphql", headers=headers)
-
-
 class TestInternalError:
     @pytest.mark.parametrize("environment", [{}, PRODUCTION], ids=["dev", "production"])
     async def test_is_masked_and_logged(
@@ -141,6 +102,22 @@ class TestInternalError:
         assert len(masked) == 1
         assert "req-7" in masked[0]
         assert "RuntimeError: the vault's number is 42" in written
+
+    async def test_outside_of_graphql_is_masked_and_logged(
+        self, sqlite_url: str, monkeypatch: pytest.MonkeyPatch, logs: Logs
+    ) -> None:
+        async with logging_server(sqlite_url, **PRODUCTION) as api:
+            with monkeypatch.context() as patched:
+                patched.setattr(api.database.gate, "check", None)
+                response = await api.http.post("/graphql", json={"query": QUERY}, headers={"X-Request-Id": "req-7"})
+            assert "errors" not in await api.execute(QUERY)
+        assert response.status_code == 500
+        assert only_error(response)["extensions"] == {"code": "INTERNAL_SERVER_ERROR", "requestId": "req-7"}
+        assert (response.headers["X-Request-Id"], response.headers["X-Content-Type-Options"]) == ("req-7", "nosniff")
+        events = [json.loads(line) for line in logs.read().splitlines()]
+        [failure] = [event for event in events if event["event"] == "request failed"]
+        assert (failure["request_id"], "TypeError" in str(failure)) == ("req-7", True)
+        assert [event["status"] for event in events if event["event"] == "request"] == [500, 200]
 
     async def test_leaves_the_next_request_alone(self, sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
         async with serve(settings_for(sqlite_url, pool_size=1)) as api:

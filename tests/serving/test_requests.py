@@ -31,6 +31,7 @@ class TestSizes:
         [answer] = exchange(server, sent)
         assert (answer.status, answer.code) == (status, "BAD_REQUEST")
         assert "connection: close" in answer.head
+        assert "x-content-type-options: nosniff\r\nreferrer-policy: no-referrer\r\n" in answer.head
 
     def test_at_the_limit_are_accepted(self, server: Server) -> None:
         headers = b"X: a\r\n" * (MAX_HEADERS - 3) + b"X: %s\r\n" % (b"a" * 30_000)

@@ -113,7 +113,6 @@ def _page(request: Request) -> Response:
     headers = {
         "Cache-Control": "no-cache",
         "Content-Security-Policy": POLICY.format(host="" if current else f" {fallback.HOST}"),
-        "Referrer-Policy": "no-referrer",
         "Vary": "Accept",
     }
     return _answer(request, HTMLResponse(html, headers=headers))

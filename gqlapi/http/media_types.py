@@ -1,0 +1,83 @@
+"""Media types: of the bodies that clients send, and of the answers that they accept."""
+
+from http import HTTPStatus
+
+from starlette.types import Scope
+
+from gqlapi.http.clients import Headers
+from gqlapi.http.failures import HttpFailure
+
+JSON = b"application/json"
+# Mandatory for servers: https://graphql.github.io/graphql-over-http/draft/#sec-Media-Types
+GRAPHQL_RESPONSE = b"application/graphql-response+json"
+UTF_8 = frozenset({b"utf-8", b"utf8"})
+# The more specific one first.
+WILDCARDS = (b"application/*", b"*/*")
+# Media types that a 415 offers (RFC 10008, section 3).
+ACCEPT_QUERY = ((b"accept-query", JSON),)
+
+
+def check_media_type(headers: Headers) -> None:
+    """Refuse bodies that are not JSON in UTF-8: browsers send `text/plain` of other sites without a preflight.
+
+    Raises:
+        HttpFailure: 415, also if the Content-Type is missing.
+    """
+    declared = headers.get(b"content-type", b"")
+    if declared != JSON and not _is_json(declared):
+        message = f"The Content-Type must be {JSON.decode()}, encoded in UTF-8."
+        raise HttpFailure(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, message, headers=ACCEPT_QUERY)
+
+
+def accept_of(scope: Scope) -> bytes | None:
+    """Return the Accept header; several lines are one list (RFC 9110, section 5.3)."""
+    values = [value for name, value in scope["headers"] if name == b"accept"]
+    return b",".join(values) if values else None
+
+
+def preferred(accept: bytes) -> bytes | None:
+    """Return the media type that an Accept header prefers, or None if it accepts neither (RFC 9110, section 12.5.1).
+
+    A wildcard alone gets `application/json`: clients that read the other type name it.
+    """
+    weights = _weights(accept)
+    weight, _, _, media_type = max(_rate(weights, GRAPHQL_RESPONSE), _rate(weights, JSON))
+    return media_type if weight else None
+
+
+def _rate(weights: dict[bytes, float], media_type: bytes) -> tuple[float, bool, bool, bytes]:
+    """Return what decides between the media types, in order, and the type: only the most specific range counts."""
+    matching = next((name for name in (media_type, *WILDCARDS) if name in weights), None)
+    is_named = matching == media_type
+    weight = 0.0 if matching is None else weights[matching]
+    return weight, is_named, is_named == (media_type == GRAPHQL_RESPONSE), media_type
+
+
+def _weights(accept: bytes) -> dict[bytes, float]:
+    """Return the weight of each media range; all parameters but `q` are ignored."""
+    weights: dict[bytes, float] = {}
+    for part in accept.lower().split(b","):
+        name, *parameters = (text.strip() for text in part.split(b";"))
+        weights[name] = max(_quality(parameters), weights.get(name, 0.0))
+    return weights
+
+
+def _quality(parameters: list[bytes]) -> float:
+    """Return the value of `q`: 1 if it is missing, 0 if it is not a number from 0 to 1."""
+    for parameter in parameters:
+        name, _, value = parameter.partition(b"=")
+        if name == b"q":
+            try:
+                quality = float(value)
+            except ValueError:
+                return 0.0
+            return quality if 0 <= quality <= 1 else 0.0
+    return 1.0
+
+
+def _is_json(declared: bytes) -> bool:
+    """Whether a Content-Type is JSON in UTF-8; case does not matter (RFC 9110, section 8.3.1)."""
+    media_type, *parameters = (text.strip() for text in declared.lower().split(b";"))
+    named = [parameter.partition(b"=") for parameter in parameters]
+    charsets = {value.strip(b'"') for name, _, value in named if name == b"charset"}
+    return media_type == JSON and charsets <= UTF_8
