@@ -22,6 +22,7 @@ from gqlapi.accounts.throttling import AttemptLimits, Throttle
 from gqlapi.accounts.tokens import AccessTokens
 from gqlapi.database.unit import create_database
 from gqlapi.doctor import Severity, check_proxies, examine_pool
+from gqlapi.documents import MemoryStore, PersistedDocuments, TrustedDocuments
 from gqlapi.http import GRAPHQL_PATH
 from gqlapi.http.graphiql.page import BrowserPage, send_asset
 from gqlapi.http.graphql import GraphQLEndpoint
@@ -44,39 +45,39 @@ def create_app(settings: Settings | None = None) -> Starlette:
     if not structlog.is_configured():  # a worker, or an ASGI server of somebody else's
         configure_logs(settings)
     database = create_database(settings, logs_incidents=True)
-    readiness = Readiness(database.probe)
     accounts = create_accounts(settings)
     schema = Schema(create_limits(settings), settings.executor)
+    documents = create_documents(settings, schema)
     endpoint = GraphQLEndpoint(
         schema,
         database,
         accounts,
+        documents,
         max_body_bytes=settings.max_body_bytes,
         max_answer_bytes=settings.max_answer_bytes,
         reports_costs=settings.reports_costs,
     )
     graphql: ASGIApp = BrowserPage(endpoint) if settings.serves_graphiql else endpoint
+    routes = [
+        *_routes_of_graphql(settings, graphql),
+        Route("/healthz", healthz),
+        Route("/readyz", Readiness(database.probe).readyz),
+    ]
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         await _warn(settings)
-        yield
+        async with documents.trusted.watching(database):
+            yield
         await database.dispose()
 
-    app = Starlette(
-        routes=[
-            *_routes_of_graphql(settings, graphql),
-            Route("/healthz", healthz),
-            Route("/readyz", readiness.readyz),
-        ],
-        middleware=_middleware(settings, graphql),
-        lifespan=lifespan,
-    )
+    app = Starlette(routes=routes, middleware=_middleware(settings, graphql, endpoint), lifespan=lifespan)
     # Starlette would redirect to the Host that the client sent.
     app.router.redirect_slashes = False
     app.state.database = database
     app.state.accounts = accounts
     app.state.schema = schema
+    app.state.documents = documents
     return app
 
 
@@ -96,6 +97,12 @@ def create_limits(settings: Settings) -> Limits:
         max_answer_bytes=settings.max_answer_bytes,
         operation_timeout_seconds=settings.operation_timeout_seconds,
     )
+
+
+def create_documents(settings: Settings, schema: Schema) -> PersistedDocuments:
+    """Create what finds the documents of requests; no trusted document is read yet."""
+    registered = MemoryStore(settings.max_apq_bytes) if settings.max_apq_bytes else None
+    return PersistedDocuments(settings.documents, TrustedDocuments(schema.operations.static_errors), registered)
 
 
 def create_accounts(settings: Settings) -> Accounts:
@@ -134,7 +141,7 @@ async def _warn(settings: Settings) -> None:
             logger.warning("doctor", code=finding.code, found=finding.found, fix=finding.fix)
 
 
-def _middleware(settings: Settings, graphql: ASGIApp) -> list[Middleware]:
+def _middleware(settings: Settings, graphql: ASGIApp, documents: ASGIApp) -> list[Middleware]:
     cors = Middleware(
         CORSMiddleware,
         allow_origins=settings.cors_origins,
@@ -152,7 +159,7 @@ def _middleware(settings: Settings, graphql: ASGIApp) -> list[Middleware]:
         Middleware(RequestIdMiddleware),
         *([hosts] if settings.allowed_hosts or not settings.is_production else []),
         *([cors] if is_open else []),
-        Middleware(Shortcut, path=GRAPHQL_PATH, endpoint=graphql),
+        Middleware(Shortcut, path=GRAPHQL_PATH, endpoint=graphql, documents=documents),
     ]
 
 

@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 from starlette.types import Receive, Scope, Send
 from strawberry.http.types import HTTPMethod
-from strawberry.schema.base import BaseSchema
 from strawberry.schema.exceptions import InvalidOperationTypeError
 from strawberry.types import ExecutionResult
+from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
 from gqlapi.accounts import Accounts, Client
@@ -18,10 +18,13 @@ from gqlapi.context import Context
 from gqlapi.database.gate import Place
 from gqlapi.database.tracing import Trace
 from gqlapi.database.unit import Database
-from gqlapi.errors import Code, Unavailable, answer_too_large
+from gqlapi.documents import PersistedDocuments
+from gqlapi.errors import BadRequest, Code, Unavailable, answer_too_large
 from gqlapi.http.body import Bodies
 from gqlapi.http.clients import Clients, Headers, headers_of
 from gqlapi.http.disconnection import CancelOnDisconnect, ClientDisconnected
+from gqlapi.http.document_ids import APQ
+from gqlapi.http.executor import Executor
 from gqlapi.http.failures import RETRY_AFTER, HttpFailure, Pacer, busy
 from gqlapi.http.json import HeaderList, encode_json, send_json
 from gqlapi.http.requests import (
@@ -32,11 +35,14 @@ from gqlapi.http.requests import (
     read_parameters,
     unauthenticated,
 )
+from gqlapi.operations import Refused
 
 METHODS: tuple[HTTPMethod, ...] = ("GET", "POST")
 OPERATIONS: dict[str, set[OperationType]] = {method: OperationType.from_http(method) for method in METHODS}
 BUSY = busy().content
 NO_STORE = (b"cache-control", b"no-store")
+# A document may be known a moment later.
+PASSING = {Code.PERSISTED_QUERY_NOT_FOUND, Code.PERSISTED_QUERY_NOT_SUPPORTED}
 
 
 class Answer(NamedTuple):
@@ -52,9 +58,10 @@ class GraphQLEndpoint:
 
     def __init__(
         self,
-        schema: BaseSchema,
+        schema: Executor,
         database: Database,
         accounts: Accounts,
+        documents: PersistedDocuments,
         *,
         max_body_bytes: int,
         max_answer_bytes: int,
@@ -64,6 +71,7 @@ class GraphQLEndpoint:
         self._schema = schema
         self._database = database
         self._accounts = accounts
+        self._documents = documents
         self._bodies = Bodies(max_body_bytes)
         self._clients = Clients()
         self._refusals = Pacer()
@@ -82,8 +90,8 @@ class GraphQLEndpoint:
         except HttpFailure as failure:
             content, status, headers = failure.content, failure.status_code, failure.headers
         authentication: Authentication | None = scope["state"].get("authentication")
-        if authentication is not None or scope["method"] == "POST":  # only mutations hand tokens out
-            headers = (*headers, NO_STORE)
+        if (authentication is not None or scope["method"] == "POST") and NO_STORE not in headers:
+            headers = (*headers, NO_STORE)  # only mutations hand tokens out
         await send_json(send, status, content, headers)
         if authentication is not None:  # in the background: the client's connection does not wait for it
             authentication.note_use(self._database)
@@ -133,8 +141,9 @@ class GraphQLEndpoint:
         """
         try:
             token = bearer_token(headers)
+            path_id = scope["state"].get("document_id")
             is_post = scope["method"] == "POST"
-            request = read_body(body) if is_post else read_parameters(scope["query_string"], headers)
+            request = read_body(body, path_id) if is_post else read_parameters(scope["query_string"], headers, path_id)
         except BaseException:
             place.leave()
             raise
@@ -162,15 +171,46 @@ class GraphQLEndpoint:
             HttpFailure: the method does not allow the operation, or the token is not valid; an operation never runs as
                 if it had none.
         """
+        document_id, text, max_cost = request.document_id, request.query, None
+        if document_id is not None or self._documents.requires_ids:
+            trusted = None if text or document_id is None else self._documents.trusted.get(document_id)
+            if trusted is None or trusted.errors:
+                return await self._execute_persisted(scope, request, context)
+            text, max_cost = trusted.text, trusted.max_cost
+        return await self._execute_text(scope, request, context, text, max_cost)
+
+    async def _execute_persisted(self, scope: Scope, request: GraphQLRequest, context: Context) -> ExecutionResult:
+        """Execute a document that is known by its id, or becomes known once it passed validation and the limits."""
+        document_id, text = request.document_id, request.query
+        try:
+            document = await self._documents.find(
+                document_id,
+                text,
+                lambda: context.repositories.documents,
+                is_automatic=APQ in (request.extensions or ()),
+            )
+        except Refused as refused:
+            return self._schema.refuse(context, refused)
+        except BadRequest as error:
+            raise HttpFailure(HTTPStatus.BAD_REQUEST, error.message) from None
+        result = await self._execute_text(scope, request, context, document.text, document.max_cost)
+        if document_id is not None and text and not isinstance(result, PreExecutionError):
+            await self._documents.register(document_id, document)
+        return result
+
+    async def _execute_text(
+        self, scope: Scope, request: GraphQLRequest, context: Context, text: str, max_cost: int | None = None
+    ) -> ExecutionResult:
         try:
             return await self._schema.execute(
-                request.query,
+                text,
                 request.variables,
                 context,
                 None,
                 request.operation_name,
                 OPERATIONS[scope["method"]],
                 request.extensions,
+                max_cost,
             )
         except InvalidToken:
             raise unauthenticated() from None
@@ -191,6 +231,8 @@ class GraphQLEndpoint:
             return Answer(encode_json({"data": None, "errors": [error]}))
         if result.errors and _is_unavailable(result):
             return Answer(content, HTTPStatus.SERVICE_UNAVAILABLE, RETRY_AFTER)
+        if result.errors and (result.errors[0].extensions or {}).get("code") in PASSING:
+            return Answer(content, headers=(NO_STORE,))
         return Answer(content)
 
 

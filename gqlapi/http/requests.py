@@ -7,20 +7,24 @@ from urllib.parse import parse_qsl
 from gqlapi.errors import Code
 from gqlapi.http.body import parse_json
 from gqlapi.http.clients import Headers
+from gqlapi.http.document_ids import read_document_id
 from gqlapi.http.failures import HttpFailure
 
 MEDIA_TYPE = b"application/json"
 # What browsers accept when they open an address.
 PAGES = (b"text/html", b"*/*")
+# The parameters of a URL that may say which document to run.
+NAMES_DOCUMENT = frozenset({"query", "documentId", "extensions"})
 
 
 class GraphQLRequest(NamedTuple):
-    """One operation to execute."""
+    """One operation to execute: of a document whose text is `query`, or that is known by an id, or both."""
 
     query: str
     variables: dict[str, Any] | None
     operation_name: str | None
     extensions: dict[str, Any] | None
+    document_id: str | None = None
 
 
 def check_media_type(headers: Headers) -> None:
@@ -37,8 +41,8 @@ def check_media_type(headers: Headers) -> None:
         raise HttpFailure(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, message)
 
 
-def read_body(body: bytes) -> GraphQLRequest:
-    """Read the request that a body holds.
+def read_body(body: bytes, path_id: str | None = None) -> GraphQLRequest:
+    """Read the request that a body holds; `path_id` is the id of a document that the URL has.
 
     Raises:
         HttpFailure: it is not JSON, or not a request.
@@ -48,22 +52,23 @@ def read_body(body: bytes) -> GraphQLRequest:
         raise _bad_request("Batching is not enabled.")
     if not isinstance(data, dict):
         raise _bad_request("The body must be a JSON object.")
-    return _request(data)
+    return _request(data, path_id)
 
 
-def read_parameters(query_string: bytes, headers: Headers) -> GraphQLRequest:
+def read_parameters(query_string: bytes, headers: Headers, path_id: str | None = None) -> GraphQLRequest:
     """Read the request that the parameters of a URL hold; one that is empty is as good as left out.
 
     Raises:
         HttpFailure: they are not a request; 404 for a browser that opens the address without any.
     """
     data: dict[str, Any] = dict(parse_qsl(query_string.decode("latin-1"), keep_blank_values=True))
-    if "query" not in data and any(page in headers.get(b"accept", b"").lower() for page in PAGES):
+    is_empty = path_id is None and NAMES_DOCUMENT.isdisjoint(data)
+    if is_empty and any(page in headers.get(b"accept", b"").lower() for page in PAGES):
         raise HttpFailure(HTTPStatus.NOT_FOUND, "Not Found")
     for name in ("variables", "extensions"):
         if data.get(name):
             data[name] = parse_json(data[name])
-    return _request({name: value for name, value in data.items() if value != ""})
+    return _request({name: value for name, value in data.items() if value != ""}, path_id)
 
 
 def bearer_token(headers: Headers) -> str | None:
@@ -88,10 +93,11 @@ def unauthenticated() -> HttpFailure:
     return HttpFailure(HTTPStatus.UNAUTHORIZED, message, code=Code.UNAUTHENTICATED, headers=headers)
 
 
-def _request(data: dict[str, Any]) -> GraphQLRequest:
-    query, name = _text(data, "query"), _text(data, "operationName")
-    request = GraphQLRequest(query or "", _object(data, "variables"), name, _object(data, "extensions"))
-    if not query:
+def _request(data: dict[str, Any], path_id: str | None) -> GraphQLRequest:
+    query, name, extensions = _text(data, "query"), _text(data, "operationName"), _object(data, "extensions")
+    document_id = read_document_id(data, extensions, path_id)
+    request = GraphQLRequest(query or "", _object(data, "variables"), name, extensions, document_id)
+    if not query and document_id is None:
         raise _bad_request("No GraphQL query found in the request")
     return request
 
