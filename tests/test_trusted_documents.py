@@ -11,6 +11,8 @@ from structlog.testing import capture_logs
 
 from gqlapi.database.types import utc_now
 from gqlapi.database.unit import Database, create_database
+from gqlapi.doctor import Finding, Severity
+from gqlapi.doctor.texts import examine_texts
 from gqlapi.documents.administration import NotChanged, Outcome, add_documents, remove_documents
 from gqlapi.documents.ids import sha256_id
 from gqlapi.repositories import documents as repository
@@ -304,6 +306,23 @@ class TestServer:
             async with serve(settings_for(empty_database_url)) as api:
                 assert await api.data("{ __typename }") == {"__typename": "Query"}
         assert [line["event"] for line in logs].count("trusted documents not read") == 1
+
+
+@pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
+class TestDoctor:
+    async def test_wants_documents_where_nothing_else_runs(self, database_url: str, database: Database) -> None:
+        async def finding(**overrides: Any) -> Finding:
+            [found] = [
+                one for one in await examine_texts(settings_for(database_url, **overrides)) if one.code == "D123"
+            ]
+            return found
+
+        assert (await finding()).severity is Severity.OK
+        assert (await finding(documents="trusted")).severity is Severity.ERROR
+        await add(database, {"a": HELLO})
+        assert str(await finding(documents="trusted")) == (
+            "D123 ok      documents: 1 trusted document; GQLAPI_DOCUMENTS=trusted."
+        )
 
 
 @pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
