@@ -108,8 +108,10 @@ class CompiledOperation:
 
     def static_errors(self, *, is_constant: bool) -> list[GraphQLError]:
         """Return the errors that the operation has whatever its variables are; if it `is_constant`, its cost counts."""
+        if self._errors:
+            return self._errors
         costs = costs_of(self._measured, self._measured.outcomes, NO_VARIABLES) if is_constant else {}
-        return self._errors or self._rules.limits.exceeded(self._measured, costs, self._definition)
+        return self._rules.limits.exceeded(self._measured, costs, self._definition)
 
     def bind(self, variables: VariableValues) -> BoundOperation:
         """Bind the values of variables.
