@@ -22,7 +22,9 @@ from gqlapi.accounts.throttling import AttemptLimits, Throttle
 from gqlapi.accounts.tokens import AccessTokens
 from gqlapi.database.unit import create_database
 from gqlapi.doctor import Severity, check_proxies, examine_pool
-from gqlapi.documents import MemoryStore, PersistedDocuments, TrustedDocuments
+from gqlapi.documents.automatic import MemoryStore
+from gqlapi.documents.persisted import PersistedDocuments
+from gqlapi.documents.trusted import TrustedDocuments
 from gqlapi.http import GRAPHQL_PATH
 from gqlapi.http.graphiql.page import BrowserPage, send_asset
 from gqlapi.http.graphql import GraphQLEndpoint

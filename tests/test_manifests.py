@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gqlapi.documents import manifests
-from gqlapi.documents.administration import find_problems
+from gqlapi.documents.checking import find_problems
 from gqlapi.documents.ids import id_problem, normalize_id, sha256_id
 from gqlapi.documents.manifests import UnreadableManifest, read_manifest
 

@@ -6,18 +6,18 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
-from graphql import OperationDefinitionNode, parse
 
 from gqlapi.cli.base import WRONG_USAGE, cli, console, fail, load_settings, run
 from gqlapi.database.unit import Database, create_database
-from gqlapi.documents.administration import NotChanged, Outcome, add_documents, find_problems, remove_documents
+from gqlapi.documents.administration import NotChanged, Outcome, add_documents, remove_documents
 from gqlapi.documents.ids import normalize_id
 from gqlapi.documents.manifests import UnreadableManifest, read_manifest, shown
-from gqlapi.documents.trusted import Check
 from gqlapi.repositories.documents import DocumentRepository, StoredDocument
 from gqlapi.settings import Settings
 
 T = TypeVar("T")
+# Texts by their ids, with a limit of the cost.
+Documents = list[tuple[dict[str, str], int | None]]
 
 documents_cli = typer.Typer(help="Trusted documents.", no_args_is_help=True)
 cli.add_typer(documents_cli, name="documents")
@@ -41,7 +41,7 @@ def add_command(
     """Add documents, all or none: each is checked against the schema and the limits first. Can be run again."""
     settings = load_settings()
     documents = _read(files)
-    if problems := find_problems(documents, max_cost, _create_check(settings)):
+    if problems := _find_problems(settings, [(documents, max_cost)]):
         fail(*problems, "Nothing was added.")
     outcomes = _transact(settings, lambda session: add_documents(session, documents, max_cost))
     for document_id, outcome in outcomes.items():
@@ -65,18 +65,14 @@ def check_command(
 ) -> None:
     """Check documents against the schema and the limits of this version; fails when one could not run."""
     settings = load_settings()
-    check = _create_check(settings)
     if files:
-        documents = _read(files)
-        problems = find_problems(documents, None, check)
-        count = len(documents)
+        documents: Documents = [(_read(files), None)]
     else:
-        stored = run(_list(settings))
-        problems = [line for one in stored for line in find_problems({one.document_id: one.text}, one.max_cost, check)]
-        count = len(stored)
+        documents = [({one.document_id: one.text}, one.max_cost) for one in run(_list(settings))]
+    problems = _find_problems(settings, documents)
     if problems:
         fail(*problems)
-    console.print(f"{count} documents can run.", highlight=False)
+    console.print(f"{sum(len(texts) for texts, _ in documents)} documents can run.", highlight=False)
 
 
 @documents_cli.command("remove")
@@ -100,12 +96,15 @@ def _read(files: list[Path]) -> dict[str, str]:
     return documents
 
 
-def _create_check(settings: Settings) -> Check:
+def _find_problems(settings: Settings, documents: Documents) -> list[str]:
+    """Return a line for each document that cannot be trusted; each limit of the cost is for the documents beside it."""
     # A second of imports, for which the other commands should not wait.
     from gqlapi.app import create_limits  # noqa: PLC0415
+    from gqlapi.documents.checking import find_problems  # noqa: PLC0415
     from gqlapi.schema import Schema  # noqa: PLC0415
 
-    return Schema(create_limits(settings)).operations.static_errors
+    check = Schema(create_limits(settings)).operations.static_errors
+    return [line for texts, max_cost in documents for line in find_problems(texts, max_cost, check)]
 
 
 def _transact(settings: Settings, body: Callable[[Any], Awaitable[T]]) -> T:
@@ -139,6 +138,8 @@ async def _with_database(settings: Settings, work: Callable[[Database], Awaitabl
 
 def _names(text: str) -> list[str]:
     """Return the names of the operations of a document; one without a name has none."""
+    from graphql import OperationDefinitionNode, parse  # noqa: PLC0415 - a part of that second
+
     operations = [node for node in parse(text).definitions if isinstance(node, OperationDefinitionNode)]
     return [operation.name.value for operation in operations if operation.name]
 

@@ -6,10 +6,7 @@ from enum import StrEnum
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gqlapi.database.types import utc_now
-from gqlapi.documents.ids import id_problem
 from gqlapi.documents.manifests import shown
-from gqlapi.documents.trusted import Check
-from gqlapi.operations.presentation import present
 from gqlapi.repositories.documents import MAX_DOCUMENTS, DocumentWriteRepository, StoredDocument
 
 
@@ -28,17 +25,6 @@ class NotChanged(Exception):
         """Keep the problems."""
         super().__init__(*problems)
         self.problems = problems
-
-
-def find_problems(documents: Mapping[str, str], max_cost: int | None, check: Check) -> list[str]:
-    """Return a line for each document that cannot be kept under its id, or could never run."""
-    found: list[str] = []
-    for document_id, text in documents.items():
-        if problem := id_problem(document_id, text) or _text_problem(text):
-            found.append(f"{shown(document_id)}: {problem}.")
-        elif errors := check(text, max_cost):
-            found.append(f"{document_id}: {present(errors[0], '', is_refused=True).message}")
-    return found
 
 
 async def add_documents(
@@ -89,14 +75,3 @@ def _outcome(stored: StoredDocument | None, max_cost: int | None) -> Outcome:
     if stored is None:
         return Outcome.ADDED
     return Outcome.UNCHANGED if max_cost in {None, stored.max_cost} else Outcome.CHANGED
-
-
-def _text_problem(text: str) -> str | None:
-    """Return why a database cannot keep a text."""
-    if "\0" in text:
-        return "the text has a NUL character"
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return "the text has half of a surrogate pair"
-    return None

@@ -18,7 +18,7 @@ from gqlapi.context import Context
 from gqlapi.database.gate import Place
 from gqlapi.database.tracing import Trace
 from gqlapi.database.unit import Database
-from gqlapi.documents import PersistedDocuments
+from gqlapi.documents.persisted import PersistedDocuments
 from gqlapi.errors import BadRequest, Code, Unavailable, answer_too_large
 from gqlapi.http.body import Bodies
 from gqlapi.http.clients import Clients, Headers, headers_of

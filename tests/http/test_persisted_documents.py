@@ -11,11 +11,10 @@ import pytest
 from graphql import parse
 from pydantic import ValidationError
 
-from gqlapi.documents import MemoryStore, PersistedDocuments, TrustedDocuments
-from gqlapi.documents.automatic import BYTES_PER_ENTRY
+from gqlapi.documents.automatic import BYTES_PER_ENTRY, MemoryStore
 from gqlapi.documents.ids import sha256_id
-from gqlapi.documents.persisted import NEEDS_ID
-from gqlapi.documents.trusted import Document
+from gqlapi.documents.persisted import NEEDS_ID, PersistedDocuments
+from gqlapi.documents.trusted import Document, TrustedDocuments
 from gqlapi.errors import Unavailable
 from gqlapi.operations import Refused
 from gqlapi.settings import Settings
