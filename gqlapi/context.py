@@ -64,6 +64,8 @@ class Context:
         self.costs: Mapping[str, int] = {}
         # The limit of the cost, known as soon as the document is.
         self.max_cost = 0
+        # The bytes of the long texts of its answer.
+        self.text_length = 0
         self._operation: BoundOperation | None = None
         self._repositories: Repositories | None = None
         self._loaders: Loaders | None = None
