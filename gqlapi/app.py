@@ -22,6 +22,9 @@ from gqlapi.accounts.throttling import AttemptLimits, Throttle
 from gqlapi.accounts.tokens import AccessTokens
 from gqlapi.database.unit import create_database
 from gqlapi.doctor import Severity, check_proxies, examine_pool
+from gqlapi.documents.automatic import MemoryStore
+from gqlapi.documents.persisted import PersistedDocuments
+from gqlapi.documents.trusted import TrustedDocuments
 from gqlapi.http import GRAPHQL_PATH
 from gqlapi.http.fallbacks import answer_refusal
 from gqlapi.http.graphiql.page import BrowserPage, send_asset
@@ -51,10 +54,12 @@ def create_app(settings: Settings | None = None) -> Starlette:
     accounts = create_accounts(settings)
     schema = Schema(create_limits(settings), settings.executor)
     origins = Origins(settings.cors_origins, None if settings.is_production else DEV_ORIGINS)
+    documents = create_documents(settings, schema)
     endpoint = GraphQLEndpoint(
         schema,
         database,
         accounts,
+        documents,
         Negotiation(settings.http_status),
         origins,
         max_body_bytes=settings.max_body_bytes,
@@ -66,12 +71,13 @@ def create_app(settings: Settings | None = None) -> Starlette:
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         await _warn(settings)
-        yield
+        async with documents.trusted.watching(database):
+            yield
         await database.dispose()
 
     app = Starlette(
         routes=_routes(settings, graphql, Readiness(database.probe)),
-        middleware=_middleware(settings, origins, graphql),
+        middleware=_middleware(settings, origins, graphql, endpoint),
         exception_handlers={HTTPException: answer_refusal},
         lifespan=lifespan,
     )
@@ -80,6 +86,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
     app.state.database = database
     app.state.accounts = accounts
     app.state.schema = schema
+    app.state.documents = documents
     return app
 
 
@@ -99,6 +106,12 @@ def create_limits(settings: Settings) -> Limits:
         max_answer_bytes=settings.max_answer_bytes,
         operation_timeout_seconds=settings.operation_timeout_seconds,
     )
+
+
+def create_documents(settings: Settings, schema: Schema) -> PersistedDocuments:
+    """Create what finds the documents of requests; no trusted document is read yet."""
+    registered = MemoryStore(settings.max_apq_bytes) if settings.max_apq_bytes else None
+    return PersistedDocuments(settings.documents, TrustedDocuments(schema.operations.static_errors), registered)
 
 
 def create_accounts(settings: Settings) -> Accounts:
@@ -139,7 +152,7 @@ async def _warn(settings: Settings) -> None:
             logger.warning("doctor", code=finding.code, found=finding.found, fix=finding.fix)
 
 
-def _middleware(settings: Settings, origins: Origins, graphql: ASGIApp) -> list[Middleware]:
+def _middleware(settings: Settings, origins: Origins, graphql: ASGIApp, documents: ASGIApp) -> list[Middleware]:
     cors = origins.middleware(
         allow_credentials=settings.cors_credentials, max_age_seconds=settings.cors_max_age_seconds
     )
@@ -150,7 +163,7 @@ def _middleware(settings: Settings, origins: Origins, graphql: ASGIApp) -> list[
         Middleware(RequestIdMiddleware),
         *([hosts] if settings.allowed_hosts or not settings.is_production else []),
         *cors,
-        Middleware(Shortcut, path=GRAPHQL_PATH, endpoint=graphql),
+        Middleware(Shortcut, path=GRAPHQL_PATH, endpoint=graphql, documents=documents),
     ]
 
 

@@ -6,6 +6,9 @@ ApiError
 ├── LimitExceeded         LIMIT_EXCEEDED: the operation is larger than the server allows
 ├── Unauthenticated       UNAUTHENTICATED: the field needs a signed-in viewer
 ├── Forbidden             FORBIDDEN: the viewer may not do this
+├── BadRequest            BAD_REQUEST: the request contradicts itself
+├── PersistedQueryNotFound        PERSISTED_QUERY_NOT_FOUND: no document that may run has the id
+├── PersistedQueryNotSupported    PERSISTED_QUERY_NOT_SUPPORTED: clients cannot register documents here
 ├── OperationTimeout      TIMEOUT: the operation or one of its statements took too long
 └── Unavailable           UNAVAILABLE: the database cannot be reached or all connections are busy
 
@@ -22,6 +25,8 @@ class Code(StrEnum):
     GRAPHQL_PARSE_FAILED = "GRAPHQL_PARSE_FAILED"
     GRAPHQL_VALIDATION_FAILED = "GRAPHQL_VALIDATION_FAILED"
     OPERATION_RESOLUTION_FAILURE = "OPERATION_RESOLUTION_FAILURE"
+    PERSISTED_QUERY_NOT_FOUND = "PERSISTED_QUERY_NOT_FOUND"
+    PERSISTED_QUERY_NOT_SUPPORTED = "PERSISTED_QUERY_NOT_SUPPORTED"
     BAD_REQUEST = "BAD_REQUEST"
     BAD_USER_INPUT = "BAD_USER_INPUT"
     INVALID_CURSOR = "INVALID_CURSOR"
@@ -75,6 +80,33 @@ class Forbidden(ApiError):
     """The viewer may not do this."""
 
     code = Code.FORBIDDEN
+
+
+class BadRequest(ApiError):
+    """The parts of the request contradict each other."""
+
+    code = Code.BAD_REQUEST
+
+
+class PersistedQueryNotFound(ApiError):
+    """No document that may run has the id of the request.
+
+    Clients of Apollo's protocol for automatic persisted queries compare the message.
+    """
+
+    code = Code.PERSISTED_QUERY_NOT_FOUND
+
+    def __init__(self, message: str = "PersistedQueryNotFound") -> None:
+        super().__init__(message)
+
+
+class PersistedQueryNotSupported(ApiError):
+    """Clients cannot register documents; they send texts without ids instead, and compare the message."""
+
+    code = Code.PERSISTED_QUERY_NOT_SUPPORTED
+
+    def __init__(self) -> None:
+        super().__init__("PersistedQueryNotSupported")
 
 
 class OperationTimeout(ApiError):

@@ -20,6 +20,7 @@ RESERVED_USERNAMES = (
 
 ExecutorName = Literal["compiled", "reference"]
 HttpStatus = Literal["422", "400"]
+DocumentsMode = Literal["any", "persisted", "trusted"]
 # As browsers write it: no path, and no port that the scheme implies.
 ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#@\s*A-Z]+")
 
@@ -95,6 +96,16 @@ class Settings(BaseSettings):
         "compiled",
         description="`compiled`: each operation is compiled once. `reference`: graphql-core executes it, to compare.",
     )
+    documents: DocumentsMode = Field(
+        "any",
+        description="Which documents run. `any`: all. `persisted`: those with an id, which clients may register. "
+        "`trusted`: those that `gqlapi documents add` has added.",
+    )
+    max_apq_bytes: int = Field(
+        4_194_304,
+        ge=0,
+        description="Memory of a worker for documents that clients register (APQ); 0 accepts no registrations.",
+    )
     max_body_bytes: int = Field(1_048_576, ge=1, description="Largest request body; a larger one gets 413.")
     max_document_length: int = Field(65_536, ge=1, description="Characters in a document.")
     max_tokens: int = Field(2_000, ge=1, description="Tokens in a document.")
@@ -151,7 +162,9 @@ class Settings(BaseSettings):
         description="Status of a request that is not valid. `422`: as GraphQL over HTTP says, and 294 for partial "
         "success. `400`: as its old drafts said, for old tools, and 200 for partial success.",
     )
-    graphiql: bool | None = Field(None, description="Serve GraphiQL; by default only in dev.")
+    graphiql: bool | None = Field(
+        None, description="Serve GraphiQL; by default only in dev, and only where any document runs."
+    )
     report_costs: bool | None = Field(
         None,
         description="Report the points and the SQL statements of each operation, in its `extensions` and in the log; "
@@ -204,6 +217,12 @@ class Settings(BaseSettings):
                 raise ValueError("GQLAPI_PREVIOUS_SECRET_KEYS must hold secrets that production accepts")
         return self
 
+    @model_validator(mode="after")
+    def _refuse_graphiql_without_texts(self) -> Self:
+        if self.graphiql and self.documents != "any":
+            raise ValueError("GQLAPI_GRAPHIQL needs GQLAPI_DOCUMENTS=any: GraphiQL sends documents without ids")
+        return self
+
     @property
     def is_production(self) -> bool:
         """Tell whether the strict rules of production apply."""
@@ -212,7 +231,7 @@ class Settings(BaseSettings):
     @property
     def serves_graphiql(self) -> bool:
         """Tell whether `/graphql` answers a browser with GraphiQL."""
-        return not self.is_production if self.graphiql is None else self.graphiql
+        return not self.is_production and self.documents == "any" if self.graphiql is None else self.graphiql
 
     @property
     def reports_costs(self) -> bool:

@@ -131,7 +131,7 @@ class TestRole:
     async def test_that_may_not_use_the_sequences(self, postgresql_url: str, role: str) -> None:
         await execute(postgresql_url, f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role}")
         url = with_parts(postgresql_url, username=role)
-        await fails_with(url, "D113", "may not use 1 sequence", "Grant USAGE on all sequences to it.")
+        await fails_with(url, "D113", "may not use 2 sequences", "Grant USAGE on all sequences to it.")
         await execute(postgresql_url, f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {role}")
         assert (await examine(url)).status == 0
 

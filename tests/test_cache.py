@@ -46,7 +46,7 @@ async def server(sqlite_url: str) -> AsyncIterator[Api]:
         yield api
 
 
-def documents_of(api: Api) -> BudgetedCache[tuple[str, str | None], Any]:
+def documents_of(api: Api) -> BudgetedCache[Any, Any]:
     schema: Schema = api.app.state.schema
     return schema.operations.cache
 

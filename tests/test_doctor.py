@@ -347,7 +347,7 @@ class TestCommand:
         assert (done.status, done.errors) == (0, "")
         assert [line[:4] for line in done.lines] == [
             *("D001", "D002", "D003", "D004", "D005", "D101", "D102", "D103", "D108", "D111", "D112", "D113"),
-            *("D121", "D122", "D201", "D202"),
+            *("D121", "D122", "D123", "D201", "D202"),
         ]
 
     def test_fails_with_an_error(self, empty_sqlite_url: str) -> None:

@@ -43,7 +43,7 @@ class TestCodes:
     def test_each_error_class_has_a_code_of_its_own(self) -> None:
         classes = [item for item in vars(errors).values() if isinstance(item, type) and issubclass(item, ApiError)]
         codes = [class_.code for class_ in classes]
-        assert len(set(codes)) == len(codes) == 8
+        assert len(set(codes)) == len(codes) == 11
 
     def test_details_stand_beside_the_code(self) -> None:
         error = errors.LimitExceeded("Too much.", limit=1, actual=2)

@@ -24,6 +24,7 @@ CHECKS = {
     "D113": "writing",
     "D121": "search",
     "D122": "look-alikes",
+    "D123": "documents",
     "D201": "address",
     "D202": "workers",
 }

@@ -5,7 +5,6 @@ from http import HTTPStatus
 from typing import Any
 
 from starlette.types import Receive, Scope, Send
-from strawberry.schema.base import BaseSchema
 from strawberry.schema.exceptions import InvalidOperationTypeError
 from strawberry.types import ExecutionResult
 from strawberry.types.execution import PreExecutionError
@@ -17,10 +16,13 @@ from gqlapi.context import Context
 from gqlapi.database.gate import Place
 from gqlapi.database.tracing import Trace
 from gqlapi.database.unit import Database
-from gqlapi.errors import Unavailable, answer_too_large
+from gqlapi.documents.persisted import PersistedDocuments
+from gqlapi.errors import BadRequest, Code, Unavailable, answer_too_large
 from gqlapi.http.body import Bodies
 from gqlapi.http.clients import Clients, Headers, headers_of
 from gqlapi.http.disconnection import CancelOnDisconnect, ClientDisconnected
+from gqlapi.http.document_ids import APQ
+from gqlapi.http.executor import Executor
 from gqlapi.http.failures import HttpFailure, Pacer, busy
 from gqlapi.http.json import encode_json, send_json
 from gqlapi.http.media_types import check_media_type
@@ -36,10 +38,13 @@ from gqlapi.http.requests import (
     unauthenticated,
 )
 from gqlapi.http.responses import UNAVAILABLE_HEADERS, Negotiation, Representation, Response
+from gqlapi.operations import Refused
 
 BUSY = busy().content
 OK = 200
 NO_STORE = (b"cache-control", b"no-store")
+# A document may be known a moment later.
+PASSING = {Code.PERSISTED_QUERY_NOT_FOUND, Code.PERSISTED_QUERY_NOT_SUPPORTED}
 # Longer texts are encoded piece by piece while they are sent.
 MAX_WHOLE_LENGTH = 1_048_576
 
@@ -49,9 +54,10 @@ class GraphQLEndpoint:
 
     def __init__(
         self,
-        schema: BaseSchema,
+        schema: Executor,
         database: Database,
         accounts: Accounts,
+        documents: PersistedDocuments,
         negotiation: Negotiation,
         origins: Origins,
         *,
@@ -63,6 +69,7 @@ class GraphQLEndpoint:
         self._schema = schema
         self._database = database
         self._accounts = accounts
+        self._documents = documents
         self._negotiation = negotiation
         self._origins = origins
         self._bodies = Bodies(max_body_bytes)
@@ -83,8 +90,8 @@ class GraphQLEndpoint:
         except HttpFailure as failure:
             content, status, headers = self._negotiation.failure(failure)
         authentication: Authentication | None = scope["state"].get("authentication")
-        if authentication is not None or scope["method"] == "POST":  # only mutations hand tokens out
-            headers = (*headers, NO_STORE)
+        if (authentication is not None or scope["method"] == "POST") and NO_STORE not in headers:
+            headers = (*headers, NO_STORE)  # only mutations hand tokens out
         await send_json(send, status, content, headers)
         if authentication is not None:  # in the background: the client's connection does not wait for it
             authentication.note_use(self._database)
@@ -108,7 +115,7 @@ class GraphQLEndpoint:
         if method not in OPERATIONS:
             raise method_not_allowed(method)
         headers = headers_of(scope)
-        if method not in BODIES:
+        if method not in BODIES and "document_id" not in scope["state"]:
             refuse_page(scope["query_string"], headers)
         representation = self._negotiation.choose(scope, headers)
         client, body = self._clients.client_of(scope, headers), b""
@@ -140,7 +147,8 @@ class GraphQLEndpoint:
         method = scope["method"]
         try:
             token = bearer_token(headers)
-            request = read_body(body) if method in BODIES else read_parameters(scope["query_string"])
+            path_id = scope["state"].get("document_id")
+            request = read_body(body, path_id) if method in BODIES else read_parameters(scope["query_string"], path_id)
             if method != "POST":
                 self._origins.check(headers)
         except BaseException:
@@ -170,15 +178,46 @@ class GraphQLEndpoint:
             HttpFailure: the method does not allow the operation, or the token is not valid; an operation never runs as
                 if it had none.
         """
+        document_id, text, max_cost = request.document_id, request.query, None
+        if document_id is not None or self._documents.requires_ids:
+            trusted = None if text or document_id is None else self._documents.trusted.get(document_id)
+            if trusted is None or trusted.errors:
+                return await self._execute_persisted(scope, request, context)
+            text, max_cost = trusted.text, trusted.max_cost
+        return await self._execute_text(scope, request, context, text, max_cost)
+
+    async def _execute_persisted(self, scope: Scope, request: GraphQLRequest, context: Context) -> ExecutionResult:
+        """Execute a document that is known by its id, or becomes known once it passed validation and the limits."""
+        document_id, text = request.document_id, request.query
+        try:
+            document = await self._documents.find(
+                document_id,
+                text,
+                lambda: context.repositories.documents,
+                is_automatic=APQ in (request.extensions or ()),
+            )
+        except Refused as refused:
+            return self._schema.refuse(context, refused)
+        except BadRequest as error:
+            raise HttpFailure(HTTPStatus.UNPROCESSABLE_ENTITY, error.message) from None
+        result = await self._execute_text(scope, request, context, document.text, document.max_cost)
+        if document_id is not None and text and not isinstance(result, PreExecutionError):
+            await self._documents.register(document_id, document)
+        return result
+
+    async def _execute_text(
+        self, scope: Scope, request: GraphQLRequest, context: Context, text: str, max_cost: int | None = None
+    ) -> ExecutionResult:
         try:
             return await self._schema.execute(
-                request.query,
+                text,
                 request.variables,
                 context,
                 None,
                 request.operation_name,
                 OPERATIONS[scope["method"]],
                 request.extensions,
+                max_cost,
             )
         except InvalidToken:
             raise unauthenticated() from None
@@ -202,4 +241,6 @@ class GraphQLEndpoint:
             error = {"message": too_large.message, "extensions": too_large.extensions}
             content = encode_json({"data": None, "errors": [error]})
             status, headers = representation.partial, representation.headers
+        if result.errors and (result.errors[0].extensions or {}).get("code") in PASSING:
+            headers = (*headers, NO_STORE)
         return Response(content, status, headers)

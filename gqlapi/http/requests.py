@@ -7,22 +7,24 @@ from urllib.parse import parse_qsl
 from gqlapi.errors import Code
 from gqlapi.http.body import parse_json
 from gqlapi.http.clients import Headers
+from gqlapi.http.document_ids import read_document_id
 from gqlapi.http.failures import HttpFailure
 
 PAGE = b"text/html"
 
 
 class GraphQLRequest(NamedTuple):
-    """One operation to execute."""
+    """One operation to execute: of a document whose text is `query`, or that is known by an id, or both."""
 
     query: str
     variables: dict[str, Any] | None
     operation_name: str | None
     extensions: dict[str, Any] | None
+    document_id: str | None = None
 
 
-def read_body(body: bytes) -> GraphQLRequest:
-    """Read the request that a body holds.
+def read_body(body: bytes, path_id: str | None = None) -> GraphQLRequest:
+    """Read the request that a body holds; `path_id` is the id of a document that the URL has.
 
     Raises:
         HttpFailure: it is not JSON, or not a request.
@@ -32,7 +34,7 @@ def read_body(body: bytes) -> GraphQLRequest:
         raise _malformed("Batching is not enabled.")
     if not isinstance(data, dict):
         raise _malformed("The body must be a JSON object.")
-    return _request(data)
+    return _request(data, path_id)
 
 
 def refuse_page(query_string: bytes, headers: Headers) -> None:
@@ -45,7 +47,7 @@ def refuse_page(query_string: bytes, headers: Headers) -> None:
         raise HttpFailure(HTTPStatus.NOT_FOUND, "Not Found")
 
 
-def read_parameters(query_string: bytes) -> GraphQLRequest:
+def read_parameters(query_string: bytes, path_id: str | None = None) -> GraphQLRequest:
     """Read the request that the parameters of a URL hold; an empty one counts as missing.
 
     Raises:
@@ -55,7 +57,7 @@ def read_parameters(query_string: bytes) -> GraphQLRequest:
     for name in ("variables", "extensions"):
         if data.get(name):
             data[name] = parse_json(data[name])
-    return _request({name: value for name, value in data.items() if value != ""})
+    return _request({name: value for name, value in data.items() if value != ""}, path_id)
 
 
 def bearer_token(headers: Headers) -> str | None:
@@ -80,10 +82,11 @@ def unauthenticated() -> HttpFailure:
     return HttpFailure(HTTPStatus.UNAUTHORIZED, message, code=Code.UNAUTHENTICATED, headers=headers)
 
 
-def _request(data: dict[str, Any]) -> GraphQLRequest:
-    query, name = _text(data, "query"), _text(data, "operationName")
-    request = GraphQLRequest(query or "", _object(data, "variables"), name or None, _object(data, "extensions"))
-    if not query:
+def _request(data: dict[str, Any], path_id: str | None) -> GraphQLRequest:
+    query, name, extensions = _text(data, "query"), _text(data, "operationName"), _object(data, "extensions")
+    document_id = read_document_id(data, extensions, path_id)
+    request = GraphQLRequest(query or "", _object(data, "variables"), name or None, extensions, document_id)
+    if not query and document_id is None:
         raise _malformed("No GraphQL query found in the request")
     return request
 

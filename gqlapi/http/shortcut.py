@@ -1,4 +1,4 @@
-"""The short way to one endpoint."""
+"""The short way to the GraphQL endpoint."""
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -6,16 +6,26 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 class Shortcut:
     """Passes the requests of one path on to their endpoint, and all others to the application.
 
-    Routing takes a tenth of a small request. The endpoint has a route as well: other paths are found from it.
+    Routing takes a tenth of a small request. The endpoint has a route as well: other paths are found from it. Below
+    `/documents/` each document has a path, which never shows a page.
     """
 
-    def __init__(self, app: ASGIApp, path: str, endpoint: ASGIApp) -> None:
-        """Stand before an application."""
+    def __init__(self, app: ASGIApp, path: str, endpoint: ASGIApp, documents: ASGIApp) -> None:
+        """Stand before an application; `documents` answers below the path."""
         self._app = app
         self._path = path
         self._endpoint = endpoint
+        self._documents_path = path + "/documents/"
+        self._documents = documents
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass one request on."""
-        is_direct = scope["type"] == "http" and scope["path"] == scope.get("root_path", "") + self._path
-        await (self._endpoint if is_direct else self._app)(scope, receive, send)
+        app = self._app
+        if scope["type"] == "http":
+            path = scope["path"].removeprefix(scope.get("root_path", ""))
+            if path == self._path:
+                app = self._endpoint
+            elif path.startswith(self._documents_path):
+                scope["state"]["document_id"] = path.removeprefix(self._documents_path)
+                app = self._documents
+        await app(scope, receive, send)

@@ -8,6 +8,7 @@ from gqlapi.models.idempotency_key import IdempotencyKey
 from gqlapi.models.post import Post, PostState, PostStatus
 from gqlapi.models.post_change import ChangeKind, PostChange
 from gqlapi.models.tag import PostTag, Tag
+from gqlapi.models.trusted_document import TrustedDocument
 from gqlapi.models.user import User, UserRole
 from gqlapi.models.viewer import ANONYMOUS, Viewer
 
@@ -30,6 +31,7 @@ __all__ = [
     "Row",
     "Session",
     "Tag",
+    "TrustedDocument",
     "User",
     "UserCredential",
     "UserRole",

@@ -2,6 +2,8 @@
 
 from collections import defaultdict
 from collections.abc import Mapping
+from copy import copy
+from dataclasses import replace
 from typing import Any
 
 from graphql import (
@@ -38,6 +40,10 @@ CACHE_BYTES = 5 * 1_048_576
 MAX_VARIANTS = 8
 
 
+# Text and operation name of a document, and its limit of the cost where it has one.
+Key = tuple[str, str | None] | tuple[str, str | None, int]
+
+
 class Rules:
     """What all operations of a schema share: its types, its limits, and which types are read from another's record."""
 
@@ -49,6 +55,12 @@ class Rules:
         self.converters = Converters(converter)
         self.limits = limits
         self.embedded = embedded
+
+    def with_max_cost(self, max_cost: int) -> "Rules":
+        """Return the same rules with another limit of the cost."""
+        rules = copy(self)
+        rules.limits = replace(self.limits, max_cost=max_cost)
+        return rules
 
 
 class CompiledOperation:
@@ -93,6 +105,13 @@ class CompiledOperation:
     def fields(self) -> int:
         """The number of fields, fragments expanded."""
         return self._measured.size.fields
+
+    def static_errors(self, *, is_constant: bool) -> list[GraphQLError]:
+        """Return the errors that the operation has whatever its variables are; if it `is_constant`, its cost counts."""
+        if self._errors:
+            return self._errors
+        costs = costs_of(self._measured, self._measured.outcomes, NO_VARIABLES) if is_constant else {}
+        return self._rules.limits.exceeded(self._measured, costs, self._definition)
 
     def bind(self, variables: VariableValues) -> BoundOperation:
         """Bind the values of variables.
@@ -180,6 +199,16 @@ class KnownOperation:
         self.has_grown = True
         return bound
 
+    def static_errors(self) -> list[GraphQLError]:
+        """Return the errors that no values of variables avoid; those of the flags are all true, or all false."""
+        errors: list[GraphQLError] = []
+        for value in (True, False):
+            flags = VariableValues({}, dict.fromkeys(self._flags, value))
+            compiled = CompiledOperation(self._rules, self.definition, self._document, flags)
+            if not (errors := compiled.static_errors(is_constant=not self._types)):
+                break
+        return errors
+
     def _coerce(self, given: dict[str, Any]) -> VariableValues:
         definitions = self.definition.variable_definitions or ()
         if not definitions and not given:
@@ -220,7 +249,7 @@ class Operations:
     ) -> None:
         """Start without operations; `embedded` has the types that are read from the record of another."""
         self._rules = Rules(schema, converter, limits, embedded)
-        self.cache: BudgetedCache[tuple[str, str | None], KnownOperation] = BudgetedCache(max_bytes)
+        self.cache: BudgetedCache[Key, KnownOperation] = BudgetedCache(max_bytes)
 
     def bind(
         self,
@@ -228,15 +257,18 @@ class Operations:
         name: str | None = None,
         given: dict[str, Any] | None = None,
         check_type: Any = None,
+        max_cost: int | None = None,
     ) -> BoundOperation:
         """Return an operation with the values of its variables; `check_type` is called with its type first.
+
+        `max_cost` replaces the limit of the cost.
 
         Raises:
             Refused: it is not valid, or exceeds a limit.
         """
+        key: Key = (text, name) if max_cost is None else (text, name, max_cost)
         try:
-            known = self.cache.get((text, name))
-            operation = known or self._read(text, name)
+            operation = self.cache.get(key) or self._read(text, name, max_cost)
             if check_type is not None:
                 check_type(operation.definition.operation)
             bound = operation.bind(given or {})
@@ -246,18 +278,43 @@ class Operations:
             raise Refused([GraphQLError(str(error), original_error=error)]) from None
         if operation.has_grown:
             operation.has_grown = False
-            self.cache.put((text, name), operation, len(text) + operation.bytes)
+            self.cache.put(key, operation, len(text) + operation.bytes)
         return bound
 
-    def _read(self, text: str, name: str | None) -> KnownOperation:
-        rules, limits = self._rules, self._rules.limits
-        document = read_document(text, max_length=limits.max_document_length, max_tokens=limits.max_tokens)
+    def static_errors(self, text: str, max_cost: int | None = None) -> list[GraphQLError]:
+        """Return why a document, or one of its operations, could never run, whatever its variables are."""
+        try:
+            document = self._parse(text)
+            operations = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
+            if not operations:
+                return [no_operation(None)]
+            if errors := validation_errors(self._rules.schema, document):
+                return errors
+            rules = self._rules_of(max_cost)
+            known = (KnownOperation(rules, document, operation) for operation in operations)
+            return [error for operation in known for error in operation.static_errors()]
+        except GraphQLError as error:
+            return [error]
+        except Refused as refused:
+            return refused.errors
+        except (RecursionError, ValueError) as error:
+            return [GraphQLError(str(error), original_error=error)]
+
+    def _parse(self, text: str) -> DocumentNode:
+        limits = self._rules.limits
+        return read_document(text, max_length=limits.max_document_length, max_tokens=limits.max_tokens)
+
+    def _rules_of(self, max_cost: int | None) -> Rules:
+        return self._rules if max_cost is None else self._rules.with_max_cost(max_cost)
+
+    def _read(self, text: str, name: str | None, max_cost: int | None) -> KnownOperation:
+        document = self._parse(text)
         definition = get_operation_ast(document, name)
         if definition is None:
             raise Refused([no_operation(name)])
-        if errors := validation_errors(rules.schema, document):
+        if errors := validation_errors(self._rules.schema, document):
             raise Refused(errors)
-        return KnownOperation(rules, document, definition)
+        return KnownOperation(self._rules_of(max_cost), document, definition)
 
 
 def _selected(selected: Mapping[str, set[str]], embedded: Mapping[str, str]) -> Mapping[str, frozenset[str]]:

@@ -4,6 +4,7 @@ from functools import cached_property, lru_cache
 
 from gqlapi.repositories.accounts import ApiTokenSource, CredentialRepository, OwnRepository, SessionSource
 from gqlapi.repositories.base import ReadScope
+from gqlapi.repositories.documents import DocumentRepository
 from gqlapi.repositories.post_aggregates import PostAggregateRepository
 from gqlapi.repositories.posts import PostRepository, PostSource
 from gqlapi.repositories.search import Kind, SearchRepository
@@ -74,6 +75,11 @@ class Repositories:
     def post_aggregates(self) -> PostAggregateRepository:
         """Figures about posts."""
         return PostAggregateRepository(self.scope, self._sources.posts)
+
+    @cached_property
+    def documents(self) -> DocumentRepository:
+        """Reads of trusted documents."""
+        return DocumentRepository(self.scope.unit)
 
     @property
     def _search_sources(self) -> dict[Kind, Source]:

@@ -80,8 +80,11 @@ class Schema(strawberry.Schema):
         operation_name: str | None = None,
         allowed_operation_types: Iterable[AllowedType] | None = None,
         operation_extensions: dict[str, Any] | None = None,
+        max_cost: int | None = None,
     ) -> ExecutionResult:
         """Run one operation within the deadline, give its connection back, and make its errors fit for clients.
+
+        `max_cost` replaces the limit of the cost.
 
         Raises:
             MissingQueryError: there is no document.
@@ -92,15 +95,21 @@ class Schema(strawberry.Schema):
             raise MissingQueryError
         context = cast("Context", context_value)
         context.pace = Pace(self._turns)
+        context.max_cost = max_cost or self.limits.max_cost
+        check_type = _allow(allowed_operation_types)
         try:
-            operation = self.operations.bind(query, operation_name, variable_values, _allow(allowed_operation_types))
+            operation = self.operations.bind(query, operation_name, variable_values, check_type, max_cost)
         except Refused as refused:
-            context.costs = refused.costs
             await context.close()
-            return self._present(context, PreExecutionError(data=None, errors=refused.errors), is_refused=True)
+            return self.refuse(context, refused)
         context.begin(operation)
         result = await self._execute_bound(operation, context, root_value, variable_values)
         return self._present(context, result, is_refused=False)
+
+    def refuse(self, context: Context, refused: Refused) -> ExecutionResult:
+        """Return the result of an operation that does not run."""
+        context.costs = refused.costs
+        return self._present(context, PreExecutionError(data=None, errors=refused.errors), is_refused=True)
 
     async def _execute_bound(
         self, operation: BoundOperation, context: Context, root: Any, variables: dict[str, Any] | None
@@ -159,7 +168,7 @@ class Schema(strawberry.Schema):
         report: dict[str, Any] = {"sql": {"statements": trace.statements, "ms": trace.ms}}
         if context.costs:  # empty for a document that is not valid
             requested = min(sum(context.costs.values()), MAX_SHOWN_SIZE)
-            report["cost"] = {"requested": requested, "limit": self.limits.max_cost}
+            report["cost"] = {"requested": requested, "limit": context.max_cost}
         return report
 
 

@@ -10,6 +10,7 @@ from benchmarks.attacks.corpus import (
     documents,
     filters,
     headers,
+    ids,
     introspection,
     urls,
     variables,
@@ -27,4 +28,5 @@ ATTACKS: tuple[Attack, ...] = (
     *authored.ATTACKS,
     *accounts.ATTACKS,
     *headers.ATTACKS,
+    *ids.ATTACKS,
 )
