@@ -51,8 +51,8 @@ def create_app(settings: Settings | None = None) -> Starlette:
         schema,
         database,
         accounts,
+        limits=schema.limits,
         max_body_bytes=settings.max_body_bytes,
-        max_answer_bytes=settings.max_answer_bytes,
         reports_costs=settings.reports_costs,
     )
     graphql: ASGIApp = BrowserPage(endpoint) if settings.serves_graphiql else endpoint
@@ -94,6 +94,7 @@ def create_limits(settings: Settings) -> Limits:
         max_directives=settings.max_directives,
         max_cost=settings.max_cost,
         max_answer_bytes=settings.max_answer_bytes,
+        max_batch_size=settings.max_batch_size,
         operation_timeout_seconds=settings.operation_timeout_seconds,
     )
 

@@ -16,11 +16,12 @@ from gqlapi.database.read_unit import ReadUnit
 from gqlapi.database.tracing import Trace
 from gqlapi.database.unit import Database
 from gqlapi.execution.declarations import NOTHING, Prepared
+from gqlapi.execution.failures import ErrorMode
 from gqlapi.execution.pacing import Pace, Turns
 from gqlapi.execution.reference import Answer
 from gqlapi.loaders import Loaders
 from gqlapi.models import ANONYMOUS, AuditEvent, Viewer
-from gqlapi.operations import BoundOperation
+from gqlapi.operations import BatchBudget, BoundOperation
 from gqlapi.problems import ForbiddenProblem, ProblemCode, Rejected
 from gqlapi.repositories import ReadScope, Repositories, WriteScope
 from gqlapi.repositories.viewers import renew_viewer
@@ -33,6 +34,10 @@ class Context:
 
     # The budget of the answer, set where the reference executor runs the operation.
     answer: Answer
+    # What an error does to the answer; set by the transport.
+    error_mode = ErrorMode.PROPAGATE
+    # Shared by the operations of a batch.
+    budget: BatchBudget | None = None
 
     def __init__(
         self,

@@ -107,6 +107,13 @@ class Settings(BaseSettings):
         20_000, ge=1, description="Points of an operation: the rows that it may read and the values that it may return."
     )
     max_answer_bytes: int = Field(10_485_760, ge=1, description="Size of an answer.")
+    max_batch_size: int = Field(
+        1,
+        ge=1,
+        le=10,
+        description="Operations of one request: several in an array, or one with several sets of variables. By default "
+        "there are no batches.",
+    )
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65_535, description="Port to listen on.")

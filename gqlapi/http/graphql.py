@@ -2,7 +2,7 @@
 
 import asyncio
 from http import HTTPStatus
-from typing import Any, NamedTuple
+from typing import Any
 
 from starlette.types import Receive, Scope, Send
 from strawberry.http.types import HTTPMethod
@@ -19,32 +19,20 @@ from gqlapi.database.gate import Place
 from gqlapi.database.tracing import Trace
 from gqlapi.database.unit import Database
 from gqlapi.errors import Code, Unavailable, answer_too_large
+from gqlapi.http.answers import Answer
+from gqlapi.http.batching import Batch, Item, accepts_json_lines, read_body
 from gqlapi.http.body import Bodies
 from gqlapi.http.clients import Clients, Headers, headers_of
 from gqlapi.http.disconnection import CancelOnDisconnect, ClientDisconnected
 from gqlapi.http.failures import RETRY_AFTER, HttpFailure, Pacer, busy
-from gqlapi.http.json import HeaderList, encode_json, send_json
-from gqlapi.http.requests import (
-    GraphQLRequest,
-    bearer_token,
-    check_media_type,
-    read_body,
-    read_parameters,
-    unauthenticated,
-)
+from gqlapi.http.json import encode_json, send_json
+from gqlapi.http.requests import GraphQLRequest, bearer_token, check_media_type, read_parameters, unauthenticated
+from gqlapi.operations import BatchBudget, Limits
 
 METHODS: tuple[HTTPMethod, ...] = ("GET", "POST")
 OPERATIONS: dict[str, set[OperationType]] = {method: OperationType.from_http(method) for method in METHODS}
 BUSY = busy().content
 NO_STORE = (b"cache-control", b"no-store")
-
-
-class Answer(NamedTuple):
-    """A response over HTTP."""
-
-    content: bytes
-    status: int = HTTPStatus.OK
-    headers: HeaderList = ()
 
 
 class GraphQLEndpoint:
@@ -56,35 +44,37 @@ class GraphQLEndpoint:
         database: Database,
         accounts: Accounts,
         *,
+        limits: Limits,
         max_body_bytes: int,
-        max_answer_bytes: int,
         reports_costs: bool = False,
     ) -> None:
         """Serve a schema over a database."""
         self._schema = schema
         self._database = database
         self._accounts = accounts
+        self._limits = limits
         self._bodies = Bodies(max_body_bytes)
         self._clients = Clients()
         self._refusals = Pacer()
-        self._max_answer_bytes = max_answer_bytes
         self._reports_costs = reports_costs
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; what is refused before GraphQL begins is refused in GraphQL's shape."""
         try:
-            content, status, headers = await self._answer(scope, receive)
+            answer = await self._answer(scope, receive, send)
         except ClientDisconnected:
             return
         except Unavailable:
             await self._refuse(scope, send)
             return
         except HttpFailure as failure:
-            content, status, headers = failure.content, failure.status_code, failure.headers
+            answer = Answer(failure.content, failure.status_code, failure.headers)
         authentication: Authentication | None = scope["state"].get("authentication")
-        if authentication is not None or scope["method"] == "POST":  # only mutations hand tokens out
-            headers = (*headers, NO_STORE)
-        await send_json(send, status, content, headers)
+        if answer is not None:
+            content, status, headers = answer
+            if authentication is not None or scope["method"] == "POST":  # only mutations hand tokens out
+                headers = (*headers, NO_STORE)
+            await send_json(send, status, content, headers)
         if authentication is not None:  # in the background: the client's connection does not wait for it
             authentication.note_use(self._database)
 
@@ -95,8 +85,10 @@ class GraphQLEndpoint:
             await asyncio.sleep(delay)
         await send_json(send, HTTPStatus.SERVICE_UNAVAILABLE, BUSY, RETRY_AFTER)
 
-    async def _answer(self, scope: Scope, receive: Receive) -> Answer:
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> Answer | None:
         """Read the body, wait for a place, and only then parse: a refusal for want of places costs next to nothing.
+
+        None: the answers of a batch were sent one by one.
 
         Raises:
             HttpFailure: the request is refused.
@@ -115,35 +107,42 @@ class GraphQLEndpoint:
                 body = await self._bodies.read(receive, headers.get(b"content-length", b""))
             with CancelOnDisconnect(scope, receive):
                 place = await self._database.gate.enter(client.keys)
-                request, context = self._prepare(scope, headers, body, client, place)
-                try:
-                    return self._encode(await self._execute(scope, request, context))
-                finally:
-                    await context.close()
+                request = self._read(scope, headers, body, place)
+                if isinstance(request, GraphQLRequest):
+                    return await self._run(request, scope, client, place)
+                return await self._run_batch(request, scope, client, place, headers, send)
         finally:
             self._bodies.release(len(body))
 
-    def _prepare(
-        self, scope: Scope, headers: Headers, body: bytes, client: Client, place: Place
-    ) -> tuple[GraphQLRequest, Context]:
-        """Read the request, and make its context, which owns the place from then on.
+    def _read(self, scope: Scope, headers: Headers, body: bytes, place: Place) -> GraphQLRequest | list[Item]:
+        """Read the request; the place is given back when there is none.
 
         Raises:
             HttpFailure: it is no request, or its Authorization header is not that of a bearer token.
         """
         try:
-            token = bearer_token(headers)
-            is_post = scope["method"] == "POST"
-            request = read_body(body) if is_post else read_parameters(scope["query_string"], headers)
+            if (token := bearer_token(headers)) is not None:
+                scope["state"]["authentication"] = Authentication(self._accounts.access_tokens, token)
+            if scope["method"] == "POST":
+                return read_body(body, self._limits.max_batch_size)
+            return read_parameters(scope["query_string"], headers)
         except BaseException:
             place.leave()
             raise
-        state, find_viewer, trace = scope["state"], None, None
+
+    async def _run(
+        self, request: GraphQLRequest, scope: Scope, client: Client, place: Place, budget: BatchBudget | None = None
+    ) -> Answer:
+        """Execute an operation in a context of its own, which owns the place.
+
+        Raises:
+            HttpFailure: the operation is refused.
+        """
+        state, trace = scope["state"], None
         if self._reports_costs:
-            trace = state["trace"] = Trace()
-        if token is not None:
-            authentication = state["authentication"] = Authentication(self._accounts.access_tokens, token)
-            find_viewer = authentication.find_viewer
+            trace = Trace()
+            state.setdefault("traces", []).append(trace)
+        authentication: Authentication | None = state.get("authentication")
         context = Context(
             self._database,
             accounts=self._accounts,
@@ -151,11 +150,38 @@ class GraphQLEndpoint:
             request_id=state["request_id"],
             trace=trace,
             place=place,
-            find_viewer=find_viewer,
+            find_viewer=None if authentication is None else authentication.find_viewer,
         )
-        return request, context
+        context.error_mode, context.budget = request.error_mode, budget
+        try:
+            return self._encode(await self._execute(request, scope["method"], context))
+        finally:
+            await context.close()
 
-    async def _execute(self, scope: Scope, request: GraphQLRequest, context: Context) -> ExecutionResult:
+    async def _run_batch(
+        self, items: list[Item], scope: Scope, client: Client, place: Place, headers: Headers, send: Send
+    ) -> Answer | None:
+        """Execute the operations of a batch side by side, each behind the gate like one that came alone."""
+        batch, budget = Batch(items, self._limits.max_answer_bytes), BatchBudget(self._limits)
+        places = [place]
+
+        async def run(request: GraphQLRequest) -> Answer:
+            try:
+                own = places.pop() if places else await self._database.gate.enter(client.keys)
+            except Unavailable:
+                raise busy() from None
+            return await self._run(request, scope, client, own, budget)
+
+        try:
+            if not accepts_json_lines(headers):
+                return await batch.run(run)
+            await batch.stream(run, send, [NO_STORE])
+            return None
+        finally:
+            for unused in places:
+                unused.leave()
+
+    async def _execute(self, request: GraphQLRequest, method: str, context: Context) -> ExecutionResult:
         """Execute an operation, whose caller is authenticated when it is known to be allowed.
 
         Raises:
@@ -169,13 +195,13 @@ class GraphQLEndpoint:
                 context,
                 None,
                 request.operation_name,
-                OPERATIONS[scope["method"]],
+                OPERATIONS[method],
                 request.extensions,
             )
         except InvalidToken:
             raise unauthenticated() from None
         except InvalidOperationTypeError as error:
-            raise HttpFailure(HTTPStatus.BAD_REQUEST, error.as_http_error_reason(scope["method"])) from None
+            raise HttpFailure(HTTPStatus.BAD_REQUEST, error.as_http_error_reason(method)) from None
 
     def _encode(self, result: ExecutionResult) -> Answer:
         """Encode a result; escapes may make it larger than its budget, which counts characters."""
@@ -185,10 +211,8 @@ class GraphQLEndpoint:
         if result.extensions:
             data["extensions"] = result.extensions
         content = encode_json(data)
-        if len(content) > self._max_answer_bytes:
-            too_large = answer_too_large(self._max_answer_bytes)
-            error = {"message": too_large.message, "extensions": too_large.extensions}
-            return Answer(encode_json({"data": None, "errors": [error]}))
+        if len(content) > self._limits.max_answer_bytes:
+            return Answer.of_error(answer_too_large(self._limits.max_answer_bytes))
         if result.errors and _is_unavailable(result):
             return Answer(content, HTTPStatus.SERVICE_UNAVAILABLE, RETRY_AFTER)
         return Answer(content)

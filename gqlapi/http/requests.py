@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
 from gqlapi.errors import Code
+from gqlapi.execution import ErrorMode
 from gqlapi.http.body import parse_json
 from gqlapi.http.clients import Headers
 from gqlapi.http.failures import HttpFailure
@@ -12,6 +13,7 @@ from gqlapi.http.failures import HttpFailure
 MEDIA_TYPE = b"application/json"
 # What browsers accept when they open an address.
 PAGES = (b"text/html", b"*/*")
+ERROR_MODES = {mode.value: mode for mode in ErrorMode}
 
 
 class GraphQLRequest(NamedTuple):
@@ -21,6 +23,7 @@ class GraphQLRequest(NamedTuple):
     variables: dict[str, Any] | None
     operation_name: str | None
     extensions: dict[str, Any] | None
+    error_mode: ErrorMode = ErrorMode.PROPAGATE
 
 
 def check_media_type(headers: Headers) -> None:
@@ -37,17 +40,14 @@ def check_media_type(headers: Headers) -> None:
         raise HttpFailure(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, message)
 
 
-def read_body(body: bytes) -> GraphQLRequest:
-    """Read the request that a body holds.
+def read_object(data: Any) -> GraphQLRequest:
+    """Read the request that a value of JSON is.
 
     Raises:
-        HttpFailure: it is not JSON, or not a request.
+        HttpFailure: it is not a request.
     """
-    data = parse_json(body)
-    if isinstance(data, list):
-        raise _bad_request("Batching is not enabled.")
     if not isinstance(data, dict):
-        raise _bad_request("The body must be a JSON object.")
+        raise bad_request("A request must be a JSON object.")
     return _request(data)
 
 
@@ -88,27 +88,39 @@ def unauthenticated() -> HttpFailure:
     return HttpFailure(HTTPStatus.UNAUTHORIZED, message, code=Code.UNAUTHENTICATED, headers=headers)
 
 
+def bad_request(message: str) -> HttpFailure:
+    """Return the refusal of a body that is not a request."""
+    return HttpFailure(HTTPStatus.BAD_REQUEST, message)
+
+
 def _request(data: dict[str, Any]) -> GraphQLRequest:
     query, name = _text(data, "query"), _text(data, "operationName")
-    request = GraphQLRequest(query or "", _object(data, "variables"), name, _object(data, "extensions"))
+    variables, extensions, mode = _object(data, "variables"), _object(data, "extensions"), _error_mode(data)
     if not query:
-        raise _bad_request("No GraphQL query found in the request")
-    return request
+        raise bad_request("No GraphQL query found in the request")
+    return GraphQLRequest(query, variables, name, extensions, mode)
 
 
 def _text(data: dict[str, Any], name: str) -> str | None:
     value = data.get(name)
     if value is None or isinstance(value, str):
         return value
-    raise _bad_request(f"`{name}` must be a string or null.")
+    raise bad_request(f"`{name}` must be a string or null.")
 
 
 def _object(data: dict[str, Any], name: str) -> dict[str, Any] | None:
     value = data.get(name)
     if value is None or isinstance(value, dict):
         return value
-    raise _bad_request(f"`{name}` must be an object or null.")
+    raise bad_request(f"`{name}` must be an object or null.")
 
 
-def _bad_request(message: str) -> HttpFailure:
-    return HttpFailure(HTTPStatus.BAD_REQUEST, message)
+def _error_mode(data: dict[str, Any]) -> ErrorMode:
+    """Return what errors do to the answer: https://github.com/graphql/graphql-spec/pull/1236."""
+    value = data.get("onError")
+    if value is None:
+        return ErrorMode.PROPAGATE
+    mode = ERROR_MODES.get(value) if isinstance(value, str) else None
+    if mode is None:
+        raise bad_request(f"`onError` must be {', '.join(ERROR_MODES)} or null.")
+    return mode

@@ -94,6 +94,8 @@ class Schema(strawberry.Schema):
         context.pace = Pace(self._turns)
         try:
             operation = self.operations.bind(query, operation_name, variable_values, _allow(allowed_operation_types))
+            if context.budget is not None:
+                context.budget.take(operation)
         except Refused as refused:
             context.costs = refused.costs
             await context.close()
@@ -121,7 +123,7 @@ class Schema(strawberry.Schema):
     async def _run_compiled(
         self, operation: BoundOperation, context: Context, root: Any, _variables: dict[str, Any] | None
     ) -> ExecutionResult:
-        data, errors = await Engine(operation, context, root, context.pace).execute()
+        data, errors = await Engine(operation, context, root, context.pace).execute(context.error_mode)
         if data is not None and text_length(operation.operation.root, [data]) > self.limits.max_answer_bytes:
             raise answer_too_large(self.limits.max_answer_bytes)
         return ExecutionResult(data=data, errors=errors or None)

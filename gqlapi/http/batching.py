@@ -1,0 +1,135 @@
+"""Batches: several operations in one request, as an array or as several sets of variables.
+
+https://github.com/graphql/graphql-over-http/pull/307, a draft; and arrays of answers for clients that do not accept its
+`application/jsonl`, such as Apollo's BatchHttpLink.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from http import HTTPStatus
+from typing import Any, NamedTuple
+
+from starlette.types import Send
+
+from gqlapi.errors import Code, answer_too_large
+from gqlapi.http.answers import Answer
+from gqlapi.http.body import parse_json
+from gqlapi.http.clients import Headers
+from gqlapi.http.failures import HttpFailure
+from gqlapi.http.json import HeaderList
+from gqlapi.http.requests import GraphQLRequest, bad_request, read_object
+
+JSON_LINES = b"application/jsonl"
+# Of the whole request, where all operations were refused for it.
+SHARED_STATUSES = {HTTPStatus.UNAUTHORIZED, HTTPStatus.SERVICE_UNAVAILABLE}
+
+Run = Callable[[GraphQLRequest], Awaitable[Answer]]
+
+
+class Item(NamedTuple):
+    """An operation of a batch, or why it is none; `members` of its answer say which one it is."""
+
+    members: bytes
+    request: GraphQLRequest | HttpFailure
+
+
+def read_body(body: bytes, max_batch_size: int) -> GraphQLRequest | list[Item]:
+    """Read the request that a body holds, or the operations of a batch.
+
+    Raises:
+        HttpFailure: it is not JSON, or neither a request nor a batch that is allowed.
+    """
+    data = parse_json(body)
+    if not isinstance(data, list) and (max_batch_size == 1 or not _has_sets(data)):
+        return read_object(data)
+    if max_batch_size == 1:
+        raise bad_request("Batching is not enabled.")
+    entries = data if isinstance(data, list) else [data]
+    # Counted before anything is made of them.
+    size = sum(len(entry["variables"]) if _has_sets(entry) else 1 for entry in entries)
+    if size == 0:
+        raise bad_request("A batch must have at least one operation.")
+    if size > max_batch_size:
+        message = f"The batch has {size} operations, over the limit of {max_batch_size}."
+        raise HttpFailure(HTTPStatus.BAD_REQUEST, message, code=Code.LIMIT_EXCEEDED)
+    if not isinstance(data, list):
+        return [*_items(b"", data)]
+    return [item for number, entry in enumerate(entries) for item in _items(b'"requestIndex":%d,' % number, entry)]
+
+
+def accepts_json_lines(headers: Headers) -> bool:
+    """Whether a client asks for a line for each answer: by name, because `*/*` is sent by clients of arrays as well."""
+    for part in headers.get(b"accept", b"").lower().split(b","):
+        media_type, *parameters = part.replace(b" ", b"").split(b";")
+        if media_type == JSON_LINES:
+            return not any(parameter.startswith(b"q=0") and not parameter.strip(b"q=0.") for parameter in parameters)
+    return False
+
+
+class Batch:
+    """The operations of one request, which run side by side, and their answers, bounded together."""
+
+    def __init__(self, items: Sequence[Item], max_bytes: int) -> None:
+        """Allow `max_bytes` for all answers."""
+        self._items = items
+        self._max_bytes = max_bytes
+        self._bytes = 0
+
+    async def run(self, run: Run) -> Answer:
+        """Return an array of the answers, in the order of the operations."""
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(self._answer(item, run)) for item in self._items]
+        answers = [task.result() for task in tasks]
+        content = b"[" + b",".join(answer.content for answer in answers) + b"]"
+        first = answers[0]
+        if first.status in SHARED_STATUSES and all(answer.status == first.status for answer in answers):
+            return Answer(content, first.status, first.headers)
+        return Answer(content)
+
+    async def stream(self, run: Run, send: Send, headers: HeaderList) -> None:
+        """Send a line for each answer, as soon as it is there."""
+        declared = [(b"content-type", JSON_LINES), *headers]
+        await send({"type": "http.response.start", "status": HTTPStatus.OK, "headers": declared})
+        turn = asyncio.Lock()
+
+        async def deliver(item: Item) -> None:
+            answer = await self._answer(item, run)
+            async with turn:
+                await send({"type": "http.response.body", "body": answer.content + b"\n", "more_body": True})
+
+        async with asyncio.TaskGroup() as group:
+            for item in self._items:
+                group.create_task(deliver(item))
+        await send({"type": "http.response.body"})
+
+    async def _answer(self, item: Item, run: Run) -> Answer:
+        try:
+            if isinstance(item.request, HttpFailure):
+                raise item.request
+            answer = await run(item.request)
+        except HttpFailure as failure:
+            answer = Answer(failure.content, failure.status_code, failure.headers)
+        self._bytes += len(answer.content)
+        if self._bytes > self._max_bytes:
+            self._bytes -= len(answer.content)
+            answer = Answer.of_error(answer_too_large(self._max_bytes))
+        return answer._replace(content=b"{" + item.members + answer.content[1:])
+
+
+def _has_sets(entry: Any) -> bool:
+    return isinstance(entry, dict) and isinstance(entry.get("variables"), list) and bool(entry["variables"])
+
+
+def _items(index: bytes, entry: Any) -> Iterator[Item]:
+    if not _has_sets(entry):
+        yield Item(index, _read(entry))
+        return
+    for number, variables in enumerate(entry["variables"]):
+        yield Item(b'%s"variableIndex":%d,' % (index, number), _read({**entry, "variables": variables}))
+
+
+def _read(entry: Any) -> GraphQLRequest | HttpFailure:
+    try:
+        return read_object(entry)
+    except HttpFailure as failure:
+        return failure
