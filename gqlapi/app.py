@@ -28,6 +28,7 @@ from gqlapi.http.graphql import GraphQLEndpoint
 from gqlapi.http.health import Readiness, healthz
 from gqlapi.http.hosts import HostCheck
 from gqlapi.http.request_id import HEADER, RequestIdMiddleware
+from gqlapi.http.sdl import SchemaFile
 from gqlapi.http.shortcut import Shortcut
 from gqlapi.logs import configure_logs
 from gqlapi.schema import Limits, Schema
@@ -65,7 +66,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
 
     app = Starlette(
         routes=[
-            *_routes_of_graphql(settings, graphql),
+            *_routes_of_graphql(settings, graphql, schema),
             Route("/healthz", healthz),
             Route("/readyz", readiness.readyz),
         ],
@@ -120,12 +121,13 @@ def create_accounts(settings: Settings) -> Accounts:
     )
 
 
-def _routes_of_graphql(settings: Settings, graphql: ASGIApp) -> list[Route]:
+def _routes_of_graphql(settings: Settings, graphql: ASGIApp, schema: Schema) -> list[Route]:
     return [
         Route("/", _to_graphql),
         Route(GRAPHQL_PATH, graphql),
         Route(GRAPHQL_PATH + "/", _to_graphql, methods=["GET", "POST"]),
         *([Route(GRAPHQL_PATH + "/assets/{name}", send_asset)] if settings.serves_graphiql else []),
+        *([Route(GRAPHQL_PATH + "/schema.graphql", SchemaFile(schema).send)] if settings.serves_schema else []),
     ]
 
 

@@ -142,6 +142,9 @@ class Settings(BaseSettings):
         description="Origins that browsers may call from, as JSON. In dev, localhost on any port is allowed as well.",
     )
     graphiql: bool | None = Field(None, description="Serve GraphiQL; by default only in dev.")
+    serve_schema: bool | None = Field(
+        None, description="Serve the schema as SDL at `/graphql/schema.graphql`; by default only in dev."
+    )
     report_costs: bool | None = Field(
         None,
         description="Report the points and the SQL statements of each operation, in its `extensions` and in the log; "
@@ -188,6 +191,11 @@ class Settings(BaseSettings):
     def serves_graphiql(self) -> bool:
         """Tell whether `/graphql` answers a browser with GraphiQL."""
         return not self.is_production if self.graphiql is None else self.graphiql
+
+    @property
+    def serves_schema(self) -> bool:
+        """Tell whether `/graphql/schema.graphql` answers with the SDL."""
+        return not self.is_production if self.serve_schema is None else self.serve_schema
 
     @property
     def reports_costs(self) -> bool:
