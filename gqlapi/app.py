@@ -1,7 +1,7 @@
 """The ASGI application."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
 
 import structlog
@@ -20,7 +20,7 @@ from gqlapi.accounts.passwords import Passwords
 from gqlapi.accounts.registration import ReservedNames
 from gqlapi.accounts.throttling import AttemptLimits, Throttle
 from gqlapi.accounts.tokens import AccessTokens
-from gqlapi.database.unit import create_database
+from gqlapi.database.unit import Database, create_database
 from gqlapi.doctor import Severity, check_proxies, examine_pool
 from gqlapi.http import GRAPHQL_PATH
 from gqlapi.http.graphiql.page import BrowserPage, send_asset
@@ -30,6 +30,7 @@ from gqlapi.http.hosts import HostCheck
 from gqlapi.http.request_id import HEADER, RequestIdMiddleware
 from gqlapi.http.sdl import SchemaFile
 from gqlapi.http.shortcut import Shortcut
+from gqlapi.http.usage import UsageCounter
 from gqlapi.logs import configure_logs
 from gqlapi.schema import Limits, Schema
 from gqlapi.settings import Settings
@@ -48,6 +49,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
     readiness = Readiness(database.probe)
     accounts = create_accounts(settings)
     schema = Schema(create_limits(settings), settings.executor)
+    usage = UsageCounter(database) if settings.count_usage else None
     endpoint = GraphQLEndpoint(
         schema,
         database,
@@ -55,14 +57,9 @@ def create_app(settings: Settings | None = None) -> Starlette:
         limits=schema.limits,
         max_body_bytes=settings.max_body_bytes,
         reports_costs=settings.reports_costs,
+        usage=usage,
     )
     graphql: ASGIApp = BrowserPage(endpoint) if settings.serves_graphiql else endpoint
-
-    @asynccontextmanager
-    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        await _warn(settings)
-        yield
-        await database.dispose()
 
     app = Starlette(
         routes=[
@@ -71,13 +68,14 @@ def create_app(settings: Settings | None = None) -> Starlette:
             Route("/readyz", readiness.readyz),
         ],
         middleware=_middleware(settings, graphql),
-        lifespan=lifespan,
+        lifespan=_lifespan(settings, database, usage),
     )
     # Starlette would redirect to the Host that the client sent.
     app.router.redirect_slashes = False
     app.state.database = database
     app.state.accounts = accounts
     app.state.schema = schema
+    app.state.usage = usage
     return app
 
 
@@ -129,6 +127,20 @@ def _routes_of_graphql(settings: Settings, graphql: ASGIApp, schema: Schema) -> 
         *([Route(GRAPHQL_PATH + "/assets/{name}", send_asset)] if settings.serves_graphiql else []),
         *([Route(GRAPHQL_PATH + "/schema.graphql", SchemaFile(schema).send)] if settings.serves_schema else []),
     ]
+
+
+def _lifespan(
+    settings: Settings, database: Database, usage: UsageCounter | None
+) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        await _warn(settings)
+        yield
+        if usage is not None:
+            await usage.close()
+        await database.dispose()
+
+    return lifespan
 
 
 async def _warn(settings: Settings) -> None:

@@ -67,7 +67,7 @@ class Context:
         self._unit = database.read(trace, place=place, client=self.client.keys)
         # The points of each root field, known before anything runs.
         self.costs: Mapping[str, int] = {}
-        self._operation: BoundOperation | None = None
+        self.operation: BoundOperation | None = None
         self._repositories: Repositories | None = None
         self._loaders: Loaders | None = None
 
@@ -80,7 +80,7 @@ class Context:
 
     def begin(self, operation: BoundOperation) -> None:
         """Start an operation, which is known to be allowed."""
-        self._operation = operation
+        self.operation = operation
         self.costs = operation.costs
         # Before its first transaction, a mutation reads who asks, and most of them nothing else.
         is_read_at_once = operation.operation.reads_once and self._find_viewer is None
@@ -91,7 +91,7 @@ class Context:
     def repositories(self) -> Repositories:
         """The repositories, which read from the current unit on behalf of the viewer."""
         if self._repositories is None:
-            selected = {} if self._operation is None else self._operation.selected
+            selected = {} if self.operation is None else self.operation.selected
             scope = ReadScope(self._unit, self._database.dialect_name, viewer=self.viewer, selected=selected)
             self._repositories = Repositories(scope)
         return self._repositories
@@ -185,7 +185,7 @@ class Context:
 
     def prepared(self, nodes: Sequence[FieldNode]) -> Prepared:
         """Return what the arguments of a field became, once for all objects that the field is resolved for."""
-        return NOTHING if self._operation is None else self._operation.prepared_of(nodes)
+        return NOTHING if self.operation is None else self.operation.prepared_of(nodes)
 
     def note_timeout(self) -> None:
         """Count an operation that took too long among the incidents of the database."""

@@ -145,6 +145,9 @@ class Settings(BaseSettings):
     serve_schema: bool | None = Field(
         None, description="Serve the schema as SDL at `/graphql/schema.graphql`; by default only in dev."
     )
+    count_usage: bool = Field(
+        default=False, description="Count which clients use which fields, for `gqlapi schema usage`."
+    )
     report_costs: bool | None = Field(
         None,
         description="Report the points and the SQL statements of each operation, in its `extensions` and in the log; "

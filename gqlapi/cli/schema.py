@@ -2,12 +2,21 @@
 
 import subprocess
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gqlapi.cli.base import WRONG_USAGE, cli, fail, load_settings
+from gqlapi.cli.base import WRONG_USAGE, cli, console, fail, load_settings, run
+from gqlapi.database.types import utc_now
+from gqlapi.database.unit import create_database
+from gqlapi.models import FieldUsage
+from gqlapi.repositories.field_usage import list_usage
+from gqlapi.settings import Settings
+
+if TYPE_CHECKING:
+    from gqlapi.schema import Schema
 
 SDL_FILE = Path("schema.graphql")
 
@@ -39,7 +48,7 @@ def check_changes(
     ],
 ) -> None:
     """List what changed since an earlier schema; fail when a change breaks clients."""
-    from graphql import GraphQLError  # noqa: PLC0415 - see `_current_sdl`
+    from graphql import GraphQLError  # noqa: PLC0415 - see `_load_schema`
 
     from gqlapi.cli.schema_changes import changes_between  # noqa: PLC0415
 
@@ -56,12 +65,46 @@ def check_changes(
         raise typer.Exit(1)
 
 
+@schema_cli.command("usage")
+def show_usage(
+    *,
+    days: Annotated[int, typer.Option(min=1, max=365, help="What was not used for so long counts as unused.")] = 90,
+    everything: Annotated[bool, typer.Option("--all", help="List what is not deprecated as well.")] = False,
+) -> None:
+    """List which clients use what is deprecated, and what may be removed. GQLAPI_COUNT_USAGE counts."""
+    from gqlapi.cli.schema_usage import usage_lines  # noqa: PLC0415 - see `_load_schema`
+
+    settings = load_settings()
+    usage = run(_read_usage(settings))
+    if not usage:
+        fail("No use has been counted. Set GQLAPI_COUNT_USAGE=true for the servers.")
+    schema = _load_schema(settings)._schema  # noqa: SLF001 - Strawberry has no name for graphql-core's schema
+    lines = [*usage_lines(schema, usage, utc_now(), days=days, only_deprecated=not everything)]
+    for line in lines:
+        typer.echo(line)
+    if not lines:
+        console.print("Nothing is deprecated.", highlight=False)
+
+
+async def _read_usage(settings: Settings) -> Sequence[FieldUsage]:
+    database = create_database(settings)
+    try:
+        async with database.write() as session:
+            return await list_usage(session)
+    finally:
+        await database.dispose()
+
+
 def _current_sdl() -> str:
+    return _load_schema(load_settings()).sdl
+
+
+def _load_schema(settings: Settings) -> "Schema":
     # A second of imports, for which the other commands should not wait.
     from gqlapi.app import create_limits  # noqa: PLC0415
     from gqlapi.schema import Schema  # noqa: PLC0415
 
-    return Schema(create_limits(load_settings())).sdl
+    return Schema(create_limits(settings))
 
 
 def _earlier_sdl(reference: str) -> str:

@@ -27,6 +27,7 @@ from gqlapi.http.disconnection import CancelOnDisconnect, ClientDisconnected
 from gqlapi.http.failures import RETRY_AFTER, HttpFailure, Pacer, busy
 from gqlapi.http.json import encode_json, send_json
 from gqlapi.http.requests import GraphQLRequest, bearer_token, check_media_type, read_parameters, unauthenticated
+from gqlapi.http.usage import UsageCounter
 from gqlapi.operations import BatchBudget, Limits
 
 METHODS: tuple[HTTPMethod, ...] = ("GET", "POST")
@@ -47,6 +48,7 @@ class GraphQLEndpoint:
         limits: Limits,
         max_body_bytes: int,
         reports_costs: bool = False,
+        usage: UsageCounter | None = None,
     ) -> None:
         """Serve a schema over a database."""
         self._schema = schema
@@ -57,6 +59,7 @@ class GraphQLEndpoint:
         self._clients = Clients()
         self._refusals = Pacer()
         self._reports_costs = reports_costs
+        self._usage = usage
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; what is refused before GraphQL begins is refused in GraphQL's shape."""
@@ -154,7 +157,10 @@ class GraphQLEndpoint:
         )
         context.error_mode, context.budget = request.error_mode, budget
         try:
-            return self._encode(await self._execute(request, scope["method"], context))
+            result = await self._execute(request, scope["method"], context)
+            if self._usage is not None and context.operation is not None:
+                self._usage.count(context.operation.operation, request.variables, headers_of(scope))
+            return self._encode(result)
         finally:
             await context.close()
 
