@@ -17,6 +17,7 @@ from gqlapi.operations.coordinates import coordinates_of, coordinates_of_variabl
 from gqlapi.repositories.field_usage import add_usage, list_clients
 
 FLUSH_SECONDS = 30.0
+CLOSE_SECONDS = 3.0
 # The first is that of a draft, the second that of Apollo's clients and tools.
 CLIENT_HEADERS = (b"graphql-client-name", b"apollographql-client-name")
 CLIENT_NAME = re.compile(rb"[A-Za-z0-9 ._@/:+-]{1,100}")
@@ -50,12 +51,16 @@ class UsageCounter:
             self._timer = asyncio.get_running_loop().call_later(FLUSH_SECONDS, self._start)
 
     async def close(self) -> None:
-        """Write what is left."""
+        """Write what is left, unless the database takes too long."""
         if self._timer is not None:
             self._timer.cancel()
-        if self._writing is not None:
-            await asyncio.wait([self._writing])
-        await self._write()
+        try:
+            async with asyncio.timeout(CLOSE_SECONDS):
+                if self._writing is not None:
+                    await asyncio.wait([self._writing])
+                await self._write()
+        except TimeoutError:
+            logger.warning("usage of fields not written", seconds=CLOSE_SECONDS)
 
     def _start(self) -> None:
         self._timer = None

@@ -46,6 +46,9 @@ REQUESTS = chosen(
     )
 )
 
+FAILING = Request('mutation { x: createPost(input: { title: "Title", markdown: "" }) { errors { code } } }', {})
+SUCCEEDING = Request('mutation { x: upsertTag(input: { slug: "x", name: "X" }) { errors { code } } }', {})
+
 
 def marked_levels(field: GraphQLField) -> list[int]:
     """Return the levels that a field is null only on error at."""
@@ -93,13 +96,14 @@ class TestDirective:
 
 @pytest.fixture
 async def viewers(database_url: str) -> AsyncIterator[list[Api]]:
-    """An anonymous viewer, an author and an admin, of a server that cannot write posts."""
+    """An anonymous viewer, an author and an admin, of a server that can write neither posts nor accounts."""
     async with serve(settings_for(database_url, max_mutations=100, **UNLIMITED)) as api:
         users = [make_user(), make_user(role=UserRole.ADMIN)]
         await save(api.database, [*users, tag := make_tag(), make_post(users[0], tag)])
         clients = [api, *[await sign_in_as(api, user) for user in users]]
         async with api.database.write() as session:
-            await session.execute(sa.text("DROP TABLE post_changes"))
+            for table in ("post_changes", "audit_events"):
+                await session.execute(sa.text(f"DROP TABLE {table}"))
         yield clients
 
 
@@ -121,6 +125,9 @@ class TestMarkedFields:
                 explained = [path for path in paths if (path if mode == "NULL" else path[:1]) == [name]]
                 assert explained or not is_null
 
+        for mode in ("PROPAGATE", "NULL"):
+            for request in (FAILING, SUCCEEDING):
+                await check(request, 2, mode)
         await check_examples(check)
         assert min(seen["null"], seen["other"]) > 0, seen
 
