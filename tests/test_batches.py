@@ -49,7 +49,7 @@ class TestQueries:
             together = await send(author, [{"query": text} for text in texts])
             assert together == [await author.execute(text) for text in texts]
 
-        @examples(12)
+        @examples(5)
         @given(texts=st.lists(documents(depth=2), min_size=2, max_size=10))
         def run(texts: list[str]) -> None:
             note("\n".join(texts))
