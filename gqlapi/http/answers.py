@@ -4,13 +4,13 @@ from http import HTTPStatus
 from typing import NamedTuple
 
 from gqlapi.errors import ApiError
-from gqlapi.http.json import HeaderList, encode_json
+from gqlapi.http.json import HeaderList, Json, encode_json
 
 
 class Answer(NamedTuple):
     """A response over HTTP."""
 
-    content: bytes
+    content: bytes | Json
     status: int = HTTPStatus.OK
     headers: HeaderList = ()
 

@@ -7,6 +7,7 @@ https://github.com/graphql/graphql-over-http/pull/307, a draft; and arrays of an
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from http import HTTPStatus
+from itertools import chain
 from typing import Any, NamedTuple
 
 from starlette.types import Send
@@ -16,7 +17,8 @@ from gqlapi.http.answers import Answer
 from gqlapi.http.body import parse_json
 from gqlapi.http.clients import Headers
 from gqlapi.http.failures import HttpFailure
-from gqlapi.http.json import HeaderList
+from gqlapi.http.json import HeaderList, Json
+from gqlapi.http.pieces import join_small
 from gqlapi.http.requests import GraphQLRequest, bad_request, read_object
 
 JSON_LINES = b"application/jsonl"
@@ -66,6 +68,54 @@ def accepts_json_lines(headers: Headers) -> bool:
     return False
 
 
+class Indexed:
+    """The JSON of an answer, with the members that say which operation it belongs to."""
+
+    def __init__(self, members: bytes, content: bytes | Json) -> None:
+        """Put members before those of an object."""
+        self._members = members
+        self._content = content
+
+    def __len__(self) -> int:
+        return len(self._members) + len(self._content)
+
+    def __iter__(self) -> Iterator[bytes]:
+        before = b"{" + self._members
+        for piece in [self._content] if isinstance(self._content, bytes) else self._content:
+            yield before + piece[1:] if before else piece
+            before = b""
+
+
+class Array:
+    """The JSON of several answers."""
+
+    def __init__(self, items: Sequence[Json]) -> None:
+        """List answers, of which there is at least one."""
+        self._items = items
+
+    def __len__(self) -> int:
+        return sum(map(len, self._items)) + len(self._items) + 1
+
+    def __iter__(self) -> Iterator[bytes]:
+        return join_small(self._parts())
+
+    def _parts(self) -> Iterator[bytes]:
+        before = b"["
+        for item in self._items:
+            yield before
+            yield from item
+            before = b","
+        yield b"]"
+
+
+class Member(NamedTuple):
+    """An answer within a batch."""
+
+    content: Indexed
+    status: int
+    headers: HeaderList
+
+
 class Batch:
     """The operations of one request, which run side by side, and their answers, bounded together."""
 
@@ -80,8 +130,7 @@ class Batch:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(self._answer(item, run)) for item in self._items]
         answers = [task.result() for task in tasks]
-        content = b"[" + b",".join(answer.content for answer in answers) + b"]"
-        first = answers[0]
+        content, first = Array([answer.content for answer in answers]), answers[0]
         if first.status in SHARED_STATUSES and all(answer.status == first.status for answer in answers):
             return Answer(content, first.status, first.headers)
         return Answer(content)
@@ -95,14 +144,15 @@ class Batch:
         async def deliver(item: Item) -> None:
             answer = await self._answer(item, run)
             async with turn:
-                await send({"type": "http.response.body", "body": answer.content + b"\n", "more_body": True})
+                for piece in join_small(chain(answer.content, [b"\n"])):
+                    await send({"type": "http.response.body", "body": piece, "more_body": True})
 
         async with asyncio.TaskGroup() as group:
             for item in self._items:
                 group.create_task(deliver(item))
         await send({"type": "http.response.body"})
 
-    async def _answer(self, item: Item, run: Run) -> Answer:
+    async def _answer(self, item: Item, run: Run) -> Member:
         try:
             if isinstance(item.request, HttpFailure):
                 raise item.request
@@ -113,7 +163,7 @@ class Batch:
         if self._bytes > self._max_bytes:
             self._bytes -= len(answer.content)
             answer = Answer.of_error(answer_too_large(self._max_bytes))
-        return answer._replace(content=b"{" + item.members + answer.content[1:])
+        return Member(Indexed(item.members, answer.content), answer.status, answer.headers)
 
 
 def _has_sets(entry: Any) -> bool:

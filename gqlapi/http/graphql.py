@@ -26,6 +26,7 @@ from gqlapi.http.clients import Clients, Headers, headers_of
 from gqlapi.http.disconnection import CancelOnDisconnect, ClientDisconnected
 from gqlapi.http.failures import RETRY_AFTER, HttpFailure, Pacer, busy
 from gqlapi.http.json import encode_json, send_json
+from gqlapi.http.pieces import Pieces
 from gqlapi.http.requests import GraphQLRequest, bearer_token, check_media_type, read_parameters, unauthenticated
 from gqlapi.http.usage import UsageCounter
 from gqlapi.operations import BatchBudget, Limits
@@ -34,6 +35,8 @@ METHODS: tuple[HTTPMethod, ...] = ("GET", "POST")
 OPERATIONS: dict[str, set[OperationType]] = {method: OperationType.from_http(method) for method in METHODS}
 BUSY = busy().content
 NO_STORE = (b"cache-control", b"no-store")
+# Longer texts are encoded piece by piece while they are sent.
+MAX_WHOLE_LENGTH = 1_048_576
 
 
 class GraphQLEndpoint:
@@ -160,7 +163,7 @@ class GraphQLEndpoint:
             result = await self._execute(request, scope["method"], context)
             if self._usage is not None and context.operation is not None:
                 self._usage.count(context.operation.operation, request.variables, headers_of(scope))
-            return self._encode(result)
+            return self._encode(result, is_long=context.text_length > MAX_WHOLE_LENGTH)
         finally:
             await context.close()
 
@@ -209,14 +212,14 @@ class GraphQLEndpoint:
         except InvalidOperationTypeError as error:
             raise HttpFailure(HTTPStatus.BAD_REQUEST, error.as_http_error_reason(method)) from None
 
-    def _encode(self, result: ExecutionResult) -> Answer:
+    def _encode(self, result: ExecutionResult, *, is_long: bool) -> Answer:
         """Encode a result; escapes may make it larger than its budget, which counts characters."""
         data: dict[str, Any] = {"data": result.data}
         if result.errors:
             data["errors"] = [error.formatted for error in result.errors]
         if result.extensions:
             data["extensions"] = result.extensions
-        content = encode_json(data)
+        content = Pieces(data) if is_long else encode_json(data)
         if len(content) > self._limits.max_answer_bytes:
             return Answer.of_error(answer_too_large(self._limits.max_answer_bytes))
         if result.errors and _is_unavailable(result):

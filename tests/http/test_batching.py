@@ -13,7 +13,7 @@ import strawberry
 
 from gqlapi.operations import compiled
 from tests.api import Api, gets_everything_back, only_error, serve, settings_for
-from tests.factories import make_tag, save
+from tests.factories import make_post, make_tag, make_user, save
 from tests.shared_types import build_types
 
 INFO = {"query": "{ serverInfo { maxCost } }"}
@@ -238,6 +238,23 @@ class TestPlaces:
             refused = await api.http.post("/graphql", json=[INFO])
             place.leave()
         assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+
+
+class TestLongAnswers:
+    @pytest.mark.parametrize("headers", [{}, LINES])
+    async def test_are_sent_in_pieces(
+        self, sqlite_url: str, headers: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("gqlapi.http.graphql.MAX_WHOLE_LENGTH", 0)
+        monkeypatch.setattr("gqlapi.http.pieces.PIECE_BYTES", 8)
+        async with serve(settings_for(sqlite_url, max_batch_size=2, report_costs=False)) as api:
+            author = make_user()
+            await save(api.database, [author, make_post(author, title="Löng", markdown="text " * 100)])
+            query = {"query": "{ posts { nodes { title content { markdown text } } } }"}
+            alone = await api.execute(query["query"])
+            response = await send(api, [query, query], **headers)
+        answers = lines_of(response) if headers else response.json()
+        assert sorted(answers, key=lambda answer: answer["requestIndex"]) == numbered("requestIndex", [alone] * 2)
 
 
 class TestBudget:

@@ -16,8 +16,6 @@ MAX_ANSWER_BYTES = 10 * 1024 * 1024
 MAX_BODY_BYTES = 1_048_576
 # What 100 ms are enough for: measured 8 calls a microsecond where functions are small, 3 elsewhere.
 MAX_CALLS = 600_000
-# Measured 23 MB on SQLite, whose own caches are among them, and 12 MB on PostgreSQL.
-MAX_FILLED_MB = 28
 # What depends on the machine, and how often it is measured again, each time on a new server.
 MEASURED = frozenset({"CPU", "held", "memory"})
 RETRIES = 2
@@ -64,9 +62,9 @@ def faults_of(attack: Attack, effort: Effort) -> dict[str, Any]:
         # What is no request is answered by the HTTP server itself, or not at all.
         "not GraphQL": not answer.is_graphql and "closed" not in attack.answers,
         "large": answer.size > MAX_ANSWER_BYTES,
-        "CPU": is_over(effort.cpu_seconds, attack.cpu_seconds),
+        "CPU": is_over(effort.cpu_seconds, MAX_CPU_SECONDS),
         "held": is_over(effort.held_seconds, MAX_CPU_SECONDS),
-        "memory": effort.peak_mb > attack.memory_mb,
+        "memory": effort.peak_mb > MAX_MEMORY_MB,
     }
     return {name: value for name, value in found.items() if value}
 
@@ -86,12 +84,12 @@ class TestAttack:
         assert not faults, effort
 
     async def test_leaves_no_memory_behind(self, guard: Guard) -> None:
-        """The first time it fills caches up to their budgets: documents 6 MB, statements 8 MB for each engine."""
+        """The first time it fills caches: measured 18 MB on SQLite, whose own are among them, 11 on PostgreSQL."""
         for attack in ATTACKS:
             if attack.id not in guard.sent or attack.repeats > 1:
                 await guard.attack(attack)
         filled = await guard.growth_mb()
-        assert filled < MAX_FILLED_MB
+        assert filled < MAX_MEMORY_MB
         for attack in ATTACKS:
             await guard.attack(attack)
         assert await guard.growth_mb() - filled < MAX_MEMORY_MB
@@ -102,4 +100,4 @@ class TestEffort:
     @pytest.mark.parametrize("attack", ALL)
     async def test_is_bounded_in_calls(self, guard: Guard, attack: Attack) -> None:
         effort = await guard.attack(attack, counting=True)
-        assert effort.calls < MAX_CALLS * attack.cpu_seconds / MAX_CPU_SECONDS, effort.answer
+        assert effort.calls < MAX_CALLS, effort.answer
