@@ -1,7 +1,7 @@
 """The ASGI application."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
 
 import structlog
@@ -20,7 +20,7 @@ from gqlapi.accounts.passwords import Passwords
 from gqlapi.accounts.registration import ReservedNames
 from gqlapi.accounts.throttling import AttemptLimits, Throttle
 from gqlapi.accounts.tokens import AccessTokens
-from gqlapi.database.unit import create_database
+from gqlapi.database.unit import Database, create_database
 from gqlapi.doctor import Severity, check_proxies, examine_pool
 from gqlapi.documents.automatic import MemoryStore
 from gqlapi.documents.persisted import PersistedDocuments
@@ -35,7 +35,10 @@ from gqlapi.http.methods import OPERATIONS
 from gqlapi.http.origins import Origins
 from gqlapi.http.request_id import RequestIdMiddleware
 from gqlapi.http.responses import Negotiation
+from gqlapi.http.runner import Runner
+from gqlapi.http.sdl import SchemaFile
 from gqlapi.http.shortcut import Shortcut
+from gqlapi.http.usage import UsageCounter
 from gqlapi.logs import configure_logs
 from gqlapi.schema import Limits, Schema
 from gqlapi.settings import Settings
@@ -55,31 +58,25 @@ def create_app(settings: Settings | None = None) -> Starlette:
     schema = Schema(create_limits(settings), settings.executor)
     origins = Origins(settings.cors_origins, None if settings.is_production else DEV_ORIGINS)
     documents = create_documents(settings, schema)
-    endpoint = GraphQLEndpoint(
+    usage = UsageCounter(database) if settings.count_usage else None
+    runner = Runner(
         schema,
         database,
         accounts,
         documents,
-        Negotiation(settings.http_status),
-        origins,
-        max_body_bytes=settings.max_body_bytes,
-        max_answer_bytes=settings.max_answer_bytes,
+        limits=schema.limits,
         reports_costs=settings.reports_costs,
+        usage=usage,
     )
+    negotiation = Negotiation(settings.http_status)
+    endpoint = GraphQLEndpoint(runner, negotiation, origins, max_body_bytes=settings.max_body_bytes)
     graphql: ASGIApp = BrowserPage(endpoint) if settings.serves_graphiql else endpoint
 
-    @asynccontextmanager
-    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        await _warn(settings)
-        async with documents.trusted.watching(database):
-            yield
-        await database.dispose()
-
     app = Starlette(
-        routes=_routes(settings, graphql, Readiness(database.probe)),
+        routes=_routes(settings, graphql, Readiness(database.probe), schema),
         middleware=_middleware(settings, origins, graphql, endpoint),
         exception_handlers={HTTPException: answer_refusal},
-        lifespan=lifespan,
+        lifespan=_lifespan(settings, database, documents, usage),
     )
     # Starlette would redirect to the Host that the client sent.
     app.router.redirect_slashes = False
@@ -87,6 +84,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
     app.state.accounts = accounts
     app.state.schema = schema
     app.state.documents = documents
+    app.state.usage = usage
     return app
 
 
@@ -104,6 +102,7 @@ def create_limits(settings: Settings) -> Limits:
         max_directives=settings.max_directives,
         max_cost=settings.max_cost,
         max_answer_bytes=settings.max_answer_bytes,
+        max_batch_size=settings.max_batch_size,
         operation_timeout_seconds=settings.operation_timeout_seconds,
     )
 
@@ -135,15 +134,31 @@ def create_accounts(settings: Settings) -> Accounts:
     )
 
 
-def _routes(settings: Settings, graphql: ASGIApp, readiness: Readiness) -> list[Route]:
+def _routes(settings: Settings, graphql: ASGIApp, readiness: Readiness, schema: Schema) -> list[Route]:
     return [
         Route("/", _to_graphql),
         Route(GRAPHQL_PATH, graphql),
         Route(GRAPHQL_PATH + "/", _to_graphql, methods=[*OPERATIONS]),
         *([Route(GRAPHQL_PATH + "/assets/{name}", send_asset)] if settings.serves_graphiql else []),
+        *([Route(GRAPHQL_PATH + "/schema.graphql", SchemaFile(schema).send)] if settings.serves_schema else []),
         Route("/healthz", healthz),
         Route("/readyz", readiness.readyz),
     ]
+
+
+def _lifespan(
+    settings: Settings, database: Database, documents: PersistedDocuments, usage: UsageCounter | None
+) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        await _warn(settings)
+        async with documents.trusted.watching(database):
+            yield
+        if usage is not None:
+            await usage.close()
+        await database.dispose()
+
+    return lifespan
 
 
 async def _warn(settings: Settings) -> None:

@@ -16,11 +16,12 @@ from gqlapi.database.read_unit import ReadUnit
 from gqlapi.database.tracing import Trace
 from gqlapi.database.unit import Database
 from gqlapi.execution.declarations import NOTHING, Prepared
+from gqlapi.execution.failures import ErrorMode
 from gqlapi.execution.pacing import Pace, Turns
 from gqlapi.execution.reference import Answer
 from gqlapi.loaders import Loaders
 from gqlapi.models import ANONYMOUS, AuditEvent, Viewer
-from gqlapi.operations import BoundOperation
+from gqlapi.operations import BatchBudget, BoundOperation
 from gqlapi.problems import ForbiddenProblem, ProblemCode, Rejected
 from gqlapi.repositories import ReadScope, Repositories, WriteScope
 from gqlapi.repositories.viewers import renew_viewer
@@ -33,6 +34,10 @@ class Context:
 
     # The budget of the answer, set where the reference executor runs the operation.
     answer: Answer
+    # What an error does to the answer; set by the transport.
+    error_mode = ErrorMode.PROPAGATE
+    # Shared by the operations of a batch.
+    budget: BatchBudget | None = None
 
     def __init__(
         self,
@@ -66,7 +71,7 @@ class Context:
         self.max_cost = 0
         # The bytes of the long texts of its answer.
         self.text_length = 0
-        self._operation: BoundOperation | None = None
+        self.operation: BoundOperation | None = None
         self._repositories: Repositories | None = None
         self._loaders: Loaders | None = None
 
@@ -79,7 +84,7 @@ class Context:
 
     def begin(self, operation: BoundOperation) -> None:
         """Start an operation, which is known to be allowed."""
-        self._operation = operation
+        self.operation = operation
         self.costs = operation.costs
         # Before its first transaction, a mutation reads who asks, and most of them nothing else.
         is_read_at_once = operation.operation.reads_once and self._find_viewer is None
@@ -90,7 +95,7 @@ class Context:
     def repositories(self) -> Repositories:
         """The repositories, which read from the current unit on behalf of the viewer."""
         if self._repositories is None:
-            selected = {} if self._operation is None else self._operation.selected
+            selected = {} if self.operation is None else self.operation.selected
             scope = ReadScope(self._unit, self._database.dialect_name, viewer=self.viewer, selected=selected)
             self._repositories = Repositories(scope)
         return self._repositories
@@ -184,7 +189,7 @@ class Context:
 
     def prepared(self, nodes: Sequence[FieldNode]) -> Prepared:
         """Return what the arguments of a field became, once for all objects that the field is resolved for."""
-        return NOTHING if self._operation is None else self._operation.prepared_of(nodes)
+        return NOTHING if self.operation is None else self.operation.prepared_of(nodes)
 
     def note_timeout(self) -> None:
         """Count an operation that took too long among the incidents of the database."""

@@ -122,6 +122,13 @@ class Settings(BaseSettings):
         20_000, ge=1, description="Points of an operation: the rows that it may read and the values that it may return."
     )
     max_answer_bytes: int = Field(10_485_760, ge=1, description="Size of an answer.")
+    max_batch_size: int = Field(
+        1,
+        ge=1,
+        le=10,
+        description="Operations of one request: several in an array, or one with several sets of variables. By default "
+        "there are no batches.",
+    )
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65_535, description="Port to listen on.")
@@ -164,6 +171,12 @@ class Settings(BaseSettings):
     )
     graphiql: bool | None = Field(
         None, description="Serve GraphiQL; by default only in dev, and only where any document runs."
+    )
+    serve_schema: bool | None = Field(
+        None, description="Serve the schema as SDL at `/graphql/schema.graphql`; by default only in dev."
+    )
+    count_usage: bool = Field(
+        default=False, description="Count which clients use which fields, for `gqlapi schema usage`."
     )
     report_costs: bool | None = Field(
         None,
@@ -232,6 +245,11 @@ class Settings(BaseSettings):
     def serves_graphiql(self) -> bool:
         """Tell whether `/graphql` answers a browser with GraphiQL."""
         return not self.is_production and self.documents == "any" if self.graphiql is None else self.graphiql
+
+    @property
+    def serves_schema(self) -> bool:
+        """Tell whether `/graphql/schema.graphql` answers with the SDL."""
+        return not self.is_production if self.serve_schema is None else self.serve_schema
 
     @property
     def reports_costs(self) -> bool:

@@ -6,6 +6,7 @@ import signal
 import socket
 import sqlite3
 import stat
+import subprocess
 import sys
 from contextlib import closing
 from datetime import UTC, datetime
@@ -199,6 +200,49 @@ class TestSchema:
         path.write_text(printed.stdout + "\n")
         differs = folder.run("schema", "--check")
         assert (differs.returncode, len(differs.stderr.splitlines())) == (1, 1)
+
+    def test_is_compared_with_an_earlier_one(self, folder: Folder) -> None:
+        current = folder.run("schema").stdout
+        earlier = folder.path / "earlier.graphql"
+        for old, new, status, expected in (
+            ("", "", 0, []),
+            ("enum PostStatus {", "enum PostStatus {\n  OLD", 1, ["breaking   VALUE_REMOVED_FROM_ENUM  Enum value"]),
+            (" @semanticNonNull\n}", "\n}", 0, []),
+            (
+                "\n  anchor: String!",
+                "\n  anchors: String!",
+                1,
+                ["breaking", "safe       FIELD_ADDED  Field Heading.anchor"],
+            ),
+            ("length: Int! = 250", "length: Int! = 100", 0, ["dangerous  ARG_DEFAULT_VALUE_CHANGE  Post.excerpt"]),
+        ):
+            assert old in current
+            earlier.write_text(current.replace(old, new, 1) if old else current)
+            done = folder.run("schema", "check", "--against", "earlier.graphql")
+            assert done.stderr == ""
+            *lines, summary = done.stdout.splitlines()
+            assert (done.returncode, len(lines)) == (status, len(expected)), done.stdout
+            assert [line[: len(start)] for line, start in zip(lines, expected, strict=True)] == expected
+            assert summary.startswith("Changes since earlier.graphql: ")
+
+    def test_is_compared_with_a_revision_of_git(self, folder: Folder) -> None:
+        (folder.path / "schema.graphql").write_text(folder.run("schema").stdout.replace("Heading", "Section"))
+        for arguments in (
+            ("init", "-q"),
+            ("add", "."),
+            ("-c", "user.name=x", "-c", "user.email=x@example.com", "commit", "-qm", "Earlier"),
+        ):
+            subprocess.run(["git", *arguments], cwd=folder.path, check=True)
+        done = folder.run("schema", "check", "--against", "HEAD")
+        assert (done.returncode, done.stderr) == (1, "")
+        assert "breaking   TYPE_REMOVED  Section was removed." in done.stdout.splitlines()
+
+    @pytest.mark.parametrize("reference", ["missing", "--help", "broken.graphql"])
+    def test_names_what_cannot_be_compared(self, folder: Folder, reference: str) -> None:
+        (folder.path / "broken.graphql").write_text("type {")
+        done = folder.run("schema", "check", f"--against={reference}")
+        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+        assert reference in done.stderr
 
 
 class TestOptions:

@@ -113,7 +113,7 @@ def create_token(
 
 @cli.command("prune")
 def prune_command() -> None:
-    """Delete expired sessions and tokens, old idempotency keys, changes of posts, and events of the audit trail."""
+    """Delete expired sessions and tokens, old idempotency keys, changes of posts, audit events and counts of fields."""
     settings = load_settings()
 
     async def work() -> None:

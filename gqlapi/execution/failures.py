@@ -14,10 +14,10 @@ from gqlapi.execution.plan import Field, Scope, Step
 
 
 class ErrorMode(Enum):
-    """What an error does to the answer: https://github.com/graphql/graphql-spec/pull/1163.
+    """What an error does to the answer: https://github.com/graphql/graphql-spec/pull/1236.
 
     PROPAGATE: a position that cannot be null makes its parent null. NULL: it is null all the same, and clients look
-    at the errors. HALT: there is no data.
+    at the errors. HALT: there is no data, and one error.
     """
 
     PROPAGATE = "PROPAGATE"
@@ -50,16 +50,11 @@ class Finisher:
         self._scopes = scopes
         self.errors: list[GraphQLError] = []
 
-    @property
-    def keeps_data(self) -> bool:
-        """Whether the errors so far leave any data."""
-        return self._mode is not ErrorMode.HALT or not self.errors
-
     def object(self, scope: Scope, made: dict[str, Any], path: list[str | int]) -> dict[str, Any]:
         """Return an object of the answer without failures.
 
         Raises:
-            GraphQLError: it must become null.
+            GraphQLError: it must become null, or the operation halts.
         """
         return {field.name: self.field(field, made[field.name], path) for field in scope.fields}
 
@@ -67,7 +62,7 @@ class Finisher:
         """Return the value of a field without failures.
 
         Raises:
-            GraphQLError: the object must become null.
+            GraphQLError: the object must become null, or the operation halts.
         """
         return self._guarded(field.step, field, value, [*path, field.name])
 
@@ -75,7 +70,7 @@ class Finisher:
         try:
             return self._value(step, field, value, path)
         except GraphQLError as error:
-            if step.is_non_null and self._mode is ErrorMode.PROPAGATE:
+            if self._mode is ErrorMode.HALT or (step.is_non_null and self._mode is ErrorMode.PROPAGATE):
                 raise
             self.errors.append(error)
             return None

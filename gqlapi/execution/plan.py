@@ -184,7 +184,7 @@ class Subscopes:
 class Operation:
     """A compiled operation."""
 
-    __slots__ = ("definition", "fragments", "is_serial", "reads_once", "root", "schema")
+    __slots__ = ("coordinates", "definition", "fragments", "is_serial", "reads_once", "root", "schema")
 
     def __init__(
         self,
@@ -202,6 +202,8 @@ class Operation:
         self.fragments = dict(fragments)
         self.root = root
         self.is_serial = is_serial
+        # What it uses of the schema; kept by who counts that.
+        self.coordinates: frozenset[str] | None = None
         # Whether everything is read by one statement at most.
         self.reads_once = not is_serial and _reads(root, selected) <= 1
 

@@ -3,10 +3,17 @@
 from collections.abc import Iterable
 from typing import Any, Protocol
 
-from graphql import GraphQLLeafType, GraphQLObjectType, GraphQLOutputType, GraphQLResolveInfo
+from graphql import (
+    GraphQLLeafType,
+    GraphQLNonNull,
+    GraphQLObjectType,
+    GraphQLOutputType,
+    GraphQLResolveInfo,
+)
 from graphql.pyutils import AwaitableOrValue, Path, gather_with_cancel
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
+from gqlapi.execution.failures import ErrorMode
 from gqlapi.execution.pacing import Pace
 
 # A list of up to this many items is completed in one slice.
@@ -37,6 +44,7 @@ class PacedContext(Protocol):
 
     pace: Pace
     answer: Answer
+    error_mode: ErrorMode
 
 
 class PacedExecutor(StrawberryGraphQLCoreExecutionContext):
@@ -48,6 +56,8 @@ class PacedExecutor(StrawberryGraphQLCoreExecutionContext):
         context: PacedContext = self.context_value
         self._pace = context.pace
         self._answer = context.answer
+        self.error_propagation = context.error_mode is not ErrorMode.NULL
+        self._halts = context.error_mode is ErrorMode.HALT
         # The bytes of the names of an object's fields, by the identity of its grouped field set, which is kept alive.
         self._name_bytes: dict[int, tuple[int, Any]] = {}
 
@@ -68,6 +78,18 @@ class PacedExecutor(StrawberryGraphQLCoreExecutionContext):
             known = self._name_bytes[id(grouped_field_set)] = size, grouped_field_set
         self._answer.add(known[0])
         return super().execute_fields(parent_type, source_value, path, grouped_field_set, position_context)
+
+    def handle_field_error(
+        self, raw_error: Exception, return_type: GraphQLOutputType, field_details_list: Any, path: Path
+    ) -> None:
+        """Record the error of a field, or propagate it; up to the root in an operation that halts.
+
+        Raises:
+            GraphQLError: the error propagates.
+        """
+        if self._halts and not isinstance(return_type, GraphQLNonNull):
+            return_type = GraphQLNonNull(return_type)
+        super().handle_field_error(raw_error, return_type, field_details_list, path)
 
     def complete_leaf_value(self, return_type: GraphQLLeafType, result: Any) -> Any:  # type: ignore[override] # the base has a static method, which it calls through the instance
         """Complete a leaf, and count it when it is a text."""

@@ -2,99 +2,62 @@
 
 import asyncio
 from http import HTTPStatus
-from typing import Any
 
 from starlette.types import Receive, Scope, Send
-from strawberry.schema.exceptions import InvalidOperationTypeError
-from strawberry.types import ExecutionResult
-from strawberry.types.execution import PreExecutionError
 
-from gqlapi.accounts import Accounts, Client
+from gqlapi.accounts import Client
 from gqlapi.accounts.authentication import Authentication
-from gqlapi.accounts.tokens import InvalidToken
-from gqlapi.context import Context
 from gqlapi.database.gate import Place
-from gqlapi.database.tracing import Trace
-from gqlapi.database.unit import Database
-from gqlapi.documents.persisted import PersistedDocuments
-from gqlapi.errors import BadRequest, Code, Unavailable, answer_too_large
+from gqlapi.errors import Unavailable
+from gqlapi.http.batching import Batch, Item, accepts_json_lines, read_body
 from gqlapi.http.body import Bodies
 from gqlapi.http.clients import Clients, Headers, headers_of
 from gqlapi.http.disconnection import CancelOnDisconnect, ClientDisconnected
-from gqlapi.http.document_ids import APQ
-from gqlapi.http.executor import Executor
 from gqlapi.http.failures import HttpFailure, Pacer, busy
-from gqlapi.http.json import encode_json, send_json
+from gqlapi.http.json import send_json
 from gqlapi.http.media_types import check_media_type
-from gqlapi.http.methods import BODIES, OPERATIONS, method_not_allowed, mutation_not_allowed
+from gqlapi.http.methods import BODIES, OPERATIONS, method_not_allowed
 from gqlapi.http.origins import Origins
-from gqlapi.http.pieces import Pieces
-from gqlapi.http.requests import (
-    GraphQLRequest,
-    bearer_token,
-    read_body,
-    read_parameters,
-    refuse_page,
-    unauthenticated,
-)
-from gqlapi.http.responses import UNAVAILABLE_HEADERS, Negotiation, Representation, Response
-from gqlapi.operations import Refused
+from gqlapi.http.requests import GraphQLRequest, bearer_token, read_parameters, refuse_page
+from gqlapi.http.responses import NO_STORE, UNAVAILABLE_HEADERS, Negotiation, Representation, Response
+from gqlapi.http.runner import Runner
+from gqlapi.operations import BatchBudget
 
 BUSY = busy().content
-OK = 200
-NO_STORE = (b"cache-control", b"no-store")
-# A document may be known a moment later.
-PASSING = {Code.PERSISTED_QUERY_NOT_FOUND, Code.PERSISTED_QUERY_NOT_SUPPORTED}
-# Longer texts are encoded piece by piece while they are sent.
-MAX_WHOLE_LENGTH = 1_048_576
 
 
 class GraphQLEndpoint:
-    """Answers GraphQL requests; one context for each operation."""
+    """Answers GraphQL requests: one operation, or a batch of them."""
 
-    def __init__(
-        self,
-        schema: Executor,
-        database: Database,
-        accounts: Accounts,
-        documents: PersistedDocuments,
-        negotiation: Negotiation,
-        origins: Origins,
-        *,
-        max_body_bytes: int,
-        max_answer_bytes: int,
-        reports_costs: bool = False,
-    ) -> None:
-        """Serve a schema over a database."""
-        self._schema = schema
-        self._database = database
-        self._accounts = accounts
-        self._documents = documents
+    def __init__(self, runner: Runner, negotiation: Negotiation, origins: Origins, *, max_body_bytes: int) -> None:
+        """Answer by a runner of operations."""
+        self._runner = runner
+        self._gate = runner.database.gate
         self._negotiation = negotiation
         self._origins = origins
         self._bodies = Bodies(max_body_bytes)
         self._clients = Clients()
         self._refusals = Pacer()
-        self._max_answer_bytes = max_answer_bytes
-        self._reports_costs = reports_costs
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; what is refused before GraphQL begins is refused in GraphQL's shape."""
         try:
-            content, status, headers = await self._answer(scope, receive)
+            response = await self._answer(scope, receive, send)
         except ClientDisconnected:
             return
         except Unavailable:
             await self._refuse(scope, send)
             return
         except HttpFailure as failure:
-            content, status, headers = self._negotiation.failure(failure)
+            response = self._negotiation.failure(failure)
         authentication: Authentication | None = scope["state"].get("authentication")
-        if (authentication is not None or scope["method"] == "POST") and NO_STORE not in headers:
-            headers = (*headers, NO_STORE)  # only mutations hand tokens out
-        await send_json(send, status, content, headers)
+        if response is not None:
+            content, status, headers = response
+            if (authentication is not None or scope["method"] == "POST") and NO_STORE not in headers:
+                headers = (*headers, NO_STORE)  # only mutations hand tokens out
+            await send_json(send, status, content, headers)
         if authentication is not None:  # in the background: the client's connection does not wait for it
-            authentication.note_use(self._database)
+            authentication.note_use(self._runner.database)
 
     async def _refuse(self, scope: Scope, send: Send) -> None:
         """Answer a request that got no place; the gate has counted it, and it gets no line in the log."""
@@ -103,8 +66,10 @@ class GraphQLEndpoint:
             await asyncio.sleep(delay)
         await send_json(send, HTTPStatus.SERVICE_UNAVAILABLE, BUSY, UNAVAILABLE_HEADERS)
 
-    async def _answer(self, scope: Scope, receive: Receive) -> Response:
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> Response | None:
         """Read the body, wait for a place, and only then parse: a refusal for want of places costs next to nothing.
+
+        None: the answers of a batch were sent one by one.
 
         Raises:
             HttpFailure: the request is refused.
@@ -119,128 +84,73 @@ class GraphQLEndpoint:
             refuse_page(scope["query_string"], headers)
         representation = self._negotiation.choose(scope, headers)
         client, body = self._clients.client_of(scope, headers), b""
-        self._database.gate.check(client.keys)
+        self._gate.check(client.keys)
         try:
             if method in BODIES:
                 check_media_type(headers)
                 body = await self._bodies.read(receive, headers.get(b"content-length", b""))
             with CancelOnDisconnect(scope, receive):
-                place = await self._database.gate.enter(client.keys)
-                request, context = self._prepare(scope, headers, body, client, place)
-                try:
-                    result = await self._execute(scope, request, context)
-                    return self._encode(result, representation, is_long=context.text_length > MAX_WHOLE_LENGTH)
-                finally:
-                    await context.close()
+                place = await self._gate.enter(client.keys)
+                request = self._read(scope, headers, body, place)
+                if isinstance(request, GraphQLRequest):
+                    return await self._runner.run(request, scope, client, place, representation)
+                streams = send if accepts_json_lines(headers) else None
+                return await self._run_batch(request, scope, client, place, representation, streams)
         finally:
             self._bodies.release(len(body))
 
-    def _prepare(
-        self, scope: Scope, headers: Headers, body: bytes, client: Client, place: Place
-    ) -> tuple[GraphQLRequest, Context]:
-        """Read the request, and make its context, which owns the place from then on.
+    def _read(self, scope: Scope, headers: Headers, body: bytes, place: Place) -> GraphQLRequest | list[Item]:
+        """Read the request; the place is given back when there is none.
 
         Raises:
             HttpFailure: it is no request, comes from a page of another site, or its Authorization header is not that of
                 a bearer token.
         """
-        method = scope["method"]
+        method, document_id = scope["method"], scope["state"].get("document_id")
         try:
-            token = bearer_token(headers)
-            path_id = scope["state"].get("document_id")
-            request = read_body(body, path_id) if method in BODIES else read_parameters(scope["query_string"], path_id)
+            if (token := bearer_token(headers)) is not None:
+                scope["state"]["authentication"] = Authentication(self._runner.accounts.access_tokens, token)
             if method != "POST":
                 self._origins.check(headers)
+            if method in BODIES:
+                return read_body(body, self._runner.limits.max_batch_size, document_id)
+            return read_parameters(scope["query_string"], document_id)
         except BaseException:
             place.leave()
             raise
-        state, find_viewer, trace = scope["state"], None, None
-        if self._reports_costs:
-            trace = state["trace"] = Trace()
-        if token is not None:
-            authentication = state["authentication"] = Authentication(self._accounts.access_tokens, token)
-            find_viewer = authentication.find_viewer
-        context = Context(
-            self._database,
-            accounts=self._accounts,
-            client=client,
-            request_id=state["request_id"],
-            trace=trace,
-            place=place,
-            find_viewer=find_viewer,
-        )
-        return request, context
 
-    async def _execute(self, scope: Scope, request: GraphQLRequest, context: Context) -> ExecutionResult:
-        """Execute an operation, whose caller is authenticated when it is known to be allowed.
+    async def _run_batch(
+        self,
+        items: list[Item],
+        scope: Scope,
+        client: Client,
+        place: Place,
+        representation: Representation,
+        send: Send | None,
+    ) -> Response | None:
+        """Execute the operations of a batch side by side, each behind the gate like one that came alone.
 
-        Raises:
-            HttpFailure: the method does not allow the operation, or the token is not valid; an operation never runs as
-                if it had none.
+        Each answer is sent as soon as it is there, or, without `send`, all are returned.
         """
-        document_id, text, max_cost = request.document_id, request.query, None
-        if document_id is not None or self._documents.requires_ids:
-            trusted = None if text or document_id is None else self._documents.trusted.get(document_id)
-            if trusted is None or trusted.errors:
-                return await self._execute_persisted(scope, request, context)
-            text, max_cost = trusted.text, trusted.max_cost
-        return await self._execute_text(scope, request, context, text, max_cost)
+        limits, places = self._runner.limits, [place]
+        batch, budget = Batch(items, limits.max_answer_bytes, representation), BatchBudget(limits)
 
-    async def _execute_persisted(self, scope: Scope, request: GraphQLRequest, context: Context) -> ExecutionResult:
-        """Execute a document that is known by its id, or becomes known once it passed validation and the limits."""
-        document_id, text = request.document_id, request.query
+        async def run(request: GraphQLRequest | HttpFailure) -> Response:
+            try:
+                if isinstance(request, HttpFailure):
+                    raise request
+                own = places.pop() if places else await self._gate.enter(client.keys)
+                return await self._runner.run(request, scope, client, own, representation, budget)
+            except Unavailable:
+                return self._negotiation.failure(busy())
+            except HttpFailure as failure:
+                return self._negotiation.failure(failure)
+
         try:
-            document = await self._documents.find(
-                document_id,
-                text,
-                lambda: context.repositories.documents,
-                is_automatic=APQ in (request.extensions or ()),
-            )
-        except Refused as refused:
-            return self._schema.refuse(context, refused)
-        except BadRequest as error:
-            raise HttpFailure(HTTPStatus.UNPROCESSABLE_ENTITY, error.message) from None
-        result = await self._execute_text(scope, request, context, document.text, document.max_cost)
-        if document_id is not None and text and not isinstance(result, PreExecutionError):
-            await self._documents.register(document_id, document)
-        return result
-
-    async def _execute_text(
-        self, scope: Scope, request: GraphQLRequest, context: Context, text: str, max_cost: int | None = None
-    ) -> ExecutionResult:
-        try:
-            return await self._schema.execute(
-                text,
-                request.variables,
-                context,
-                None,
-                request.operation_name,
-                OPERATIONS[scope["method"]],
-                request.extensions,
-                max_cost,
-            )
-        except InvalidToken:
-            raise unauthenticated() from None
-        except InvalidOperationTypeError:
-            raise mutation_not_allowed(scope["method"]) from None
-
-    def _encode(self, result: ExecutionResult, representation: Representation, *, is_long: bool) -> Response:
-        """Encode a result; escapes may make it larger than its budget, which counts characters."""
-        data: dict[str, Any] = {"data": result.data}
-        status, headers = OK, representation.headers
-        if result.errors:
-            status, headers = representation.of_errors(result)
-            if status >= HTTPStatus.BAD_REQUEST or isinstance(result, PreExecutionError):
-                del data["data"]
-            data["errors"] = [error.formatted for error in result.errors]
-        if result.extensions:
-            data["extensions"] = result.extensions
-        content = Pieces(data) if is_long else encode_json(data)
-        if len(content) > self._max_answer_bytes:
-            too_large = answer_too_large(self._max_answer_bytes)
-            error = {"message": too_large.message, "extensions": too_large.extensions}
-            content = encode_json({"data": None, "errors": [error]})
-            status, headers = representation.partial, representation.headers
-        if result.errors and (result.errors[0].extensions or {}).get("code") in PASSING:
-            headers = (*headers, NO_STORE)
-        return Response(content, status, headers)
+            if send is None:
+                return await batch.run(run)
+            await batch.stream(run, send, [NO_STORE])
+            return None
+        finally:
+            for unused in places:
+                unused.leave()

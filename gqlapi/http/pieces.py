@@ -22,7 +22,7 @@ class Pieces:
         return self._length
 
     def __iter__(self) -> Iterator[bytes]:
-        return _joined(_parts(self._value))
+        return join_small(_parts(self._value))
 
 
 def _parts(value: Any) -> Iterator[bytes]:
@@ -45,8 +45,8 @@ def _parts(value: Any) -> Iterator[bytes]:
         yield encode_json(value)
 
 
-def _joined(parts: Iterable[bytes]) -> Iterator[bytes]:
-    """Join small parts."""
+def join_small(parts: Iterable[bytes]) -> Iterator[bytes]:
+    """Join parts until they are worth sending."""
     group: list[bytes] = []
     length = 0
     for part in parts:

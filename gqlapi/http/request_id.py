@@ -63,7 +63,7 @@ class RequestIdMiddleware:
             REQUEST_ID.reset(token)
             if "is_counted" not in state:
                 milliseconds = round((time.perf_counter() - started) * 1000, 1)
-                sql = _sql_of(state.get("trace"))
+                sql = _sql_of(state.get("traces"))
                 self._log(scope["method"], scope["path"], int(status), milliseconds, request_id, **sql)
 
 
@@ -73,9 +73,11 @@ def _failed(request_id: str) -> bytes:
     return encode_json({"errors": [{"message": message, "extensions": extensions}]})
 
 
-def _sql_of(trace: Trace | None) -> dict[str, float]:
-    """Return what the endpoint left for the log; the endpoint leaves nothing in production."""
-    return {} if trace is None else {"sql": trace.statements, "sql_ms": trace.ms}
+def _sql_of(traces: list[Trace] | None) -> dict[str, float]:
+    """Return what the endpoint left for the log, one for each operation; it leaves nothing in production."""
+    if traces is None:
+        return {}
+    return {"sql": sum(trace.statements for trace in traces), "sql_ms": round(sum(trace.ms for trace in traces), 1)}
 
 
 def _request_id(scope: Scope) -> bytes:

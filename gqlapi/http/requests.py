@@ -5,12 +5,14 @@ from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
 from gqlapi.errors import Code
+from gqlapi.execution import ErrorMode
 from gqlapi.http.body import parse_json
 from gqlapi.http.clients import Headers
 from gqlapi.http.document_ids import read_document_id
 from gqlapi.http.failures import HttpFailure
 
 PAGE = b"text/html"
+ERROR_MODES = {mode.value: mode for mode in ErrorMode}
 
 
 class GraphQLRequest(NamedTuple):
@@ -21,19 +23,17 @@ class GraphQLRequest(NamedTuple):
     operation_name: str | None
     extensions: dict[str, Any] | None
     document_id: str | None = None
+    error_mode: ErrorMode = ErrorMode.PROPAGATE
 
 
-def read_body(body: bytes, path_id: str | None = None) -> GraphQLRequest:
-    """Read the request that a body holds; `path_id` is the id of a document that the URL has.
+def read_object(data: Any, path_id: str | None = None) -> GraphQLRequest:
+    """Read the request that a value of JSON is; `path_id` is the id of a document that the URL has.
 
     Raises:
-        HttpFailure: it is not JSON, or not a request.
+        HttpFailure: it is not a request.
     """
-    data = parse_json(body)
-    if isinstance(data, list):
-        raise _malformed("Batching is not enabled.")
     if not isinstance(data, dict):
-        raise _malformed("The body must be a JSON object.")
+        raise malformed("A request must be a JSON object.")
     return _request(data, path_id)
 
 
@@ -82,29 +82,39 @@ def unauthenticated() -> HttpFailure:
     return HttpFailure(HTTPStatus.UNAUTHORIZED, message, code=Code.UNAUTHENTICATED, headers=headers)
 
 
+def malformed(message: str) -> HttpFailure:
+    """Return the refusal of JSON that is not a well-formed request."""
+    return HttpFailure(HTTPStatus.UNPROCESSABLE_ENTITY, message)
+
+
 def _request(data: dict[str, Any], path_id: str | None) -> GraphQLRequest:
     query, name, extensions = _text(data, "query"), _text(data, "operationName"), _object(data, "extensions")
-    document_id = read_document_id(data, extensions, path_id)
-    request = GraphQLRequest(query or "", _object(data, "variables"), name or None, extensions, document_id)
+    variables, document_id = _object(data, "variables"), read_document_id(data, extensions, path_id)
     if not query and document_id is None:
-        raise _malformed("No GraphQL query found in the request")
-    return request
+        raise malformed("No GraphQL query found in the request")
+    return GraphQLRequest(query or "", variables, name or None, extensions, document_id, _error_mode(data))
 
 
 def _text(data: dict[str, Any], name: str) -> str | None:
     value = data.get(name)
     if value is None or isinstance(value, str):
         return value
-    raise _malformed(f"`{name}` must be a string or null.")
+    raise malformed(f"`{name}` must be a string or null.")
 
 
 def _object(data: dict[str, Any], name: str) -> dict[str, Any] | None:
     value = data.get(name)
     if value is None or isinstance(value, dict):
         return value
-    raise _malformed(f"`{name}` must be an object or null.")
+    raise malformed(f"`{name}` must be an object or null.")
 
 
-def _malformed(message: str) -> HttpFailure:
-    """Return the refusal of JSON that is not a well-formed request."""
-    return HttpFailure(HTTPStatus.UNPROCESSABLE_ENTITY, message)
+def _error_mode(data: dict[str, Any]) -> ErrorMode:
+    """Return what errors do to the answer: https://github.com/graphql/graphql-spec/pull/1236."""
+    value = data.get("onError")
+    if value is None:
+        return ErrorMode.PROPAGATE
+    mode = ERROR_MODES.get(value) if isinstance(value, str) else None
+    if mode is None:
+        raise malformed(f"`onError` must be {', '.join(ERROR_MODES)} or null.")
+    return mode

@@ -10,16 +10,18 @@ from starlette.types import Scope
 from strawberry.types import ExecutionResult
 from strawberry.types.execution import PreExecutionError
 
-from gqlapi.errors import Code
+from gqlapi.errors import Code, answer_too_large
 from gqlapi.http.clients import Headers
 from gqlapi.http.failures import RETRY_AFTER, HttpFailure
-from gqlapi.http.json import HeaderList, Json
+from gqlapi.http.json import HeaderList, Json, encode_json
 from gqlapi.http.media_types import GRAPHQL_RESPONSE, JSON, accept_of, preferred
 from gqlapi.settings import HttpStatus
 
 # The specification's own; HTTP has no status for this.
 PARTIAL_SUCCESS = 294
 VARY = (b"vary", b"Accept")
+NO_STORE = (b"cache-control", b"no-store")
+OK = 200
 # Clients send few different Accept headers; a hostile one may have 32 KiB.
 MAX_KNOWN_BYTES = 65_536
 
@@ -49,6 +51,12 @@ class Representation(NamedTuple):
             return self.partial, self.headers
         status = self.unparsable if Code.GRAPHQL_PARSE_FAILED in codes else self.request_error
         return status, self.headers if status < HTTPStatus.BAD_REQUEST else FAILURE_HEADERS
+
+    def too_large(self, limit: int) -> "Response":
+        """Return the response of an operation whose answer is over the limit of its size."""
+        error = answer_too_large(limit)
+        errors = [{"message": error.message, "extensions": error.extensions}]
+        return Response(encode_json({"data": None, "errors": errors}), self.partial, self.headers)
 
 
 def headers_of_type(media_type: bytes) -> tuple[tuple[bytes, bytes], ...]:

@@ -3,6 +3,7 @@
 from gqlapi.models.account import ApiScope, ApiToken, RefreshToken, Session, UserCredential
 from gqlapi.models.audit_event import AuditEvent, AuditKind
 from gqlapi.models.base import Base, Row, created_at_of, new_id
+from gqlapi.models.field_usage import FieldUsage
 from gqlapi.models.global_id import GlobalId, decode_global_id
 from gqlapi.models.idempotency_key import IdempotencyKey
 from gqlapi.models.post import Post, PostState, PostStatus
@@ -20,6 +21,7 @@ __all__ = [
     "AuditKind",
     "Base",
     "ChangeKind",
+    "FieldUsage",
     "GlobalId",
     "IdempotencyKey",
     "Post",

@@ -65,18 +65,18 @@ class BoundOperation:
         self.selected = selected
         self.variables = variables
         self.costs = costs
-        self._measured = measured
+        self.measured = measured
         self._outcomes = outcomes
 
     def prepared(self, field: Field) -> Prepared:
         """Return what the arguments of a field became, and the names of the fields selected below it."""
-        slot = self._measured.slots.get(id(field.nodes[0]))
+        slot = self.measured.slots.get(id(field.nodes[0]))
         outcome = None if slot is None else self._outcomes[slot]
         return Prepared(None if outcome is None else outcome.value, field.selection)
 
     def arguments(self, field: Field) -> dict[str, Any]:
         """Return the arguments of a field, for its resolver."""
-        slot = self._measured.slots.get(id(field.nodes[0]))
+        slot = self.measured.slots.get(id(field.nodes[0]))
         outcome = None if slot is None else self._outcomes[slot]
         return {} if outcome is None else outcome.arguments
 
@@ -85,11 +85,11 @@ class BoundOperation:
 
         A field that a document names several times is one field: its arguments agree, its selections add up.
         """
-        slots = [self._measured.slots[id(node)] for node in nodes if id(node) in self._measured.slots]
+        slots = [self.measured.slots[id(node)] for node in nodes if id(node) in self.measured.slots]
         if not slots:
             return NOTHING
         outcome = self._outcomes[slots[0]]
-        selection = frozenset().union(*(self._measured.calls[slot].selection for slot in slots))
+        selection = frozenset().union(*(self.measured.calls[slot].selection for slot in slots))
         return Prepared(None if outcome is None else outcome.value, selection)
 
 

@@ -26,6 +26,7 @@ class Limits:
     max_directives: int = 50
     max_cost: int = 20_000
     max_answer_bytes: int = 10 * 1_048_576
+    max_batch_size: int = 1
     operation_timeout_seconds: float = 10.0
 
     def max_roots(self, operation: OperationDefinitionNode) -> int:

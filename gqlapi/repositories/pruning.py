@@ -7,11 +7,12 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from gqlapi.models import ApiToken, AuditEvent, IdempotencyKey, PostChange, RefreshToken, Session
+from gqlapi.models import ApiToken, AuditEvent, FieldUsage, IdempotencyKey, PostChange, RefreshToken, Session
 from gqlapi.repositories.locks import skip_locked
 
 BATCH_SIZE = 1_000
 IDEMPOTENCY_KEPT_FOR = timedelta(hours=24)
+USAGE_KEPT_FOR = timedelta(days=365)
 
 
 class Prunable(StrEnum):
@@ -23,6 +24,7 @@ class Prunable(StrEnum):
     IDEMPOTENCY_KEYS = "old idempotency keys"
     POST_CHANGES = "old changes of posts"
     AUDIT_EVENTS = "old events of the audit trail"
+    FIELD_USAGE = "fields that a client has not used for a year"
 
 
 async def prune_batch(
@@ -39,6 +41,10 @@ async def prune_batch(
         ),
         Prunable.POST_CHANGES: ((PostChange.position,), PostChange.created_at < changes_before),
         Prunable.AUDIT_EVENTS: ((AuditEvent.id,), AuditEvent.created_at < events_before),
+        Prunable.FIELD_USAGE: (
+            (FieldUsage.coordinate, FieldUsage.client),
+            FieldUsage.last_used_at < now - USAGE_KEPT_FOR,
+        ),
     }[kind]
     columns: tuple[Any, ...] = keys
     # Rows that a server is deleting at this moment are left to it.

@@ -9,6 +9,7 @@ import strawberry
 from gqlapi import __version__
 from gqlapi.context import Context
 from gqlapi.errors import ApiError, BadUserInput
+from gqlapi.execution import ErrorMode
 from gqlapi.execution.declarations import FieldRules, Prepared, Relation
 from gqlapi.models import GlobalId
 from gqlapi.models.post import MAX_POST_SLUG_LENGTH
@@ -19,7 +20,7 @@ from gqlapi.repositories import Repositories
 from gqlapi.repositories.base import Repository
 from gqlapi.repositories.posts import tags_come_along
 from gqlapi.schema.aggregates import PostAggregates, aggregates_field
-from gqlapi.schema.fields import Info, argument, prepared_field, relation
+from gqlapi.schema.fields import Info, argument, prepared_field, relation, rules_metadata
 from gqlapi.schema.ids import decode_id
 from gqlapi.schema.lists import MAX_PAGE_SIZE, Along, no_others, root_list
 from gqlapi.schema.nodes import load_nodes
@@ -30,6 +31,7 @@ from gqlapi.schema.types import AUTHOR, POSTS, TAGS, TAGS_OF_POST, USERS, Node, 
 from gqlapi.words import fold_key, slug_key
 
 MAX_NODES = 100
+MAX_CAPABILITIES = 3
 # Of user names and slugs.
 MAX_KEY_LENGTHS = {"User": MAX_USERNAME_KEY_LENGTH, "Post": MAX_POST_SLUG_LENGTH, "Tag": MAX_TAG_SLUG_LENGTH}
 INCLUDE_DELETED = "Also list deleted posts: all for editors and admins, their own for authors, refused for others."
@@ -155,6 +157,30 @@ def _by_key(
     return prepared_field([argument("by", key_type, BY)], rules, text)
 
 
+@strawberry.type(description="A feature of the server that the types of the schema cannot express.")
+class Capability:
+    """A feature of the server; a draft of GraphQL's: https://github.com/graphql/graphql-spec/pull/1208."""
+
+    name: str = strawberry.field(
+        description="`graphql.onError`: requests may have `onError`. `graphql.defaultErrorBehavior`: its default. "
+        "`gqlapi.batching`: a request may have several operations, or several sets of variables."
+    )
+    value: str | None = strawberry.field(
+        default=None,
+        description="The default of `onError`, or the maximum number of operations in a batch; null for a feature that "
+        "needs no value.",
+    )
+
+
+def _capabilities(limits: Limits) -> list[Capability]:
+    batching = Capability(name="gqlapi.batching", value=str(limits.max_batch_size))
+    return [
+        Capability(name="graphql.onError"),
+        Capability(name="graphql.defaultErrorBehavior", value=ErrorMode.PROPAGATE.value),
+        *([batching] if limits.max_batch_size > 1 else []),
+    ]
+
+
 @strawberry.type(description="What there is to know of the server.")
 class ServerInfo:
     """What there is to know of the server."""
@@ -165,6 +191,10 @@ class ServerInfo:
     max_cost: int = strawberry.field(
         description="Maximum operation cost in points. Each row read, and each object and value returned, costs 1, at "
         "the largest size of its list; what costs more says so."
+    )
+    capabilities: list[Capability] = strawberry.field(
+        description="Features of the server that the types of the schema cannot express.",
+        metadata=rules_metadata(FieldRules(needs=frozenset({"capabilities"}), rows=lambda _: MAX_CAPABILITIES)),
     )
 
 
@@ -242,5 +272,9 @@ class Query:
     def server_info(self, info: Info) -> ServerInfo:
         facts: ServerFacts = info.schema  # type: ignore[assignment] # our own schema class, which Strawberry hands back
         return ServerInfo(
-            version=__version__, schema_hash=facts.sdl_hash, max_page_size=MAX_PAGE_SIZE, max_cost=facts.limits.max_cost
+            version=__version__,
+            schema_hash=facts.sdl_hash,
+            max_page_size=MAX_PAGE_SIZE,
+            max_cost=facts.limits.max_cost,
+            capabilities=_capabilities(facts.limits),
         )

@@ -99,6 +99,8 @@ class Schema(strawberry.Schema):
         check_type = _allow(allowed_operation_types)
         try:
             operation = self.operations.bind(query, operation_name, variable_values, check_type, max_cost)
+            if context.budget is not None:
+                context.budget.take(operation)
         except Refused as refused:
             await context.close()
             return self.refuse(context, refused)
@@ -130,7 +132,7 @@ class Schema(strawberry.Schema):
     async def _run_compiled(
         self, operation: BoundOperation, context: Context, root: Any, _variables: dict[str, Any] | None
     ) -> ExecutionResult:
-        data, errors = await Engine(operation, context, root, context.pace).execute()
+        data, errors = await Engine(operation, context, root, context.pace).execute(context.error_mode)
         if data is not None:
             context.text_length = text_length(operation.operation.root, [data])
             if context.text_length > self.limits.max_answer_bytes:

@@ -83,7 +83,23 @@ class TestHalt:
             return
         assert outcome.result.data is None
         assert outcome.result.errors
+        assert len(outcome.result.errors) == 1
         assert impossible(outcome.result.errors, reference.possible) == []
+
+    async def test_nothing_below_a_failed_level_is_resolved(self) -> None:
+        schema = build_schema("type Query { bad: Int ok: Query }")
+        log: list[str] = []
+
+        async def later(*_: Any) -> dict[str, Any]:
+            log.append("resolved")
+            return {"bad": fail, "ok": later}
+
+        async def fail(*_: Any) -> None:
+            raise ValueError
+
+        root = {"bad": fail, "ok": later}
+        result = await run(schema, parse("{ bad ok { ok { bad } } }"), root_value=root, error_mode=ErrorMode.HALT)
+        assert (result.data, len(result.errors or ()), log) == (None, 1, ["resolved"])
 
     @examples(60)
     @given(case=cases("mutation"))

@@ -57,9 +57,9 @@ async def viewers(database_url: str) -> AsyncIterator[Viewers]:
         yield [(compiled, reference), *pairs]
 
 
-async def compare(pair: tuple[Api, Api], request: Request) -> None:
+async def compare(pair: tuple[Api, Api], request: Request, mode: str) -> None:
     compiled, reference = [
-        await client.execute(request.document, request.variables, operationName=request.operation_name)
+        await client.execute(request.document, request.variables, operationName=request.operation_name, onError=mode)
         for client in pair
     ]
     assert json.dumps(compiled.get("data")) == json.dumps(reference.get("data"))
@@ -90,9 +90,9 @@ async def check_examples(viewers: Viewers, strategy: st.SearchStrategy[Request],
     loop = asyncio.get_running_loop()
 
     @examples(count)
-    @given(request=strategy, viewer=st.integers(0, 2))
-    def check(request: Request, viewer: int) -> None:
+    @given(request=strategy, viewer=st.integers(0, 2), mode=st.sampled_from(["PROPAGATE", "NULL"]))
+    def check(request: Request, viewer: int, mode: str) -> None:
         note(f"{request.document}\n{request.variables}")
-        asyncio.run_coroutine_threadsafe(compare(viewers[viewer], request), loop).result(60)
+        asyncio.run_coroutine_threadsafe(compare(viewers[viewer], request, mode), loop).result(60)
 
     await asyncio.to_thread(check)

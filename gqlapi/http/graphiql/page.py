@@ -1,7 +1,6 @@
 """The page that a browser gets at the GraphQL endpoint, and the files that it loads."""
 
 import gzip
-import hashlib
 import json
 import re
 from functools import lru_cache
@@ -14,12 +13,11 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from gqlapi.http.conditional import answer_once
 from gqlapi.http.graphiql import bundle, fallback
 from gqlapi.http.graphiql.bundle import Bundle
 
-HTTP_NOT_MODIFIED = 304
 HTTP_NOT_FOUND = 404
-OF_BODY = {"content-encoding", "content-length", "content-type"}
 TAKES_GZIP = re.compile(r"\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))")
 MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript", ".ttf": "font/ttf", ".txt": "text/plain"}
 # Monaco, the editor in GraphiQL, makes style elements while it runs; scripts come from files only.
@@ -78,7 +76,7 @@ async def send_asset(request: Request) -> Response:
     if takes_gzip:
         headers["Content-Encoding"] = "gzip"
     content = compressed if takes_gzip else gzip.decompress(compressed)
-    return _answer(request, Response(content, headers=headers, media_type=MEDIA_TYPES[Path(name).suffix]))
+    return answer_once(request, Response(content, headers=headers, media_type=MEDIA_TYPES[Path(name).suffix]))
 
 
 def current_bundle() -> Bundle | None:
@@ -115,7 +113,7 @@ def _page(request: Request) -> Response:
         "Content-Security-Policy": POLICY.format(host="" if current else f" {fallback.HOST}"),
         "Vary": "Accept",
     }
-    return _answer(request, HTMLResponse(html, headers=headers))
+    return answer_once(request, HTMLResponse(html, headers=headers))
 
 
 def _head(assets: str, current: Bundle) -> str:
@@ -123,13 +121,3 @@ def _head(assets: str, current: Bundle) -> str:
         f'<link rel="stylesheet" href="{assets}{current.style}">\n'
         f'<script type="module" src="{assets}{current.script}"></script>'
     )
-
-
-def _answer(request: Request, response: Response) -> Response:
-    """Add what all answers have in common, and leave the body out when the browser has it."""
-    etag = f'"{hashlib.sha256(response.body).hexdigest()[:32]}"'
-    response.headers["ETag"] = etag
-    if etag not in request.headers.get("if-none-match", ""):
-        return response
-    kept = {name: value for name, value in response.headers.items() if name not in OF_BODY}
-    return Response(status_code=HTTP_NOT_MODIFIED, headers=kept)

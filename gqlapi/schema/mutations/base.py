@@ -16,6 +16,7 @@ from gqlapi.problems import Path, Problem, ProblemCode, Rejected, ValidationProb
 from gqlapi.repositories import WriteScope
 from gqlapi.schema.fields import Info, rules_metadata
 from gqlapi.schema.mutations.normal_forms import plain
+from gqlapi.schema.nullability import NULL_ONLY_ON_ERROR
 from gqlapi.schema.pricing import WRITE_COST
 from gqlapi.schema.user_errors import UserError
 
@@ -49,8 +50,8 @@ class Payload:
 def mutation(payload: Any, *, description: str, rules: FieldRules | None = None) -> Callable[[Resolver], Any]:
     """Declare a mutation: what its resolver rejects becomes the errors of its payload.
 
-    The field is nullable, so that its failure never takes back the answer of an earlier one that is committed. Its
-    input is converted once, when the operation is bound; `rules` find it as the prepared value.
+    The field is nullable, so that its failure never takes back the answer of an earlier one that is committed; it is
+    null only on error. Its input is converted once, when the operation is bound; `rules` find it as the prepared value.
     """
 
     def declare(resolver: Resolver) -> Any:
@@ -65,7 +66,9 @@ def mutation(payload: Any, *, description: str, rules: FieldRules | None = None)
 
         declared = rules or FieldRules(surcharge=lambda _: WRITE_COST)
         metadata = rules_metadata(replace(declared, prepare=_input_itself, resolve=resolve))
-        field: StrawberryField = strawberry.mutation(resolver=resolver, description=description, metadata=metadata)
+        field: StrawberryField = strawberry.mutation(
+            resolver=resolver, description=description, metadata=metadata, directives=[NULL_ONLY_ON_ERROR]
+        )
         return field
 
     return declare
