@@ -26,6 +26,7 @@ from gqlapi.documents.automatic import MemoryStore
 from gqlapi.documents.persisted import PersistedDocuments
 from gqlapi.documents.trusted import TrustedDocuments
 from gqlapi.http import GRAPHQL_PATH
+from gqlapi.http.execution import Executor
 from gqlapi.http.graphiql.page import BrowserPage, send_asset
 from gqlapi.http.graphql import GraphQLEndpoint
 from gqlapi.http.health import Readiness, healthz
@@ -51,10 +52,9 @@ def create_app(settings: Settings | None = None) -> Starlette:
     schema = Schema(create_limits(settings), settings.executor)
     documents = create_documents(settings, schema)
     endpoint = GraphQLEndpoint(
-        schema,
+        Executor(schema, documents),
         database,
         accounts,
-        documents,
         max_body_bytes=settings.max_body_bytes,
         max_answer_bytes=settings.max_answer_bytes,
         reports_costs=settings.reports_costs,

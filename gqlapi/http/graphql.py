@@ -8,7 +8,6 @@ from starlette.types import Receive, Scope, Send
 from strawberry.http.types import HTTPMethod
 from strawberry.schema.exceptions import InvalidOperationTypeError
 from strawberry.types import ExecutionResult
-from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
 from gqlapi.accounts import Accounts, Client
@@ -18,13 +17,11 @@ from gqlapi.context import Context
 from gqlapi.database.gate import Place
 from gqlapi.database.tracing import Trace
 from gqlapi.database.unit import Database
-from gqlapi.documents.persisted import PersistedDocuments
-from gqlapi.errors import BadRequest, Code, Unavailable, answer_too_large
+from gqlapi.errors import Code, Unavailable, answer_too_large
 from gqlapi.http.body import Bodies
 from gqlapi.http.clients import Clients, Headers, headers_of
 from gqlapi.http.disconnection import CancelOnDisconnect, ClientDisconnected
-from gqlapi.http.document_ids import APQ
-from gqlapi.http.executor import Executor
+from gqlapi.http.execution import Executor
 from gqlapi.http.failures import RETRY_AFTER, HttpFailure, Pacer, busy
 from gqlapi.http.json import HeaderList, Json, encode_json, send_json
 from gqlapi.http.pieces import Pieces
@@ -36,7 +33,6 @@ from gqlapi.http.requests import (
     read_parameters,
     unauthenticated,
 )
-from gqlapi.operations import Refused
 
 METHODS: tuple[HTTPMethod, ...] = ("GET", "POST")
 OPERATIONS: dict[str, set[OperationType]] = {method: OperationType.from_http(method) for method in METHODS}
@@ -61,20 +57,18 @@ class GraphQLEndpoint:
 
     def __init__(
         self,
-        schema: Executor,
+        executor: Executor,
         database: Database,
         accounts: Accounts,
-        documents: PersistedDocuments,
         *,
         max_body_bytes: int,
         max_answer_bytes: int,
         reports_costs: bool = False,
     ) -> None:
-        """Serve a schema over a database."""
-        self._schema = schema
+        """Serve operations over a database."""
+        self._executor = executor
         self._database = database
         self._accounts = accounts
-        self._documents = documents
         self._bodies = Bodies(max_body_bytes)
         self._clients = Clients()
         self._refusals = Pacer()
@@ -175,47 +169,8 @@ class GraphQLEndpoint:
             HttpFailure: the method does not allow the operation, or the token is not valid; an operation never runs as
                 if it had none.
         """
-        document_id, text, max_cost = request.document_id, request.query, None
-        if document_id is not None or self._documents.requires_ids:
-            trusted = None if text or document_id is None else self._documents.trusted.get(document_id)
-            if trusted is None or trusted.errors:
-                return await self._execute_persisted(scope, request, context)
-            text, max_cost = trusted.text, trusted.max_cost
-        return await self._execute_text(scope, request, context, text, max_cost)
-
-    async def _execute_persisted(self, scope: Scope, request: GraphQLRequest, context: Context) -> ExecutionResult:
-        """Execute a document that is known by its id, or becomes known once it passed validation and the limits."""
-        document_id, text = request.document_id, request.query
         try:
-            document = await self._documents.find(
-                document_id,
-                text,
-                lambda: context.repositories.documents,
-                is_automatic=APQ in (request.extensions or ()),
-            )
-        except Refused as refused:
-            return self._schema.refuse(context, refused)
-        except BadRequest as error:
-            raise HttpFailure(HTTPStatus.BAD_REQUEST, error.message) from None
-        result = await self._execute_text(scope, request, context, document.text, document.max_cost)
-        if document_id is not None and text and not isinstance(result, PreExecutionError):
-            await self._documents.register(document_id, document)
-        return result
-
-    async def _execute_text(
-        self, scope: Scope, request: GraphQLRequest, context: Context, text: str, max_cost: int | None = None
-    ) -> ExecutionResult:
-        try:
-            return await self._schema.execute(
-                text,
-                request.variables,
-                context,
-                None,
-                request.operation_name,
-                OPERATIONS[scope["method"]],
-                request.extensions,
-                max_cost,
-            )
+            return await self._executor.execute(request, context, OPERATIONS[scope["method"]])
         except InvalidToken:
             raise unauthenticated() from None
         except InvalidOperationTypeError as error:
