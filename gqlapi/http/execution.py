@@ -1,6 +1,6 @@
 """The execution of a request: of the text that it brings, or of a document that is known by its id."""
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 from http import HTTPStatus
 from typing import Any, Protocol
 
@@ -52,10 +52,10 @@ class Executor:
         self._schema = schema
         self._documents = documents
 
-    async def execute(self, request: GraphQLRequest, context: Context, types: Types) -> ExecutionResult:
+    def execute(self, request: GraphQLRequest, context: Context, types: Types) -> Awaitable[ExecutionResult]:
         """Run the operation of a request; operations of other types than these are not allowed.
 
-        Raises:
+        What is awaited raises:
             HttpFailure: the id of the request is not that of its text.
             InvalidOperationTypeError: the type of the operation is not allowed.
             InvalidToken: the operation is allowed, and its token is not valid.
@@ -64,9 +64,9 @@ class Executor:
         if document_id is not None or self._documents.requires_ids:
             trusted = None if text or document_id is None else self._documents.trusted.get(document_id)
             if trusted is None or trusted.errors:
-                return await self._find_and_run(request, context, types)
+                return self._find_and_run(request, context, types)
             text, max_cost = trusted.text, trusted.max_cost
-        return await self._run(text, request, context, types, max_cost)
+        return self._run(text, request, context, types, max_cost)
 
     async def _find_and_run(self, request: GraphQLRequest, context: Context, types: Types) -> ExecutionResult:
         """Run a document that has to be looked for, or becomes known once it passed validation and the limits."""
@@ -87,8 +87,8 @@ class Executor:
             await self._documents.register(document_id, document)
         return result
 
-    async def _run(
+    def _run(
         self, text: str, request: GraphQLRequest, context: Context, types: Types, max_cost: int | None
-    ) -> ExecutionResult:
+    ) -> Awaitable[ExecutionResult]:
         name, extensions = request.operation_name, request.extensions
-        return await self._schema.execute(text, request.variables, context, None, name, types, extensions, max_cost)
+        return self._schema.execute(text, request.variables, context, None, name, types, extensions, max_cost)

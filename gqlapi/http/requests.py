@@ -95,7 +95,8 @@ def unauthenticated() -> HttpFailure:
 
 def _request(data: dict[str, Any], path_id: str | None) -> GraphQLRequest:
     query, name, extensions = _text(data, "query"), _text(data, "operationName"), _object(data, "extensions")
-    document_id = read_document_id(data, extensions, path_id)
+    names_document = path_id is not None or extensions is not None or "documentId" in data
+    document_id = read_document_id(data, extensions, path_id) if names_document else None
     request = GraphQLRequest(query or "", _object(data, "variables"), name, extensions, document_id)
     if not query and document_id is None:
         raise _bad_request("No GraphQL query found in the request")
