@@ -26,6 +26,7 @@ from gqlapi.documents.automatic import MemoryStore
 from gqlapi.documents.persisted import PersistedDocuments
 from gqlapi.documents.trusted import TrustedDocuments
 from gqlapi.http import GRAPHQL_PATH
+from gqlapi.http.execution import Executor
 from gqlapi.http.fallbacks import answer_refusal
 from gqlapi.http.graphiql.page import BrowserPage, send_asset
 from gqlapi.http.graphql import GraphQLEndpoint
@@ -60,10 +61,9 @@ def create_app(settings: Settings | None = None) -> Starlette:
     documents = create_documents(settings, schema)
     usage = UsageCounter(database) if settings.count_usage else None
     runner = Runner(
-        schema,
+        Executor(schema, documents),
         database,
         accounts,
-        documents,
         limits=schema.limits,
         reports_costs=settings.reports_costs,
         usage=usage,

@@ -139,7 +139,7 @@ class TestCommands:
 async def test_files_are_checked_without_a_database(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'nothing.db'}"
     fine, broken = write(tmp_path / "1.json", {"x": HELLO}), write(tmp_path / "2.json", {"y": BROKEN})
-    assert (await run(url, "check", fine)).errors == "1 documents can run.\n"
+    assert (await run(url, "check", fine)).errors == "1 document can run.\n"
     refused = await run(url, "check", fine, broken)
     assert (refused.status, refused.errors) == (1, "error y: Cannot query field 'nothing' on type 'Query'.\n")
     assert not (tmp_path / "nothing.db").exists()
@@ -207,7 +207,7 @@ class TestFiles:
         self, database_url: str, tmp_path: Path, text: str
     ) -> None:
         passed = await run(database_url, "check", write(tmp_path / "m.json", {"x": text}))
-        assert (passed.status, passed.errors) == (0, "1 documents can run.\n")
+        assert (passed.status, passed.errors) == (0, "1 document can run.\n")
 
 
 class TestTable:

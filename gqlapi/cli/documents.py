@@ -3,12 +3,14 @@
 import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 
 import typer
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from gqlapi.cli.base import WRONG_USAGE, cli, console, fail, load_settings, run
 from gqlapi.database.unit import Database, create_database
+from gqlapi.doctor.finding import plural
 from gqlapi.documents.administration import NotChanged, Outcome, add_documents, remove_documents
 from gqlapi.documents.ids import normalize_id
 from gqlapi.documents.manifests import UnreadableManifest, read_manifest, shown
@@ -72,7 +74,8 @@ def check_command(
     problems = _find_problems(settings, documents)
     if problems:
         fail(*problems)
-    console.print(f"{sum(len(texts) for texts, _ in documents)} documents can run.", highlight=False)
+    count = sum(len(texts) for texts, _ in documents)
+    console.print(f"{plural(count, 'document')} can run.", highlight=False)
 
 
 @documents_cli.command("remove")
@@ -80,7 +83,7 @@ def remove_command(ids: Annotated[list[str], typer.Argument(help="Ids of documen
     """Remove documents, all or none; servers refuse them within 30 seconds."""
     document_ids = [normalize_id(document_id) for document_id in ids]
     _transact(load_settings(), lambda session: remove_documents(session, document_ids))
-    console.print(f"Removed {len(set(document_ids))} documents.", highlight=False)
+    console.print(f"Removed {plural(len(set(document_ids)), 'document')}.", highlight=False)
 
 
 def _read(files: list[Path]) -> dict[str, str]:
@@ -107,7 +110,7 @@ def _find_problems(settings: Settings, documents: Documents) -> list[str]:
     return [line for texts, max_cost in documents for line in find_problems(texts, max_cost, check)]
 
 
-def _transact(settings: Settings, body: Callable[[Any], Awaitable[T]]) -> T:
+def _transact(settings: Settings, body: Callable[[AsyncSession], Awaitable[T]]) -> T:
     async def work(database: Database) -> T:
         return await database.transact(body)
 

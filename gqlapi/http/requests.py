@@ -89,7 +89,8 @@ def malformed(message: str) -> HttpFailure:
 
 def _request(data: dict[str, Any], path_id: str | None) -> GraphQLRequest:
     query, name, extensions = _text(data, "query"), _text(data, "operationName"), _object(data, "extensions")
-    variables, document_id = _object(data, "variables"), read_document_id(data, extensions, path_id)
+    variables, names_document = _object(data, "variables"), path_id or extensions or "documentId" in data
+    document_id = read_document_id(data, extensions, path_id) if names_document else None
     if not query and document_id is None:
         raise malformed("No GraphQL query found in the request")
     return GraphQLRequest(query or "", variables, name or None, extensions, document_id, _error_mode(data))
