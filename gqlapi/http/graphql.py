@@ -163,7 +163,7 @@ class GraphQLEndpoint:
             result = await self._execute(request, scope["method"], context)
             if self._usage is not None and context.operation is not None:
                 self._usage.count(context.operation.operation, request.variables, headers_of(scope))
-            return self._encode(result, is_long=context.text_length > MAX_WHOLE_LENGTH)
+            return self._encode(result, context)
         finally:
             await context.close()
 
@@ -212,17 +212,17 @@ class GraphQLEndpoint:
         except InvalidOperationTypeError as error:
             raise HttpFailure(HTTPStatus.BAD_REQUEST, error.as_http_error_reason(method)) from None
 
-    def _encode(self, result: ExecutionResult, *, is_long: bool) -> Answer:
+    def _encode(self, result: ExecutionResult, context: Context) -> Answer:
         """Encode a result; escapes may make it larger than its budget, which counts characters."""
         data: dict[str, Any] = {"data": result.data}
         if result.errors:
             data["errors"] = [error.formatted for error in result.errors]
         if result.extensions:
             data["extensions"] = result.extensions
-        content = Pieces(data) if is_long else encode_json(data)
+        content = Pieces(data) if context.text_length > MAX_WHOLE_LENGTH else encode_json(data)
         if len(content) > self._limits.max_answer_bytes:
             return Answer.of_error(answer_too_large(self._limits.max_answer_bytes))
-        if result.errors and _is_unavailable(result):
+        if result.errors and _is_unavailable(result) and not context.has_halted_writing:
             return Answer(content, HTTPStatus.SERVICE_UNAVAILABLE, RETRY_AFTER)
         return Answer(content)
 

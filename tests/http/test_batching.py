@@ -162,7 +162,9 @@ class TestLines:
         lines = lines_of(await send(server, SETS, Accept=accept))
         assert sorted(lines, key=lambda line: line["variableIndex"]) == numbered("variableIndex", TAGS)
 
-    @pytest.mark.parametrize("accept", ["*/*", "application/json", "application/jsonl;q=0", "application/jsonl; q=0.0"])
+    @pytest.mark.parametrize(
+        "accept", ["*/*", "application/json", "application/jsonl;q=0,*/*", "*/*, application/jsonl; q=0.0"]
+    )
     async def test_are_not_sent_to_others(self, server: Api, accept: str) -> None:
         assert (await send(server, SETS, Accept=accept)).json() == numbered("variableIndex", TAGS)
 
