@@ -92,6 +92,13 @@ class Context:
         self._forget()
 
     @property
+    def has_halted_writing(self) -> bool:
+        """Whether an error may hide mutations that are committed, so that the operation must not be repeated."""
+        if self.error_mode is not ErrorMode.HALT or self.operation is None:
+            return False
+        return self.operation.operation.is_serial and len(self.operation.operation.root.fields) > 1
+
+    @property
     def repositories(self) -> Repositories:
         """The repositories, which read from the current unit on behalf of the viewer."""
         if self._repositories is None:

@@ -62,17 +62,17 @@ class TestQuery:
     @pytest.mark.parametrize("parameter", [{}, {"onError": None}, {"onError": "PROPAGATE"}])
     async def test_propagates_by_default(self, api: Api, parameter: dict[str, Any]) -> None:
         result = await api.execute(NESTED, **parameter)
-        assert result["data"] is None
+        assert result.get("data") is None
         assert {tuple(path) for path, _ in errors_of(result)} <= {("tags", "nodes", n, "posts") for n in (0, 1)}
 
     async def test_has_null_in_a_position_that_is_non_null(self, api: Api) -> None:
         result = await api.execute(NESTED, onError="NULL")
-        assert result["data"] == {"tags": {"nodes": [{"name": name, "posts": None} for name in "ab"]}, **INFO}
+        assert result.get("data") == {"tags": {"nodes": [{"name": name, "posts": None} for name in "ab"]}, **INFO}
         assert errors_of(result) == nulled(["tags", "nodes", 0, "posts"], ["tags", "nodes", 1, "posts"])
 
     async def test_halts_with_one_error(self, api: Api) -> None:
         result = await api.execute(NESTED, onError="HALT")
-        assert (result["data"], len(result["errors"])) == (None, 1)
+        assert (result.get("data"), len(result["errors"])) == (None, 1)
         assert errors_of(result)[0] in nulled(["tags", "nodes", 0, "posts"], ["tags", "nodes", 1, "posts"])
 
     async def test_halts_for_an_item_that_may_be_null(self, api: Api) -> None:
@@ -91,13 +91,23 @@ class TestMutation:
     @pytest.mark.parametrize("mode", ["NULL", "PROPAGATE"])
     async def test_runs_after_one_that_failed(self, api: Api, mode: str) -> None:
         result = await api.execute(TWO_MUTATIONS, {"slug": "zz"}, onError=mode)
-        assert result["data"] == {"createPost": None, "upsertTag": {"errors": [], "tag": {"slug": "zz"}}}
+        assert result.get("data") == {"createPost": None, "upsertTag": {"errors": [], "tag": {"slug": "zz"}}}
         assert errors_of(result) == nulled(["createPost"])
 
     async def test_does_not_run_after_one_that_halted(self, api: Api) -> None:
         result = await api.execute(TWO_MUTATIONS, {"slug": "never"}, onError="HALT")
-        assert (result["data"], errors_of(result)) == (None, nulled(["createPost"]))
+        assert (result.get("data"), errors_of(result)) == (None, nulled(["createPost"]))
         assert await api.data('{ tag(by: { slug: "never" }) { id } }') == {"tag": None}
+
+    async def test_that_halted_after_another_one_is_not_to_be_repeated(self, api: Api) -> None:
+        """503 says that nothing happened."""
+        reversed_order = "mutation($slug: String!) { upsertTag(input: { slug: $slug, name: $slug }) { tag { slug } } "
+        reversed_order += 'createPost(input: { title: "Title", markdown: "" }) { errors { message } } }'
+        halted = await api.post(reversed_order, {"slug": "zy"}, onError="HALT")
+        alone = await api.post('mutation { createPost(input: { title: "Title", markdown: "" }) { __typename } }')
+        assert errors_of(halted.json()) == errors_of(alone.json()) == nulled(["createPost"])
+        assert (halted.json()["data"], halted.status_code, alone.status_code) == (None, 200, 503)
+        assert await api.data('{ tag(by: { slug: "zy" }) { name } }') == {"tag": {"name": "zy"}}
 
 
 class TestParameter:

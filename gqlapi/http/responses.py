@@ -42,10 +42,13 @@ class Representation(NamedTuple):
     unparsable: int
     request_error: int
 
-    def of_errors(self, result: ExecutionResult) -> tuple[int, HeaderList]:
-        """Return status and headers of a result with errors; with 400 or more the response must have no `data`."""
+    def of_errors(self, result: ExecutionResult, *, may_repeat: bool) -> tuple[int, HeaderList]:
+        """Return status and headers of a result with errors; with 400 or more the response must have no `data`.
+
+        Clients repeat what got 503: `may_repeat` says whether that is harmless.
+        """
         codes = {str((error.extensions or {}).get("code")) for error in result.errors or ()}
-        if codes == {Code.UNAVAILABLE} and all(value is None for value in (result.data or {}).values()):
+        if may_repeat and codes == {Code.UNAVAILABLE} and all(value is None for value in (result.data or {}).values()):
             return HTTPStatus.SERVICE_UNAVAILABLE, UNAVAILABLE_HEADERS
         if not isinstance(result, PreExecutionError):
             return self.partial, self.headers

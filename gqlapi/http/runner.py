@@ -73,7 +73,7 @@ class Runner:
             result = await self._execute(scope["method"], request, context)
             if self._usage is not None and context.operation is not None:
                 self._usage.count(context.operation.operation, request.variables, headers_of(scope))
-            return self._encode(result, representation, is_long=context.text_length > MAX_WHOLE_LENGTH)
+            return self._encode(result, representation, context)
         finally:
             await context.close()
 
@@ -107,12 +107,12 @@ class Runner:
         except InvalidOperationTypeError:
             raise mutation_not_allowed(method) from None
 
-    def _encode(self, result: ExecutionResult, representation: Representation, *, is_long: bool) -> Response:
+    def _encode(self, result: ExecutionResult, representation: Representation, context: Context) -> Response:
         """Encode a result; escapes may make it larger than its budget, which counts characters."""
         data: dict[str, Any] = {"data": result.data}
         status, headers = OK, representation.headers
         if result.errors:
-            status, headers = representation.of_errors(result)
+            status, headers = representation.of_errors(result, may_repeat=not context.has_halted_writing)
             if status >= HTTPStatus.BAD_REQUEST or isinstance(result, PreExecutionError):
                 del data["data"]
             data["errors"] = [error.formatted for error in result.errors]
@@ -120,7 +120,7 @@ class Runner:
                 headers = (*headers, NO_STORE)
         if result.extensions:
             data["extensions"] = result.extensions
-        content = Pieces(data) if is_long else encode_json(data)
+        content = Pieces(data) if context.text_length > MAX_WHOLE_LENGTH else encode_json(data)
         if len(content) > self.limits.max_answer_bytes:
             return representation.too_large(self.limits.max_answer_bytes)
         return Response(content, status, headers)

@@ -162,7 +162,9 @@ class TestLines:
         lines = lines_of(await send(server, SETS, Accept=accept))
         assert sorted(lines, key=lambda line: line["variableIndex"]) == numbered("variableIndex", TAGS)
 
-    @pytest.mark.parametrize("accept", ["*/*", "application/json", "application/jsonl;q=0", "application/jsonl; q=0.0"])
+    @pytest.mark.parametrize(
+        "accept", ["*/*", "application/json", "application/jsonl;q=0,*/*", "*/*, application/jsonl; q=0.0"]
+    )
     async def test_are_not_sent_to_others(self, server: Api, accept: str) -> None:
         assert (await send(server, SETS, Accept=accept)).json() == numbered("variableIndex", TAGS)
 
@@ -213,17 +215,22 @@ class TestLines:
 class TestPlaces:
     async def test_are_taken_by_each_operation(self, server: Api, monkeypatch: pytest.MonkeyPatch) -> None:
         gate, schema = server.database.gate, server.app.state.schema
-        execute, free = schema.execute, []
+        execute, running, seen = schema.execute, 0, []
 
         async def observe(*arguments: Any) -> Any:
-            free.append(gate.free)
+            nonlocal running
+            running += 1
+            seen.append((running, gate.size - gate.free))
             await asyncio.sleep(0.01)
+            running -= 1
             return await execute(*arguments)
 
         monkeypatch.setattr(schema, "execute", observe)
         response = await send(server, [INFO] * 8)
         assert response.json() == numbered("requestIndex", [ANSWER] * 8)
-        assert (len(free), set(free[1:])) == (8, {0})
+        # As many run as there are places.
+        assert (len(seen), max(seen)) == (8, (2, 2))
+        assert all(own <= taken for own, taken in seen)
         assert await gets_everything_back(server.database)
 
     async def test_that_are_not_free_are_errors_of_their_operations(self, sqlite_url: str) -> None:
