@@ -17,12 +17,11 @@ from gqlapi.http.body import parse_json
 from gqlapi.http.clients import Headers
 from gqlapi.http.failures import HttpFailure
 from gqlapi.http.json import HeaderList, Json
-from gqlapi.http.media_types import JSON
+from gqlapi.http.media_types import JSON, JSON_LINES
 from gqlapi.http.pieces import join_small
 from gqlapi.http.requests import GraphQLRequest, malformed, read_object
 from gqlapi.http.responses import Representation, Response, headers_of_type
 
-JSON_LINES = b"application/jsonl"
 ARRAY_HEADERS = headers_of_type(JSON)
 # Of the whole request, where all operations were refused for it.
 SHARED_STATUSES = {HTTPStatus.UNAUTHORIZED, HTTPStatus.SERVICE_UNAVAILABLE}

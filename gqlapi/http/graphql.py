@@ -91,7 +91,11 @@ class GraphQLEndpoint:
                 body = await self._bodies.read(receive, headers.get(b"content-length", b""))
             with CancelOnDisconnect(scope, receive):
                 place = await self._gate.enter(client.keys)
-                request = self._read(scope, headers, body, place)
+                try:
+                    request = self._read(scope, headers, body)
+                except BaseException:
+                    place.leave()
+                    raise
                 if isinstance(request, GraphQLRequest):
                     return await self._runner.run(request, scope, client, place, representation)
                 streams = send if accepts_json_lines(headers) else None
@@ -99,25 +103,25 @@ class GraphQLEndpoint:
         finally:
             self._bodies.release(len(body))
 
-    def _read(self, scope: Scope, headers: Headers, body: bytes, place: Place) -> GraphQLRequest | list[Item]:
-        """Read the request; the place is given back when there is none.
+    def _read(self, scope: Scope, headers: Headers, body: bytes) -> GraphQLRequest | list[Item]:
+        """Read the request: one operation, or several.
+
+        A page of another site may ask for a document that is known: that one was meant to be read.
 
         Raises:
             HttpFailure: it is no request, comes from a page of another site, or its Authorization header is not that of
                 a bearer token.
         """
         method, document_id = scope["method"], scope["state"].get("document_id")
-        try:
-            if (token := bearer_token(headers)) is not None:
-                scope["state"]["authentication"] = Authentication(self._runner.accounts.access_tokens, token)
-            if method != "POST":
-                self._origins.check(headers)
-            if method in BODIES:
-                return read_body(body, self._runner.limits.max_batch_size, document_id)
-            return read_parameters(scope["query_string"], document_id)
-        except BaseException:
-            place.leave()
-            raise
+        if (token := bearer_token(headers)) is not None:
+            scope["state"]["authentication"] = Authentication(self._runner.accounts.access_tokens, token)
+        if method in BODIES:
+            request = read_body(body, self._runner.limits.max_batch_size, document_id)
+        else:
+            request = read_parameters(scope["query_string"], document_id)
+        if method != "POST" and not (isinstance(request, GraphQLRequest) and request.is_of_known_document):
+            self._origins.check(headers)
+        return request
 
     async def _run_batch(
         self,

@@ -10,6 +10,8 @@ from gqlapi.http.failures import HttpFailure
 JSON = b"application/json"
 # Mandatory for servers: https://graphql.github.io/graphql-over-http/draft/#sec-Media-Types
 GRAPHQL_RESPONSE = b"application/graphql-response+json"
+# Of answers to batches, a line for each: https://github.com/graphql/graphql-over-http/pull/307
+JSON_LINES = b"application/jsonl"
 UTF_8 = frozenset({b"utf-8", b"utf8"})
 # The more specific one first.
 WILDCARDS = (b"application/*", b"*/*")
@@ -41,6 +43,8 @@ def preferred(accept: bytes) -> bytes | None:
     A wildcard alone gets `application/json`: clients that read the other type name it.
     """
     weights = _weights(accept)
+    if weights.get(JSON_LINES):  # for batches only; all else is answered as to a legacy client
+        weights.setdefault(JSON, 0.001)
     weight, _, _, media_type = max(_rate(weights, GRAPHQL_RESPONSE), _rate(weights, JSON))
     return media_type if weight else None
 

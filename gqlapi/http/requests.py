@@ -25,6 +25,11 @@ class GraphQLRequest(NamedTuple):
     document_id: str | None = None
     error_mode: ErrorMode = ErrorMode.PROPAGATE
 
+    @property
+    def is_of_known_document(self) -> bool:
+        """Whether the request brings no text: anybody can make the id of one."""
+        return self.document_id is not None and not self.query
+
 
 def read_object(data: Any, path_id: str | None = None) -> GraphQLRequest:
     """Read the request that a value of JSON is; `path_id` is the id of a document that the URL has.
@@ -89,7 +94,8 @@ def malformed(message: str) -> HttpFailure:
 
 def _request(data: dict[str, Any], path_id: str | None) -> GraphQLRequest:
     query, name, extensions = _text(data, "query"), _text(data, "operationName"), _object(data, "extensions")
-    variables, names_document = _object(data, "variables"), path_id or extensions or "documentId" in data
+    variables = _object(data, "variables")
+    names_document = path_id is not None or extensions is not None or "documentId" in data
     document_id = read_document_id(data, extensions, path_id) if names_document else None
     if not query and document_id is None:
         raise malformed("No GraphQL query found in the request")

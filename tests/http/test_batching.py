@@ -59,7 +59,7 @@ def numbered(name: str, answers: list[Any]) -> list[Any]:
 class TestArray:
     async def test_is_answered_by_an_array_in_its_order(self, server: Api) -> None:
         response = await send(server, [*({**SETS, "variables": own} for own in SETS["variables"]), INFO])
-        assert (response.status_code, response.headers["content-type"]) == (200, "application/json")
+        assert (response.status_code, response.headers["content-type"]) == (200, "application/json; charset=utf-8")
         assert response.json() == numbered("requestIndex", [*TAGS, ANSWER])
 
     async def test_may_have_one_operation(self, server: Api) -> None:
@@ -70,7 +70,7 @@ class TestArray:
             refused = [await send(api, [INFO]), await send(api, SETS)]
         for response, word in zip(refused, ("Batching", "`variables`"), strict=True):
             error = only_error(response)
-            assert (response.status_code, error["extensions"]["code"]) == (400, "BAD_REQUEST")
+            assert (response.status_code, error["extensions"]["code"]) == (422, "BAD_REQUEST")
             assert error["message"].startswith(word)
 
     async def test_is_announced_where_it_is_allowed(self, sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,13 +88,13 @@ class TestArray:
         with server.statements() as statements:
             response = await send(server, content)
         error = only_error(response)
-        assert (response.status_code, error["extensions"]["code"]) == (400, "LIMIT_EXCEEDED")
+        assert (response.status_code, error["extensions"]["code"]) == (422, "LIMIT_EXCEEDED")
         assert error["message"].endswith("over the limit of 10.")
         assert statements == []
 
     async def test_without_operations_is_refused(self, server: Api) -> None:
         response = await send(server, [])
-        assert (response.status_code, only_error(response)["extensions"]["code"]) == (400, "BAD_REQUEST")
+        assert (response.status_code, only_error(response)["extensions"]["code"]) == (422, "BAD_REQUEST")
 
     @pytest.mark.parametrize("wrong", [5, None, [], [INFO], {}, {"query": 1}, {**INFO, "variables": []}])
     async def test_answers_what_is_no_operation_in_its_place(self, server: Api, wrong: Any) -> None:
@@ -117,6 +117,11 @@ class TestArray:
         response = await send(server.bearing("wrong"), [INFO, INFO])
         assert (response.status_code, [codes(answer) for answer in response.json()]) == (401, [["UNAUTHENTICATED"]] * 2)
         assert "invalid_token" in response.headers["www-authenticate"]
+
+    async def test_runs_only_documents_that_are_trusted(self, sqlite_url: str) -> None:
+        async with serve(settings_for(sqlite_url, max_batch_size=2, documents="trusted")) as api:
+            answers = (await send(api, [INFO, {"documentId": "sha256:" + "0" * 64}])).json()
+        assert [codes(answer) for answer in answers] == [["PERSISTED_QUERY_NOT_FOUND"]] * 2
 
 
 class TestVariables:
@@ -151,7 +156,7 @@ class TestVariables:
 
     async def test_are_one_object_in_a_url(self, server: Api) -> None:
         response = await server.http.get("/graphql", params={"query": TAG, "variables": json.dumps(SETS["variables"])})
-        assert (response.status_code, only_error(response)["extensions"]["code"]) == (400, "BAD_REQUEST")
+        assert (response.status_code, only_error(response)["extensions"]["code"]) == (422, "BAD_REQUEST")
 
 
 class TestLines:
@@ -252,7 +257,7 @@ class TestLongAnswers:
     async def test_are_sent_in_pieces(
         self, sqlite_url: str, headers: dict[str, str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("gqlapi.http.graphql.MAX_WHOLE_LENGTH", 0)
+        monkeypatch.setattr("gqlapi.http.runner.MAX_WHOLE_LENGTH", 0)
         monkeypatch.setattr("gqlapi.http.pieces.PIECE_BYTES", 8)
         async with serve(settings_for(sqlite_url, max_batch_size=2, report_costs=False)) as api:
             author = make_user()
@@ -285,7 +290,7 @@ class TestBudget:
         assert [answer.get("errors") is None for answer in answers] == [True, True, False, False]
         for answer in answers[2:]:
             [error] = answer["errors"]
-            assert (answer["data"], error["message"]) == (
+            assert (answer.get("data"), error["message"]) == (
                 None, f"The batch has {name} {3 * each}, over the limit of {limit}.",
             )  # fmt: skip
             assert error["extensions"] == {"code": "LIMIT_EXCEEDED", "limit": limit, "actual": 3 * each}

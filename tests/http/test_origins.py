@@ -8,6 +8,7 @@ import pytest
 import pytest_asyncio
 from pydantic import ValidationError
 
+from gqlapi.documents.ids import sha256_id
 from gqlapi.settings import Settings
 from tests.api import Api, only_error, serve, settings_for
 
@@ -194,3 +195,14 @@ class TestSettings:
         async with serve(settings_for(sqlite_url, **PRODUCTION, cors_origins=["*"])) as api:
             assert (await send(api, "GET", QUERY, {**CROSS_SITE, "Origin": EVIL})).status_code == 200
             assert (await preflight(api, EVIL, "QUERY")).headers["Access-Control-Allow-Origin"] == "*"
+
+
+async def test_a_document_that_is_known_may_be_read_by_other_sites(sqlite_url: str) -> None:
+    text = "{ serverInfo { version } }"
+    by_id, named = f"/graphql/documents/{sha256_id(text)}", {"documentId": sha256_id(text)}
+    async with serve(settings_for(sqlite_url)) as api:
+        registered = await api.http.post(by_id, json={"query": text})
+        allowed = await api.http.get(by_id, headers=CROSS_SITE)
+        queried = await api.http.request("QUERY", "/graphql", json=named, headers=CROSS_SITE)
+        with_text = await api.http.get(by_id, params={"query": text}, headers=CROSS_SITE)
+    assert [response.status_code for response in (registered, allowed, queried, with_text)] == [200, 200, 200, 403]

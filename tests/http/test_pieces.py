@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gqlapi.http import graphql
+from gqlapi.http import runner
 from gqlapi.http.json import encode_json
 from gqlapi.http.pieces import PIECE_BYTES, Pieces
 from tests.api import Api
@@ -52,8 +52,8 @@ class TestAnswer:
         author = make_user()
         await save(api.database, [author, *(make_post(author, markdown="ü" * 30_000) for _ in range(5))])
         data = await api.data(QUERY)
-        monkeypatch.setattr(graphql, "MAX_WHOLE_LENGTH", 1_000)
-        monkeypatch.setattr(graphql, "Pieces", Watched)
+        monkeypatch.setattr(runner, "MAX_WHOLE_LENGTH", 1_000)
+        monkeypatch.setattr(runner, "Pieces", Watched)
         in_pieces = await api.http.post("/graphql", json={"query": QUERY})
 
         assert Watched.made == 1
