@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import statistics
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -135,6 +136,24 @@ ALLOWED = {
     "500 posts": "{" + " ".join(f"p{n}: posts(first: 100) {{ nodes {{ {ROW} }} }}" for n in range(5)) + "}",
     "100 posts with their HTML": f"{{ posts(first: 100) {{ nodes {{ {POST} content {{ html }} }} }} }}",
 }
+
+
+FULL_PAGES = (
+    "{ posts(first: 12) { nodes { id title } } }",
+    "{ posts(first: 12) { edges { cursor node { id title author { id username } } } } }",
+    "{ posts(first: 12) { nodes { id title status excerpt author { id displayName } } } }",
+    "{ users(first: 4) { nodes { id username posts(first: 3) { nodes { id title } } } } }",
+    "{ tags(first: 4) { nodes { id name posts(first: 5) { nodes { id title author { id } } } } } }",
+    "{ users(first: 4) { nodes { id username displayName role } } tags(first: 4) { nodes { id name slug } } }",
+)
+
+
+async def test_costs_of_full_pages_are_close_to_what_they_return(server: Api) -> None:
+    ratios = []
+    for document in FULL_PAGES:
+        result, cost, _ = await run(server, document)
+        ratios.append(cost / count_values(result["data"]))
+    assert statistics.median(ratios) <= 2, ratios
 
 
 class TestLimit:
