@@ -161,7 +161,9 @@ class TestRates:
         rates, one, other = Rates(10, 5), uuid4(), uuid4()
         for user, network in ((one, "n"), (other, "n"), (None, "n"), (None, "m")):
             limit = 5 if user is None else 10
-            assert rates.spend(user, network, limit).remaining == 0
+            spent = rates.spend(user, network, limit)
+            assert spent is not None
+            assert spent.remaining == 0
             with pytest.raises(RateLimited):
                 rates.spend(user, network, 1)
 
