@@ -69,7 +69,8 @@ def check_name(text: str, path: Path, max_length: int, max_folded_length: int) -
         name = normalize_nickname(text)
         if len(name) > max_length:
             yield too_long(path, max_length)
-        elif not is_nickname(name):
+        # What is left of some characters is a mark without a letter: of U+00B4, for example, which is a space with one.
+        elif not is_nickname(name) or any(check_line(name, path, max_length, max_folded_length)):
             yield invalid(path, "It has a character that names cannot have, or cannot have at that place.")
 
 
