@@ -1,6 +1,5 @@
 """Fixtures: one chain, `dialect` → `database_url` → `api`, and a `folder` for commands."""
 
-import gc
 import os
 import shutil
 from collections.abc import AsyncIterator, Iterator
