@@ -20,13 +20,14 @@ from gqlapi.database.migrations import upgrade
 from gqlapi.serving.memory import relax_collector
 from tests.api import Api, serve, settings_for
 from tests.clocks import Deadlines
+from tests.examples import COMMON, rounds
 from tests.postgres import SERVER_VARIABLE, Kill, PostgresServer, PostgresUnavailable, PrivatePostgres
 from tests.processes import Folder
 from tests.recycling import Recycler
 from tests.shared_types import share_types
 
-hypothesis_settings.register_profile("dev", deadline=None)
-hypothesis_settings.register_profile("ci", deadline=None, derandomize=True, database=None)
+hypothesis_settings.register_profile("dev", deadline=None, max_examples=rounds(COMMON))
+hypothesis_settings.register_profile("ci", hypothesis_settings.get_profile("dev"), derandomize=True, database=None)
 hypothesis_settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 # Ends with the test run. With pytest-xdist it holds the one server of all workers, in the controlling process.

@@ -4,10 +4,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.api import Api, only_error
+from tests.examples import examples
 from tests.factories import make_post, make_user, save
 from tests.text_arguments import literal
 
@@ -84,7 +85,7 @@ class TestAbsentVariable:
 
 
 class TestTime:
-    @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @examples(10)
     @given(fraction=st.text(alphabet="0567", min_size=1, max_size=7).map(lambda digits: f"00{digits}"))
     async def test_is_compared_exactly(self, blog: Api, fraction: str) -> None:
         time = f"{SECOND:%Y-%m-%dT%H:%M:%S}.{fraction}Z"

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gqlapi.accounts.registration import check_display_name
@@ -23,6 +23,7 @@ from gqlapi.publishing.checks import check_title
 from gqlapi.repositories.interchange import read_posts
 from gqlapi.repositories.search import SearchIndex
 from gqlapi.words import fold, slug_of
+from tests.examples import examples
 from tests.factories import make_draft, make_post, make_tag, make_user, save
 from tests.interchange.blog import blog_of, clear, run_import
 
@@ -140,7 +141,7 @@ async def check_round_trip(database: Database, rows: list[Row], unlisted: frozen
 
 class TestRoundTrip:
     # The database belongs to the test; each example clears it.
-    @settings(max_examples=40, suppress_health_check=[*HealthCheck])
+    @examples(12)
     @given(rows=blogs())
     async def test_keeps_any_blog(self, database: Database, rows: list[Row]) -> None:
         await check_round_trip(database, rows)
