@@ -120,9 +120,9 @@ def clean_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def dialect(request: pytest.FixtureRequest) -> str:
-    """Run the test once on each database."""
+    """Run the tests of a module once on each database."""
     name: str = request.param
     return name
 
@@ -219,10 +219,7 @@ def world_template(dialect: str, request: pytest.FixtureRequest) -> Path | tuple
 async def world_url(
     world_template: Path | tuple[PostgresServer, str], tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[str]:
-    """The URL of a migrated database that the tests of a module share, because they only read what a fixture wrote.
-
-    Such a module has a `dialect` of its scope.
-    """
+    """The URL of a migrated database that the tests of a module share, because they only read what a fixture wrote."""
     if isinstance(world_template, Path):
         yield f"sqlite:///{shutil.copyfile(world_template, tmp_path_factory.mktemp('world') / 'world.db')}"
         return

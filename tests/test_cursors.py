@@ -2,18 +2,20 @@
 
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import pytest
+import pytest_asyncio
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gqlapi.models import GlobalId
 from gqlapi.models import global_id as global_ids
 from gqlapi.repositories import pages
-from tests.api import Api
+from tests.api import Api, serve, settings_for
 from tests.examples import examples
 from tests.factories import make_post, make_tag, make_user, save
 
@@ -73,17 +75,18 @@ class Forger:
         return [error["extensions"]["code"] for error in result.get("errors", [])]
 
 
-@pytest.fixture
-async def forger(api: Api) -> Forger:
-    author = make_user()
-    await save(api.database, [author, make_tag(), *(make_post(author, title=f"Quince {n}") for n in range(3))])
-    cursors = {}
-    for list_ in LISTS:
-        query = list_.replace("AFTER, ", "")
-        data = await api.data(f"{{ {query} {{ edges {{ cursor }} }} }}")
-        [connection] = data.values()
-        cursors[list_] = connection["edges"][0]["cursor"]
-    return Forger(api, cursors)
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def forger(world_url: str) -> AsyncIterator[Forger]:
+    async with serve(settings_for(world_url)) as api:
+        author = make_user()
+        await save(api.database, [author, make_tag(), *(make_post(author, title=f"Quince {n}") for n in range(3))])
+        cursors = {}
+        for list_ in LISTS:
+            query = list_.replace("AFTER, ", "")
+            data = await api.data(f"{{ {query} {{ edges {{ cursor }} }} }}")
+            [connection] = data.values()
+            cursors[list_] = connection["edges"][0]["cursor"]
+        yield Forger(api, cursors)
 
 
 class TestForgedCursor:

@@ -89,12 +89,6 @@ def _lists(fields: tuple[Field, ...]) -> list[Field]:
     return found
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def dialect(request: pytest.FixtureRequest) -> str:
-    name: str = request.param
-    return name
-
-
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def answers(world_url: str) -> AsyncIterator[Answers]:
     async with serve(

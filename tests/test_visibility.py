@@ -61,12 +61,6 @@ def role_for(viewer: Viewer, user: User) -> UserRole | None:
     return user.role if viewer.role in {UserRole.EDITOR, UserRole.ADMIN} or user.id == viewer.id else None
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def dialect(request: pytest.FixtureRequest) -> str:
-    name: str = request.param
-    return name
-
-
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def api(world_url: str) -> AsyncIterator[Api]:
     """A client of a server over the world, which the tests only read."""
