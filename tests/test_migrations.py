@@ -18,10 +18,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from gqlapi.database.migrations import connect, current_revision, head_revision
 from gqlapi.database.types import utc_now
 from gqlapi.models import Post, PostState, PostTag, Tag, User
+from tests.checkouts import copy_sources
 from tests.commands import keeping_logs
 from tests.database.catalog import read_catalog
 
-ROOT = Path(__file__).parents[1]
 ALEMBIC = Path(sys.executable).parent / "alembic"
 PROCESSES = 3
 REVISION = """
@@ -106,9 +106,8 @@ def _invoke(arguments: tuple[str, ...], folder: Path, environment: dict[str, str
 
 
 def copy_checkout(path: Path) -> Path:
-    for name in ("alembic", "gqlapi"):
-        shutil.copytree(ROOT / name, path / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "alembic.ini", path)
+    path.mkdir()
+    copy_sources(["alembic", "gqlapi", "alembic.ini"], path)
     return path
 
 
