@@ -1,13 +1,16 @@
 """One build of the schema's types for all applications of a process: it takes 60 ms, and no test changes them.
 
-A document that is valid for these types is validated once.
+A document that is valid for these types is validated once, and the engines of a dialect share what SQLAlchemy compiled.
 """
 
+import threading
 from typing import Any
 
 import strawberry
 from graphql import DocumentNode, GraphQLError, GraphQLSchema
 
+from gqlapi.database import engine
+from gqlapi.database.statement_cache import StatementCache
 from gqlapi.operations import compiled
 from gqlapi.operations.documents import validation_errors
 from gqlapi.schema import Schema
@@ -40,7 +43,31 @@ def _validate_once(schema: GraphQLSchema, document: DocumentNode) -> list[GraphQ
     return errors
 
 
+class _SharedStatements(StatementCache):
+    """What SQLAlchemy compiled for the engines of this thread: those of a dialect are configured alike."""
+
+    def get(self, key: Any) -> Any:
+        return super().get(_by_name(key))
+
+    def __setitem__(self, key: Any, compiled: Any) -> None:
+        super().__setitem__(_by_name(key), compiled)
+
+
+def _by_name(key: Any) -> Any:
+    """Return a key of SQLAlchemy's, which begins with the dialect, with its name."""
+    dialect, *rest = key
+    return dialect.name, *rest
+
+
+_statements = _SharedStatements(max_bytes=64 * 1_048_576)
+
+
+def _make_statement_cache() -> StatementCache:
+    return _statements if threading.current_thread() is threading.main_thread() else StatementCache()
+
+
 def share_types() -> None:
     """Build the types with the first schema of the API, and give them to each later one with any limits."""
+    setattr(engine, "StatementCache", _make_statement_cache)  # noqa: B010 - it is of another type
     strawberry.Schema.__init__ = _build_types_once  # type: ignore[method-assign, assignment] # it takes what it passes on
     setattr(compiled, "validation_errors", _validate_once)  # noqa: B010 - the module does not export it
