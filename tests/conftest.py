@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -25,6 +26,9 @@ from tests.postgres import SERVER_VARIABLE, Kill, PostgresServer, PostgresUnavai
 from tests.processes import Folder
 from tests.recycling import Recycler
 from tests.shared_types import share_types
+
+# pytest rewrites the assertions of a test file once, not in every worker of every run: that takes 2 s.
+sys.dont_write_bytecode = False
 
 hypothesis_settings.register_profile("dev", deadline=None, max_examples=rounds(COMMON))
 hypothesis_settings.register_profile("ci", hypothesis_settings.get_profile("dev"), derandomize=True, database=None)

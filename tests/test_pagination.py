@@ -115,7 +115,7 @@ SORTS = st.sampled_from(["ASC", "DESC"])
 
 @pytest.mark.parametrize("direction", DIRECTIONS)
 class TestPages:
-    @examples(3)
+    @examples(2)
     @given(sort=SORTS, size=st.integers(20, 100), changes=st.integers(1, 5))
     async def test_of_500_equal_titles_have_no_gap_and_no_duplicate(
         self, blog: Blog, sort: str, direction: str, size: int, changes: int
@@ -123,7 +123,7 @@ class TestPages:
         await self._check(blog, "posts", 500, sort, direction, size, changes)
 
     @pytest.mark.parametrize("kind", [kind for kind in LISTS if kind != "posts"])
-    @examples(3)
+    @examples(2)
     @given(sort=SORTS, size=st.integers(3, 20), changes=st.integers(0, 3))
     async def test_have_no_gap_and_no_duplicate(
         self, blog: Blog, sort: str, direction: str, kind: str, size: int, changes: int

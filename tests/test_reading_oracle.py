@@ -100,7 +100,7 @@ async def answers(world_url: str) -> AsyncIterator[Answers]:
 
 
 class TestRandomQueries:
-    @examples(60)
+    @examples(40)
     @given(query=QUERIES)
     async def test_answer_like_the_oracle(self, answers: Answers, query: tuple[Field, ...]) -> None:
         await answers.check(query, split=False)
@@ -110,7 +110,7 @@ class TestRandomQueries:
     async def test_answer_alike_when_fields_are_merged(self, answers: Answers, query: tuple[Field, ...]) -> None:
         await answers.check(query, split=True)
 
-    @examples(90)
+    @examples(60)
     @given(query=FILTERED_LISTS)
     async def test_filter_like_the_oracle(self, answers: Answers, query: tuple[Field, ...]) -> None:
         await answers.check(query, split=False)

@@ -87,7 +87,7 @@ async def reading(database: Database, viewer: Viewer) -> AsyncIterator[Repositor
 
 def property_test(**drawn: st.SearchStrategy[Any]) -> Callable[[Any], Any]:
     # The database is only read: all examples share it.
-    return lambda test: examples(10)(given(**drawn)(test))
+    return lambda test: examples(7)(given(**drawn)(test))
 
 
 def request(order: tuple[str, bool], size: int, *, include_deleted: bool = False) -> PageRequest:

@@ -274,7 +274,7 @@ class TestFamily:
     @example(history=[(NOW, 0), (NOW, 1), (NOW, 0), (LATER, 2)])
     @example(history=[(NOW, 0), (LATER, 1), (NOW, 0)])
     @given(history=HISTORIES)
-    @examples(15)
+    @examples(10)
     async def test_ends_as_rfc_9700_asks(self, patient_api: Api, history: list[tuple[timedelta, int]]) -> None:
         api, user = patient_api, make_user()
         await save(api.database, [user])

@@ -49,7 +49,7 @@ def cases(*operations: str) -> st.SearchStrategy[Case]:
 
 
 class TestPropagate:
-    @large_examples(160)
+    @large_examples(120)
     @given(case=cases("query"))
     async def test_queries_have_the_same_data_and_errors(self, case: Case) -> None:
         await check_propagation(case)

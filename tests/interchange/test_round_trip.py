@@ -141,7 +141,7 @@ async def check_round_trip(database: Database, rows: list[Row], unlisted: frozen
 
 class TestRoundTrip:
     # The database belongs to the test; each example clears it.
-    @examples(12)
+    @examples(8)
     @given(rows=blogs())
     async def test_keeps_any_blog(self, database: Database, rows: list[Row]) -> None:
         await check_round_trip(database, rows)
