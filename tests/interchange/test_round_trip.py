@@ -157,6 +157,10 @@ class TestRoundTrip:
         posts = [make_post(writer, *tags[number % 5 :]) for number in range(205)]
         await check_round_trip(database, [editor, writer, *tags, *posts, *(make_draft(writer) for _ in range(3))])
 
+    async def test_keeps_a_draft_whose_slug_is_too_long_for_a_file(self, database: Database) -> None:
+        ada = make_user(username="ada")
+        await check_round_trip(database, [ada, make_draft(ada, slug="0" * 200)])
+
     async def test_keeps_the_posts_of_a_deleted_author(self, database: Database) -> None:
         name = "deleted-0123"
         gone = make_user(username=name, display_name="Deleted user")
@@ -223,7 +227,7 @@ class TestFileName:
     @pytest.mark.parametrize("slug", ["日本語" * 60, "../../etc/passwd", "a/b", "."])
     def test_is_safe_and_the_post_s_own(self, slug: str, tmp_path: Path) -> None:
         ada = User()
-        names = {file_name(make_post(ada, slug=slug)) for _ in range(50)}
+        names = {file_name(make_post(ada, slug=f"{slug}{number}")) for number in range(50)}
         assert len(names) == 50
         for name in names:
             (tmp_path / name).touch()
