@@ -62,6 +62,8 @@ class Context:
         self._unit = database.read(trace, place=place, client=self.client.keys)
         # The points of each root field, known before anything runs.
         self.costs: Mapping[str, int] = {}
+        # The bytes of the long texts of its answer.
+        self.text_length = 0
         self._operation: BoundOperation | None = None
         self._repositories: Repositories | None = None
         self._loaders: Loaders | None = None

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from gqlapi.database.engine import EngineOptions
 from gqlapi.database.gate import PoolGate
+from gqlapi.database.kept import KeptStatement
 from gqlapi.database.read_unit import ReadUnit
 from gqlapi.database.unit import Database, ReadConsistency
 from gqlapi.errors import OperationTimeout
@@ -161,8 +162,9 @@ class TestStatementTimeout:
     @pytest.mark.parametrize("read_consistency", ["snapshot", "statement"])
     async def test_may_be_shorter_for_one_statement(self, database_url: str, read_consistency: ReadConsistency) -> None:
         database = Database(database_url, EngineOptions(pool_size=1), read_consistency=read_consistency)
+        statement = KeptStatement(endless(), database.dialect_name)
         with pytest.raises(OperationTimeout):
-            await asyncio.wait_for(in_unit(database, lambda unit: unit.rows(endless(), timeout_ms=50)), 4)
+            await asyncio.wait_for(in_unit(database, lambda unit: unit.fetch(statement, {}, timeout_ms=50)), 4)
 
         # The connection's next statement has the usual time again, or this one would raise.
         await in_unit(database, lambda unit: unit.rows(slow_on(database)))

@@ -127,7 +127,7 @@ class TestCancellation:
     async def test_of_a_unit_loses_nothing(self, database: Database, is_cold: bool) -> None:  # noqa: FBT001 - a parameter
         async def read(unit: Any) -> None:
             await asyncio.gather(*(unit.rows(sa.select(Tag.id)) for _ in range(2)))
-            await unit.rows(sa.select(Post.id), timeout_ms=1000)
+            await unit.fetch(KeptStatement(sa.select(Post.id), database.dialect_name), {}, timeout_ms=1000)
             await unit.entities(sa.select(Tag))
 
         await self.cancel_everywhere(database, lambda: in_unit(database, read), is_cold=is_cold)

@@ -6,8 +6,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote, urlencode
 
+# What each may cost.
 MAX_CPU_SECONDS = 0.1
 MAX_MEMORY_MB = 20.0
+# The p99 of a light query beside it.
+MAX_LIGHT_MS = 50.0
 JSON_TYPE = "application/json"
 # Of an author in the rows that attacks are sent against; see `rows.py`.
 AUTHOR_TOKEN = "gqlapi_a-token-of-an-author-who-means-harm"  # noqa: S105 - of a user who exists in no real database
@@ -51,19 +54,13 @@ class HttpRequest:
 
 @dataclass(frozen=True, slots=True)
 class Attack:
-    """A hostile request, and what it may cost.
-
-    `make` gets a number: below `repeats`, each number makes a request of its own; `cpu_seconds` is for one of
-    them.
-    """
+    """A hostile request; `make` gets a number: below `repeats`, each number makes a request of its own."""
 
     id: str
     purpose: str
     answers: frozenset[str]
     make: Callable[[int], HttpRequest]
     repeats: int = 1
-    cpu_seconds: float = MAX_CPU_SECONDS
-    memory_mb: float = MAX_MEMORY_MB
 
     @property
     def kind(self) -> str:

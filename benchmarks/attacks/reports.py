@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from benchmarks.attacks.alone import TIMEOUT_SECONDS, Cost
+from benchmarks.attacks.attack import MAX_CPU_SECONDS, MAX_LIGHT_MS, MAX_MEMORY_MB
 from benchmarks.attacks.connections import Held
 from benchmarks.attacks.flood import Endurance
 
@@ -33,9 +34,10 @@ def faults(cost: Cost) -> list[str]:
     """Return what is over the bar."""
     checks = {
         "answer": not cost.is_expected,
-        "cpu": cost.cpu_ms > cost.attack.cpu_seconds * 1000,
-        "memory": max(cost.growth_mb, cost.peak_mb) > cost.attack.memory_mb,
+        "cpu": cost.cpu_ms > MAX_CPU_SECONDS * 1000,
+        "memory": max(cost.growth_mb, cost.peak_mb) > MAX_MEMORY_MB,
         "bytes": cost.answer.size > MAX_ANSWER_BYTES,
+        "light": cost.light_p99_ms > MAX_LIGHT_MS,
     }
     return [name for name, is_over in checks.items() if is_over]
 

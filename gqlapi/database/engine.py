@@ -15,6 +15,8 @@ from gqlapi.database.statement_cache import StatementCache
 from gqlapi.database.url import normalize_url
 
 SQLITE_BUSY_TIMEOUT_MS = 5_000
+# What each connection keeps: pages of the file, which the system's cache has as well, and prepared statements.
+SQLITE_PAGES_KIB, SQLITE_STATEMENTS = 1_000, 64
 # A writer waits for the one connection: behind another writer, which itself may wait for the file's lock.
 SQLITE_WRITER_TIMEOUT_SECONDS = 2 * SQLITE_BUSY_TIMEOUT_MS / 1000
 # How much longer than its own statement timeout a server may take to answer, before it counts as gone.
@@ -136,7 +138,11 @@ def _create_sqlite_engine(url: str, options: EngineOptions, *, begin: str, query
         hide_parameters=True,
         execution_options={"compiled_cache": StatementCache()},
         # The driver never begins a transaction by itself; the event below does, for reads too.
-        connect_args={"isolation_level": None, "async_creator_fn": connect_sqlite},
+        connect_args={
+            "isolation_level": None,
+            "async_creator_fn": connect_sqlite,
+            "cached_statements": SQLITE_STATEMENTS,
+        },
     )
 
     @sa.event.listens_for(engine.sync_engine, "connect")
@@ -144,6 +150,7 @@ def _create_sqlite_engine(url: str, options: EngineOptions, *, begin: str, query
         cursor = connection.cursor()
         for pragma in ("journal_mode=WAL", "synchronous=NORMAL", f"busy_timeout={SQLITE_BUSY_TIMEOUT_MS}"):
             cursor.execute(f"PRAGMA {pragma}")
+        cursor.execute(f"PRAGMA cache_size=-{SQLITE_PAGES_KIB}")
         cursor.execute("PRAGMA foreign_keys=ON")
         cursor.execute(f"PRAGMA query_only={'ON' if query_only else 'OFF'}")
         cursor.close()

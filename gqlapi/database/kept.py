@@ -82,18 +82,25 @@ class KeptStatement:
         """The memory that the statement takes, about, in bytes."""
         return 4_096 + 8 * len(self.sql) if self._statement is None else 24_576 + 150 * len(self.sql)
 
-    async def fetch(self, connection: AsyncConnection, values: Values, *, in_transaction: bool = True) -> Rows:
+    async def fetch(
+        self,
+        connection: AsyncConnection,
+        values: Values,
+        *,
+        in_transaction: bool = True,
+        options: Mapping[str, Any] | None = None,
+    ) -> Rows:
         """Execute the statement and return its rows as the driver has them: `processors` are not applied.
 
         Without `in_transaction`, a connection that has not begun a transaction does not begin one on PostgreSQL.
-        Nothing is flushed before. Counted by the connection's trace.
+        Nothing is flushed before. Counted by the connection's trace. `options` are SQLAlchemy's, where it executes.
 
         Raises:
             DBAPIError: as SQLAlchemy raises it; after a failure of the connection, it is invalidated.
         """
         if connection.dialect.name != "postgresql":
             own = {name: value for name, value in values.items() if name in self._names}
-            result = await connection.execute(self._statement, own)
+            result = await connection.execute(self._statement, own, execution_options=options)
             return result.all() if result.returns_rows else ()
         arguments = self._arguments(values)
         return await _execute(connection, self.sql, arguments, in_transaction=in_transaction)
@@ -165,6 +172,8 @@ def _result_processor(type_: sa.types.TypeEngine[Any], dialect: sa.Dialect) -> P
     if isinstance(type_, sa.Enum) and type_.enum_class is not None:  # a tenth of the time of SQLAlchemy's own
         members = {type_.bind_processor(dialect)(member): member for member in type_.enum_class}
         return {None: None, **members}.__getitem__
+    if isinstance(type_, sa.Double):  # a float already; SQLAlchemy's looks at the type in the driver's answer
+        return None
     return type_.dialect_impl(dialect).result_processor(dialect, None)
 
 

@@ -86,40 +86,37 @@ class ReadUnit:
         """How many characters of bodies of posts may still be read."""
         return self._body_budget
 
-    async def fetch(self, statement: KeptStatement, values: Values) -> Rows:
-        """Execute a kept statement and return its rows as the driver has them: its `processors` are not applied.
+    async def fetch(self, statement: KeptStatement, values: Values, *, timeout_ms: int | None = None) -> Rows:
+        """Execute a kept statement, with a timeout of its own if given, and return its rows as the driver has them.
+
+        Its `processors` are not applied.
 
         Raises:
             ApiError: the database timed out or is not available.
         """
 
         async def execute(connection: AsyncConnection) -> Rows:
-            self._has_begun |= self._begins(connection)
-            return await statement.fetch(connection, values, in_transaction=self._has_begun)
+            if timeout_ms is None:
+                self._has_begun |= self._begins(connection)
+                return await statement.fetch(connection, values, in_transaction=self._has_begun)
+            self._has_begun = True
+            if connection.dialect.name != "postgresql":
+                return await statement.fetch(connection, values, options={TIMEOUT_OPTION: timeout_ms})
+            async with self._statement_timeout(connection, timeout_ms):
+                return await statement.fetch(connection, values)
 
         return await self._run(execute)
 
-    async def rows(
-        self,
-        statement: sa.Select[Any],
-        parameters: dict[str, Any] | None = None,
-        *,
-        timeout_ms: int | None = None,
-    ) -> Sequence[sa.Row[Any]]:
-        """Run one statement that is built for the occasion, with a timeout if given, and return all its rows.
+    async def rows(self, statement: sa.Select[Any], parameters: dict[str, Any] | None = None) -> Sequence[sa.Row[Any]]:
+        """Run one statement that is built for the occasion, and return all its rows.
 
         Raises:
             ApiError: the database timed out or is not available.
         """
-        if timeout_ms is not None:
-            statement = statement.execution_options(**{TIMEOUT_OPTION: timeout_ms})
 
         async def execute(connection: AsyncConnection) -> Any:
             self._has_begun = True
-            if timeout_ms is None or connection.dialect.name != "postgresql":
-                return (await connection.execute(statement, parameters)).all()
-            async with self._statement_timeout(connection, timeout_ms):
-                return (await connection.execute(statement, parameters)).all()
+            return (await connection.execute(statement, parameters)).all()
 
         rows: Sequence[sa.Row[Any]] = await self._run(execute)
         return rows

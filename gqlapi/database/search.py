@@ -5,17 +5,17 @@ drops others by its dictionaries, SQLite's tokenizers know neither; this way bot
 """
 
 import asyncio
-import functools
-import operator
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, islice, repeat
 from operator import add
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, TSQUERY, TSVECTOR
 
+from gqlapi.database.dialect import bind_array
 from gqlapi.words import is_word_character, words
 
 # Words of a title weigh more than those of a body.
@@ -87,6 +87,10 @@ WORDS = sa.Table(
     sa.Column("body", sa.Text),
     sa.Column("search_words", sa.Text),  # FTS5's name for the whole row, which MATCH takes
 )
+# The parameters of a search; SQLite counts what is found by the needles, in the beginning of a body.
+QUERY = sa.bindparam("query", type_=sa.Text())
+_NEEDLES = sa.bindparam("needles", type_=sa.Text())
+_SCORED_LENGTH = sa.bindparam("scored_length", type_=sa.Integer())
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +107,10 @@ class SearchQuery:
     """Terms that must all hold, at least one of them without exclusion."""
 
     terms: tuple[Term, ...]
+
+    def written_for(self, dialect_name: str) -> str:
+        """Write the query for a database."""
+        return self.to_tsquery() if dialect_name == "postgresql" else self.to_fts5()
 
     def to_tsquery(self) -> str:
         """Write the query for PostgreSQL."""
@@ -216,11 +224,11 @@ class Indexed:
         return f"{self.title.lexemes(1, 'A')} {self.body.lexemes(len(self.title.words) + GAP, '')}"
 
 
-def matches(dialect_name: str, query: SearchQuery) -> sa.ColumnElement[bool]:
+def matches(dialect_name: str, query: sa.ColumnElement[str] = QUERY) -> sa.ColumnElement[bool]:
     """Hold for documents that the query finds; SQLite needs `from_documents`, too."""
     if dialect_name == "postgresql":
-        return DOCUMENTS.c.vector.bool_op("@@")(_tsquery(query))
-    return WORDS.c.search_words.bool_op("MATCH")(sa.literal(query.to_fts5(), sa.Text))
+        return DOCUMENTS.c.vector.bool_op("@@")(sa.cast(query, TSQUERY))
+    return WORDS.c.search_words.bool_op("MATCH")(query)
 
 
 def from_documents(dialect_name: str) -> sa.FromClause:
@@ -233,11 +241,22 @@ def found_ids(dialect_name: str, query: SearchQuery, kind: str) -> sa.Select[tup
     return (
         sa.select(DOCUMENTS.c.node_id)
         .select_from(from_documents(dialect_name))
-        .where(matches(dialect_name, query), DOCUMENTS.c.kind == kind)
+        .where(matches(dialect_name, sa.literal(query.written_for(dialect_name), sa.Text)), DOCUMENTS.c.kind == kind)
     )
 
 
-def score(dialect_name: str, query: SearchQuery) -> sa.ColumnElement[float]:
+def search_values(dialect_name: str, query: SearchQuery) -> dict[str, Any]:
+    """Return the values of the parameters of `matches` and `score`."""
+    values: dict[str, Any] = {QUERY.key: query.written_for(dialect_name)}
+    if dialect_name == "postgresql":
+        return values
+    wanted = [term for term in query.terms if not term.is_excluded]
+    needles = [f" {'  '.join(term.words)}{'' if term.is_prefix else ' '}" for term in wanted]
+    scored_length = max(MIN_SCORED_LENGTH, SCORED_LENGTH // len(wanted))
+    return {**values, _NEEDLES.key: bind_array(dialect_name, needles), _SCORED_LENGTH.key: scored_length}
+
+
+def score(dialect_name: str) -> sa.ColumnElement[float]:
     """Return the score of a row of `from_documents`; greater is better, and scores of two databases do not compare.
 
     A word in the title counts more than any number of hits in the body, each further hit counts less, and the same hits
@@ -246,21 +265,21 @@ def score(dialect_name: str, query: SearchQuery) -> sa.ColumnElement[float]:
     """
     if dialect_name == "postgresql":
         weights = sa.cast(POSTGRESQL_WEIGHTS, ARRAY(sa.REAL))
-        rank = sa.func.ts_rank(weights, DOCUMENTS.c.vector, _tsquery(query), DIVIDE_BY_LOGARITHM_OF_LENGTH)
+        rank = sa.func.ts_rank(weights, DOCUMENTS.c.vector, sa.cast(QUERY, TSQUERY), DIVIDE_BY_LOGARITHM_OF_LENGTH)
         return sa.cast(rank, sa.Double)
-    return _sqlite_score([term for term in query.terms if not term.is_excluded])
+    return _sqlite_score()
 
 
-def _sqlite_score(terms: Sequence[Term]) -> sa.ColumnElement[float]:
-    scored_length = max(MIN_SCORED_LENGTH, SCORED_LENGTH // len(terms))
-    title, body = _spaced(WORDS.c.title), _spaced(sa.func.substr(WORDS.c.body, 1, scored_length))
-    weights = [
-        most * count / (count + 1.0)
-        for term in terms
-        for most, count in ((TITLE_WEIGHT, _count(title, term)), (BODY_WEIGHT, _count(body, term)))
-    ]
+def _sqlite_score() -> sa.ColumnElement[float]:
+    needles = sa.func.json_each(_NEEDLES).table_valued(sa.column("value", sa.Text), name="needles")
+    title, body = _spaced(WORDS.c.title), _spaced(sa.func.substr(WORDS.c.body, 1, _SCORED_LENGTH))
+    # Each further hit counts less: n hits weigh 1 - 1 / (1 + n) of the most.
+    weights = (
+        most * (1.0 - 1.0 / (1.0 + _count(text, needles.c.value)))
+        for most, text in ((TITLE_WEIGHT, title), (BODY_WEIGHT, body))
+    )
+    weight = sa.select(sa.func.sum(sum(weights, start=sa.literal_column("0")))).select_from(needles).scalar_subquery()
     length = sa.func.length(WORDS.c.body)
-    weight = functools.reduce(operator.add, weights)
     return sa.type_coerce(weight / (1.0 + length / (length + MEDIUM_LENGTH)), sa.Double)
 
 
@@ -269,12 +288,7 @@ def _spaced(text: sa.ColumnElement[str]) -> sa.ColumnElement[str]:
     return " " + sa.func.replace(text, " ", "  ") + " "
 
 
-def _count(text: sa.ColumnElement[str], term: Term) -> sa.ColumnElement[int]:
+def _count(text: sa.ColumnElement[str], needle: sa.ColumnElement[str]) -> sa.ColumnElement[int]:
     """Count a word or a phrase in a spaced text, by how much shorter the text is without it."""
-    needle = f" {'  '.join(term.words)}{'' if term.is_prefix else ' '}"
     rest = sa.func.length(sa.func.replace(text, needle, ""))
-    return (sa.func.length(text) - rest) // sa.literal(len(needle), sa.Integer)
-
-
-def _tsquery(query: SearchQuery) -> sa.ColumnElement[str]:
-    return sa.cast(sa.literal(query.to_tsquery(), sa.Text), TSQUERY)
+    return (sa.func.length(text) - rest) // sa.func.length(needle, type_=sa.Integer)

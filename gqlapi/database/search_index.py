@@ -137,18 +137,22 @@ def _put_postgresql(connection: sa.Connection, documents: Sequence[Document]) ->
     connection.execute(upsert, rows)
 
 
+# Made once: SQLAlchemy takes as long to make one as to execute it.
+_NUMBERED = sa.select(DOCUMENTS.c.node_id, DOCUMENTS.c.id).where(is_one_of("sqlite", DOCUMENTS.c.node_id))
+_REMOVAL = sa.delete(WORDS).where(
+    WORDS.c.rowid.in_(sa.select(DOCUMENTS.c.id).where(is_one_of("sqlite", DOCUMENTS.c.node_id)))
+)
+_ADDITION = sa.insert(DOCUMENTS).prefix_with("OR IGNORE")
+_INSERTION = sa.insert(WORDS)
+
+
 def _put_sqlite(connection: sa.Connection, documents: Sequence[Document]) -> None:
     ids = bind_ids("sqlite", [id_ for id_, _, _ in documents])
-    known = sa.select(DOCUMENTS.c.id).where(is_one_of("sqlite", DOCUMENTS.c.node_id))
-    connection.execute(sa.delete(WORDS).where(WORDS.c.rowid.in_(known)), ids)
+    connection.execute(_REMOVAL, ids)
+    connection.execute(_ADDITION, [{"node_id": id_, "kind": kind} for id_, kind, _ in documents])
+    rowids = {row[0]: row[1] for row in connection.execute(_NUMBERED, ids)}
     connection.execute(
-        sa.insert(DOCUMENTS).prefix_with("OR IGNORE"),
-        [{"node_id": id_, "kind": kind} for id_, kind, _ in documents],
-    )
-    numbered = sa.select(DOCUMENTS.c.node_id, DOCUMENTS.c.id).where(is_one_of("sqlite", DOCUMENTS.c.node_id))
-    rowids = {row[0]: row[1] for row in connection.execute(numbered, ids)}
-    connection.execute(
-        sa.insert(WORDS),
+        _INSERTION,
         [
             {"rowid": rowids[id_], "title": " ".join(indexed.title.words), "body": " ".join(indexed.body.words)}
             for id_, _, indexed in documents

@@ -9,7 +9,7 @@ from gqlapi.cache import BudgetedCache
 # Measured: a small statement takes 32 KB with its key, one with 45 comparisons 246 KB for 1,600 characters of SQL.
 STATEMENT_BYTES = 24_576
 BYTES_PER_CHARACTER = 150
-MAX_BYTES = 3 * 1_048_576
+MAX_BYTES = 2 * 1_048_576
 
 
 class StatementCache(BudgetedCache[Any, Compiled]):

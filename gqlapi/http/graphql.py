@@ -23,7 +23,8 @@ from gqlapi.http.body import Bodies
 from gqlapi.http.clients import Clients, Headers, headers_of
 from gqlapi.http.disconnection import CancelOnDisconnect, ClientDisconnected
 from gqlapi.http.failures import RETRY_AFTER, HttpFailure, Pacer, busy
-from gqlapi.http.json import HeaderList, encode_json, send_json
+from gqlapi.http.json import HeaderList, Json, encode_json, send_json
+from gqlapi.http.pieces import Pieces
 from gqlapi.http.requests import (
     GraphQLRequest,
     bearer_token,
@@ -37,12 +38,14 @@ METHODS: tuple[HTTPMethod, ...] = ("GET", "POST")
 OPERATIONS: dict[str, set[OperationType]] = {method: OperationType.from_http(method) for method in METHODS}
 BUSY = busy().content
 NO_STORE = (b"cache-control", b"no-store")
+# Longer texts are encoded piece by piece while they are sent.
+MAX_WHOLE_LENGTH = 1_048_576
 
 
 class Answer(NamedTuple):
     """A response over HTTP."""
 
-    content: bytes
+    content: bytes | Json
     status: int = HTTPStatus.OK
     headers: HeaderList = ()
 
@@ -117,7 +120,8 @@ class GraphQLEndpoint:
                 place = await self._database.gate.enter(client.keys)
                 request, context = self._prepare(scope, headers, body, client, place)
                 try:
-                    return self._encode(await self._execute(scope, request, context))
+                    result = await self._execute(scope, request, context)
+                    return self._encode(result, is_long=context.text_length > MAX_WHOLE_LENGTH)
                 finally:
                     await context.close()
         finally:
@@ -177,14 +181,14 @@ class GraphQLEndpoint:
         except InvalidOperationTypeError as error:
             raise HttpFailure(HTTPStatus.BAD_REQUEST, error.as_http_error_reason(scope["method"])) from None
 
-    def _encode(self, result: ExecutionResult) -> Answer:
+    def _encode(self, result: ExecutionResult, *, is_long: bool) -> Answer:
         """Encode a result; escapes may make it larger than its budget, which counts characters."""
         data: dict[str, Any] = {"data": result.data}
         if result.errors:
             data["errors"] = [error.formatted for error in result.errors]
         if result.extensions:
             data["extensions"] = result.extensions
-        content = encode_json(data)
+        content = Pieces(data) if is_long else encode_json(data)
         if len(content) > self._max_answer_bytes:
             too_large = answer_too_large(self._max_answer_bytes)
             error = {"message": too_large.message, "extensions": too_large.extensions}

@@ -1,8 +1,8 @@
 """JSON in answers."""
 
 import json
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, Protocol
 
 import orjson
 from starlette.types import Send
@@ -18,8 +18,21 @@ def encode_json(content: Any) -> bytes:
         return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
 
 
-async def send_json(send: Send, status: int, content: bytes, headers: HeaderList = ()) -> None:
+class Json(Protocol):
+    """Encoded JSON in pieces; `len` is its length in bytes."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[bytes]: ...
+
+
+async def send_json(send: Send, status: int, content: bytes | Json, headers: HeaderList = ()) -> None:
     """Send a complete response."""
     declared = (b"content-type", b"application/json"), (b"content-length", b"%d" % len(content))
     await send({"type": "http.response.start", "status": status, "headers": [*declared, *headers]})
-    await send({"type": "http.response.body", "body": content})
+    if isinstance(content, bytes):
+        await send({"type": "http.response.body", "body": content})
+        return
+    for piece in content:
+        await send({"type": "http.response.body", "body": piece, "more_body": True})
+    await send({"type": "http.response.body"})

@@ -33,7 +33,7 @@ from gqlapi.operations.variables import InputType, PlainVariables, check_variabl
 BYTES_PER_TOKEN = 600
 # The memory of a compiled field, with what is generated for it.
 BYTES_PER_FIELD = 2_500
-CACHE_BYTES = 6 * 1_048_576
+CACHE_BYTES = 5 * 1_048_576
 # Of one operation: two for each variable that @skip or @include uses.
 MAX_VARIANTS = 8
 

@@ -11,7 +11,16 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from gqlapi.database.dialect import bind_ids
-from gqlapi.database.search import DOCUMENTS, WORDS, Indexed, SearchQuery, from_documents, matches, score
+from gqlapi.database.search import (
+    DOCUMENTS,
+    WORDS,
+    Indexed,
+    SearchQuery,
+    from_documents,
+    matches,
+    score,
+    search_values,
+)
 from gqlapi.database.search_index import Document, batches, put
 from gqlapi.errors import InvalidCursor
 from gqlapi.models import Post, Tag, User
@@ -22,6 +31,7 @@ from gqlapi.repositories.sources import Draft, Selection, Source, reading
 MAX_CANDIDATES = 1_000
 TIMEOUT_MS = 2_000
 BATCH_SIZE = 1_000
+_MAX_CANDIDATES = sa.bindparam("max_candidates", type_=sa.Integer())
 
 
 class Kind(StrEnum):
@@ -97,13 +107,11 @@ class SearchRepository:
 
     async def rank(self, request: SearchRequest) -> list[Hit]:
         """Return the 1,000 best of the newest 1,000 hits of each kind, best first, in one statement."""
-        candidates = sa.union_all(*(self._candidates(kind, request.query) for kind in sorted(request.kinds))).subquery()
-        statement = (
-            sa.select(candidates.c.score, candidates.c.node_id, candidates.c.kind)
-            .order_by(candidates.c.score.desc(), candidates.c.node_id.desc())
-            .limit(MAX_CANDIDATES)
-        )
-        rows: Sequence[Any] = await self._scope.unit.rows(statement, self._scope.values, timeout_ms=TIMEOUT_MS)
+        sources = tuple((kind, self._sources[kind]) for kind in sorted(request.kinds))
+        kept, make = reading(self._scope.dialect_name, _ranked, self._scope.dialect_name, sources)
+        values = {**self._scope.values, **search_values(self._scope.dialect_name, request.query)}
+        values[_MAX_CANDIDATES.key] = MAX_CANDIDATES
+        rows = make(await self._scope.unit.fetch(kept, values, timeout_ms=TIMEOUT_MS))
         return [Hit(row[0], row[1], Kind(row[2])) for row in rows]
 
     async def texts(self, kind: Kind, ids: Sequence[UUID]) -> dict[UUID, tuple[str, str]]:
@@ -121,25 +129,36 @@ class SearchRepository:
             unit.count_bodies([row[2] for row in rows])
         return {row[0]: (row[1], row[2] or "") for row in rows}
 
-    def _candidates(self, kind: Kind, query: SearchQuery) -> sa.Select[Any]:
-        """Rank the newest hits of one kind; the cap bounds the time, which is linear in the number of hits.
 
-        Hidden rows are filtered out before the cap, so that they displace no visible ones.
-        """
-        dialect_name, source = self._scope.dialect_name, self._sources[kind]
-        identity = source.columns["id"]
-        newest = (
-            sa.select(DOCUMENTS.c.node_id)
-            .select_from(from_documents(dialect_name).join(identity.table, identity == DOCUMENTS.c.node_id))
-            .where(matches(dialect_name, query), source.visible())
-            .order_by(DOCUMENTS.c.node_id.desc())
-            .limit(MAX_CANDIDATES)
-            .subquery()
-        )
-        # Joined again, so that only the texts of the newest are read.
-        return sa.select(score(dialect_name, query).label("score"), DOCUMENTS.c.node_id, DOCUMENTS.c.kind).select_from(
-            newest.join(from_documents(dialect_name), newest.c.node_id == DOCUMENTS.c.node_id)
-        )
+def _ranked(dialect_name: str, sources: tuple[tuple[Kind, Source], ...]) -> Draft:
+    # Looked up once for all kinds.
+    found = sa.select(DOCUMENTS.c.node_id).select_from(from_documents(dialect_name)).where(matches(dialect_name)).cte()
+    candidates = sa.union_all(*(_candidates(found, kind, source) for kind, source in sources)).subquery()
+    return Draft(
+        sa.select(candidates.c.score, candidates.c.node_id, candidates.c.kind)
+        .order_by(candidates.c.score.desc(), candidates.c.node_id.desc())
+        .limit(_MAX_CANDIDATES)
+    )
+
+
+def _candidates(found: sa.CTE, kind: Kind, source: Source) -> sa.Select[Any]:
+    """Rank the newest hits of one kind; the cap bounds the time, which is linear in the number of hits.
+
+    Hidden rows are filtered out before the cap, so that they displace no visible ones.
+    """
+    identity = source.columns["id"]
+    newest = (
+        sa.select(found.c.node_id)
+        .join_from(found, identity.table, identity == found.c.node_id)
+        .where(source.visible())
+        .order_by(found.c.node_id.desc())
+        .limit(_MAX_CANDIDATES)
+        .subquery()
+    )
+    documents = from_documents(source.dialect_name)
+    # For each row by itself, so that only the texts of the newest are read.
+    scores = sa.select(score(source.dialect_name)).select_from(documents).where(DOCUMENTS.c.node_id == newest.c.node_id)
+    return sa.select(scores.scalar_subquery().label("score"), newest.c.node_id, sa.literal(kind, sa.Text).label("kind"))
 
 
 TEXT_ATTRIBUTES = {

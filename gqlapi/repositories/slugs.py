@@ -7,11 +7,12 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from gqlapi.database.dialect import bind_array, is_among
+from gqlapi.repositories.sources import Draft, reading
+
 # After that many rows of one name, chance names the next: counting on would read them all.
 NUMBERED = 20
 SUFFIX_LENGTH = 9
-# Databases take some 32,000 parameters in one statement.
-SLUGS_PER_STATEMENT = 10_000
 
 
 async def free_slugs(
@@ -19,12 +20,13 @@ async def free_slugs(
 ) -> list[str]:
     """Return a slug for each base, none taken or reserved and no two the same: the base itself, or with a suffix.
 
-    One statement for some 500 bases. Until the transaction writes it, another one may take it: the unique constraint
-    decides.
+    One statement. Until the transaction writes it, another one may take it: the unique constraint decides.
     """
+    dialect_name = session.get_bind().dialect.name
     candidates = {base: [base, *(f"{base}-{number}" for number in range(2, NUMBERED + 1))] for base in bases}
-    taken = await _taken(session, column, [candidate for group in candidates.values() for candidate in group])
-    taken |= {*reserved}
+    kept, _ = reading(dialect_name, _taken, dialect_name, column)
+    slugs_to_try = bind_array(dialect_name, [slug for group in candidates.values() for slug in group])
+    taken = {slug for (slug,) in await kept.rows(session, {"slugs": slugs_to_try})} | {*reserved}
     slugs = []
     for base in bases:
         slug = next((candidate for candidate in candidates[base] if candidate not in taken), random_slug(base))
@@ -33,12 +35,8 @@ async def free_slugs(
     return slugs
 
 
-async def _taken(session: AsyncSession, column: Any, slugs: Sequence[str]) -> set[str]:
-    taken: set[str] = set()
-    for start in range(0, len(slugs), SLUGS_PER_STATEMENT):
-        wanted = slugs[start : start + SLUGS_PER_STATEMENT]
-        taken |= {*(await session.execute(sa.select(column).where(column.in_(wanted)))).scalars()}
-    return taken
+def _taken(dialect_name: str, column: Any) -> Draft:
+    return Draft(sa.select(column).where(is_among(dialect_name, column, "slugs")))
 
 
 def random_slug(base: str) -> str:

@@ -22,7 +22,7 @@ from gqlapi.repositories.pages import Ordering
 # Parameters that every read supplies.
 NOW = sa.bindparam("now", type_=UtcDateTime())
 VIEWER_ID = sa.bindparam("viewer_id", type_=sa.Uuid())
-MAX_BYTES = 6 * 1_048_576
+MAX_BYTES = 5 * 1_048_576
 NOTHING: frozenset[str] = frozenset()
 
 

@@ -24,7 +24,7 @@ WRITE_COST = 50
 # render and to write; and for each tag, which may be a new one that is written and indexed as well.
 MARKDOWN_CHARACTERS_PER_POINT = 20
 TAG_COST = 20
-# A password is hashed with 19 MiB in 25 ms of a processor.
+# A password is hashed with 12 MiB in 25 ms of a processor.
 PASSWORD_COST = 5_000
 
 # Attributes with an index that finds a value: as it is stored, or folded.

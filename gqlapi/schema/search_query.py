@@ -72,11 +72,14 @@ class Highlighter:
         return None
 
     def _first_hit(self, text: str) -> int | None:
-        if text.isascii():
-            return self._first_place(f" {text.lower().translate(_ASCII_SEPARATORS)} ")
         budget = MAX_FOLDED_LENGTH
         for start, end in _pieces(text):
             piece = text[start:end]
+            if piece.isascii():
+                place = self._first_place(f" {piece.lower().translate(_ASCII_SEPARATORS)} ")
+                if place is not None:
+                    return start + place
+                continue
             folded = f" {fold(' '.join(WORD.findall(piece)))} "
             if self._first_place(folded) is not None:
                 for place, _ in self._hits(piece):
@@ -103,13 +106,14 @@ class Highlighter:
         start = _word_boundary(text, max(0, first - LEAD_LENGTH))
         end = _word_boundary(text, min(len(text), start + FRAGMENT_LENGTH))
         shown = text[first : max(first, end) + LONGEST_WRITTEN_WORD]
-        hits = [(first + hit_start, first + hit_end) for hit_start, hit_end in self._hits(shown)]
-        end = max(end, hits[0][1])
         parts, position = ["…" if start else ""], start
-        for hit_start, hit_end in hits:
-            if hit_end <= end:
-                parts += [_line(text[position:hit_start]), "<mark>", _line(text[hit_start:hit_end]), "</mark>"]
-                position = hit_end
+        for from_first, to_first in self._hits(shown):
+            hit_start, hit_end = first + from_first, first + to_first
+            end = max(end, hit_end) if hit_start == first else end  # the first hit is shown whole
+            if hit_end > end:
+                break
+            parts += [_line(text[position:hit_start]), "<mark>", _line(text[hit_start:hit_end]), "</mark>"]
+            position = hit_end
         parts += [_line(text[position:end].rstrip()), "…" if end < len(text) else ""]
         return "".join(parts)
 

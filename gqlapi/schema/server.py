@@ -122,8 +122,10 @@ class Schema(strawberry.Schema):
         self, operation: BoundOperation, context: Context, root: Any, _variables: dict[str, Any] | None
     ) -> ExecutionResult:
         data, errors = await Engine(operation, context, root, context.pace).execute()
-        if data is not None and text_length(operation.operation.root, [data]) > self.limits.max_answer_bytes:
-            raise answer_too_large(self.limits.max_answer_bytes)
+        if data is not None:
+            context.text_length = text_length(operation.operation.root, [data])
+            if context.text_length > self.limits.max_answer_bytes:
+                raise answer_too_large(self.limits.max_answer_bytes)
         return ExecutionResult(data=data, errors=errors or None)
 
     async def _run_reference(

@@ -84,7 +84,7 @@ class TestHash:
     async def test_has_the_parameters_that_owasp_recommends(self) -> None:
         hashed = await Passwords().hash(PASSWORD)
         assert extract_parameters(hashed) == PARAMETERS
-        assert hashed.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+        assert hashed.startswith("$argon2id$v=19$m=12288,t=3,p=1$")
 
     async def test_is_another_each_time(self) -> None:
         passwords = Passwords()

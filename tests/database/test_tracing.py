@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from structlog.testing import capture_logs
 
 from gqlapi.database.engine import EngineOptions
+from gqlapi.database.kept import KeptStatement
 from gqlapi.database.tracing import ExplainingTrace, Trace
 from gqlapi.database.unit import Database
 from gqlapi.errors import ApiError
@@ -50,7 +51,7 @@ class TestTrace:
     async def test_does_not_count_transaction_control(self, database: Database) -> None:
         trace = Trace()
         unit = database.read(trace)
-        await unit.rows(COUNT, timeout_ms=100)
+        await unit.fetch(KeptStatement(COUNT, database.dialect_name), {}, timeout_ms=100)
         await unit.close()
         assert trace.statements == 1
 
