@@ -67,10 +67,10 @@ def check_name(text: str, path: Path, max_length: int, max_folded_length: int) -
     yield from problems
     if not problems:
         name = normalize_nickname(text)
-        if len(name) > max_length:
-            yield too_long(path, max_length)
-        # What is left of some characters is a mark without a letter: of U+00B4, for example, which is a space with one.
-        elif not is_nickname(name) or any(check_line(name, path, max_length, max_folded_length)):
+        # A visible character may stand for a space and an accent, which alone is not visible.
+        problems = [*check_line(name, path, max_length, max_folded_length)]
+        yield from problems
+        if not problems and not is_nickname(name):
             yield invalid(path, "It has a character that names cannot have, or cannot have at that place.")
 
 

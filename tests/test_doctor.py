@@ -238,7 +238,7 @@ class TestPool:
     async def test_is_warned_of_at_start_up(self, postgresql_url: str) -> None:
         settings = settings_for(postgresql_url, pool_size=5_000, log_level="info")
         with capture_logs() as logs:
-            async with serve(settings):
+            async with serve(settings, examines_pool=True):
                 pass
         [line] = [line for line in logs if line["event"] == "doctor"]
         assert (line["code"], line["log_level"]) == ("D106", "warning")

@@ -107,6 +107,7 @@ class TestCheckLine:
 
 
 class TestCheckName:
+    @example("\u00af")
     @given(TEXTS)
     @example("\u00b4")
     def test_refuses_or_is_kept_by_the_profile(self, text: str) -> None:

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.api import Api, internals_in, only_error, serve, settings_for
 from tests.effort import measure
+from tests.examples import examples
 
 INFO = "{ serverInfo { version } }"
 JSON = {"Content-Type": "application/json"}
@@ -80,7 +81,7 @@ class TestBody:
 
     @given(content=st.binary(max_size=200) | st.text().map(str.encode))
     @example(content=b'{"query":"{a}","operationName":"\\ud800"}')
-    @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @examples(60)
     async def test_of_random_bytes_never_breaks_the_server(self, server: Api, content: bytes) -> None:
         response = await send(server, content)
         assert response.status_code in ACCEPTED_STATUSES
@@ -197,7 +198,7 @@ class TestDocument:
 
     @given(query=st.text(max_size=100) | st.text(alphabet='{}()[]:!$@.|"\\ \nabq1_#', max_size=100))
     @example(query="{ posts(filter: {createdAt: {eq: 1}}) { totalCount } }")
-    @settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @examples(120)
     async def test_of_random_text_never_breaks_the_server(self, server: Api, query: str) -> None:
         response = await server.post(query)
         assert response.status_code in ACCEPTED_STATUSES
