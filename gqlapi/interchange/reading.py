@@ -14,7 +14,7 @@ from gqlapi.interchange.dates import read_date
 from gqlapi.interchange.fields import authors_of, is_true, slug_of_address, tags_of, text_of
 from gqlapi.interchange.front_matter import split
 from gqlapi.interchange.unreadable import NotAPost, Unreadable
-from gqlapi.lines import normalize_line
+from gqlapi.lines import normalize_line, printable
 from gqlapi.models import PostState
 from gqlapi.names import normalize_nickname
 from gqlapi.problems import Path as ProblemPath
@@ -63,8 +63,7 @@ def find_files(folder: Path) -> list[Path]:
 
 def name_of(path: Path, folder: Path) -> str:
     """Return the name of a file below a folder, on one line that any terminal can show."""
-    name = path.relative_to(folder).as_posix()
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
+    return printable(path.relative_to(folder).as_posix())
 
 
 def read_article(path: Path, folder: Path) -> Article:
