@@ -158,6 +158,11 @@ class TestContent:
         found = "has no table post_changes, column users.bio"
         await fails_with(database_url, "D102", found, "Restore a complete backup.")
 
+    async def test_without_its_revision(self, database_url: str) -> None:
+        await execute(database_url, "DROP TABLE alembic_version")
+        fix = "Restore a complete backup, or set GQLAPI_DATABASE_URL to an empty database."
+        await fails_with(database_url, "D102", "at no revision, but has the tables api_tokens, ", fix)
+
     async def test_without_the_search(self, database_url: str) -> None:
         await execute(database_url, "DROP TABLE search_documents")
         await fails_with(database_url, "D102", "has no table search_documents", "Restore a complete backup.")

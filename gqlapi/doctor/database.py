@@ -6,7 +6,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from gqlapi.accounts.demo import find_demo_logins
-from gqlapi.database.causes import RIGHTS, cause_of
+from gqlapi.database.causes import RESTORE, RIGHTS, cause_of
 from gqlapi.database.engine import EngineOptions
 from gqlapi.database.inspection import (
     DatabaseFacts,
@@ -115,8 +115,7 @@ def check_revision(facts: DatabaseFacts) -> Finding:
     if missing == []:
         return ok("D102", f"The database is at the newest revision, {head}.")
     if missing is not None:
-        found = f"The database is at {current or 'no revision'}, {len(missing)} behind {head}."
-        return error("D102", found, _how_to_migrate(facts))
+        return _behind(facts, current, len(missing))
     if facts.tables >= Base.metadata.tables.keys():
         found = f"The database is ahead: its revision {current} is newer than {head}, the last that is known here."
         return warning("D102", found, "Upgrade gqlapi, or let a rolling upgrade end.")
@@ -131,6 +130,14 @@ def _lost_parts(facts: DatabaseFacts) -> list[str]:
     lost = {*models, *search} - facts.tables
     columns = {f"{name}.{column.name}" for name, table in models.items() if name not in lost for column in table.c}
     return [f"table {name}" for name in sorted(lost)] + [f"column {name}" for name in sorted(columns - facts.columns)]
+
+
+def _behind(facts: DatabaseFacts, current: str | None, count: int) -> Finding:
+    in_the_way = sorted(facts.tables & Base.metadata.tables.keys())
+    if current is None and in_the_way:
+        return error("D102", f"The database is at no revision, but has the tables {', '.join(in_the_way)}.", RESTORE)
+    found = f"The database is at {current or 'no revision'}, {count} behind {head_revision()}."
+    return error("D102", found, _how_to_migrate(facts))
 
 
 def _how_to_migrate(facts: DatabaseFacts) -> str:
