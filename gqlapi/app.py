@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import asdict
 from datetime import timedelta
 
 import structlog
@@ -21,9 +20,8 @@ from gqlapi.accounts.passwords import Passwords
 from gqlapi.accounts.registration import ReservedNames
 from gqlapi.accounts.throttling import AttemptLimits, Throttle
 from gqlapi.accounts.tokens import AccessTokens
-from gqlapi.database.failures import describe
-from gqlapi.database.unit import Database, create_database
-from gqlapi.doctor import Severity, check_proxies, examine_pool
+from gqlapi.database.unit import create_database
+from gqlapi.doctor import Severity, check_proxies, examine_pool, examine_readiness
 from gqlapi.http import GRAPHQL_PATH
 from gqlapi.http.graphiql.page import BrowserPage, send_asset
 from gqlapi.http.graphql import GraphQLEndpoint
@@ -61,7 +59,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        await _warn(settings, database)
+        await _warn(settings)
         yield
         await database.dispose()
 
@@ -130,16 +128,11 @@ def _routes_of_graphql(settings: Settings, graphql: ASGIApp) -> list[Route]:
     ]
 
 
-async def _warn(settings: Settings, database: Database) -> None:
-    """Log what keeps the server from working, or will; it starts all the same, since a database may come later."""
-    for finding in (check_proxies(settings), await examine_pool(settings)):
+async def _warn(settings: Settings) -> None:
+    findings = check_proxies(settings), await examine_pool(settings), await examine_readiness(settings)
+    for finding in findings:
         if finding is not None and finding.severity is not Severity.OK:
             logger.warning("doctor", code=finding.code, found=finding.found, fix=finding.fix)
-    if settings.is_production:  # `gqlapi dev` migrates first
-        checks, failure = await database.probe.check()
-        if not checks.passed:
-            causes = {} if failure is None else describe(failure)
-            logger.error("the database cannot be used", **asdict(checks), **causes)
 
 
 def _middleware(settings: Settings, graphql: ASGIApp) -> list[Middleware]:

@@ -253,9 +253,10 @@ class TestPool:
         with capture_logs() as logs:
             async with serve(settings_for(empty_database_url, **common)):
                 pass
-        [line] = [line for line in logs if line["log_level"] == "error"]
-        states = {"sqlite": ("missing", "unknown"), "postgresql": ("ok", "not migrated")}
-        assert (line["connection"], line["revision"]) == states[dialect]
+        [line] = [line for line in logs if line["event"] == "doctor"]
+        expected = {"sqlite": ("D101", "connection is 'missing'"), "postgresql": ("D102", "revision is 'not migrated'")}
+        code, state = expected[dialect]
+        assert (line["code"], state in line["found"]) == (code, True)
 
     async def test_does_not_keep_a_server_from_starting(self) -> None:
         async with serve(settings_for("postgresql://nobody@127.0.0.1:1/none")) as api:

@@ -1,6 +1,7 @@
 """Checks of the database and its server."""
 
 import asyncio
+from dataclasses import asdict
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -16,6 +17,7 @@ from gqlapi.database.inspection import (
     inspect_postgresql,
 )
 from gqlapi.database.migrations import head_revision, is_missing_file, missing_revisions
+from gqlapi.database.readiness import READY, Probe
 from gqlapi.database.search import DOCUMENTS, WORDS
 from gqlapi.database.unit import create_database
 from gqlapi.database.url import mask_url, normalize_url
@@ -27,6 +29,8 @@ from gqlapi.settings import Settings
 
 SET_URL = "Correct GQLAPI_DATABASE_URL."
 MIGRATE = "Run `gqlapi migrate`."
+# The checks that say more of each part of readiness.
+PARTS = {"connection": "D101", "revision": "D102", "writable": "D113"}
 
 
 async def examine_database(settings: Settings) -> list[Finding]:
@@ -95,6 +99,20 @@ async def examine_pool(settings: Settings) -> Finding | None:
     except Exception:  # noqa: BLE001 - a database that is down is no reason not to start
         return None
     return check_pool(facts, settings.pool_size, workers_of(settings))
+
+
+async def examine_readiness(settings: Settings) -> Finding | None:
+    """Check only whether requests could be served, in two short statements; None in development, which migrates first.
+
+    A server starts all the same, because its database may come later.
+    """
+    if not settings.is_production:
+        return None
+    checks, _ = await Probe(settings.database_url, _options(settings)).check()
+    for part, state in asdict(checks).items():
+        if state not in READY:
+            return error(PARTS[part], f"The database is not ready: {part} is {state!r}.", "Run `gqlapi doctor`.")
+    return None
 
 
 def _missing_file(path: Path, shown: str) -> Finding:
