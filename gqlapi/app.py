@@ -21,7 +21,7 @@ from gqlapi.accounts.registration import ReservedNames
 from gqlapi.accounts.throttling import AttemptLimits, Throttle
 from gqlapi.accounts.tokens import AccessTokens
 from gqlapi.database.unit import Database, create_database
-from gqlapi.doctor import Severity, check_proxies, examine_pool
+from gqlapi.doctor import Severity, check_proxies, examine_pool, examine_readiness
 from gqlapi.documents.automatic import MemoryStore
 from gqlapi.documents.persisted import PersistedDocuments
 from gqlapi.documents.trusted import TrustedDocuments
@@ -170,7 +170,8 @@ def _lifespan(
 
 
 async def _warn(settings: Settings) -> None:
-    for finding in (check_proxies(settings), await examine_pool(settings)):
+    findings = check_proxies(settings), await examine_pool(settings), await examine_readiness(settings)
+    for finding in findings:
         if finding is not None and finding.severity is not Severity.OK:
             logger.warning("doctor", code=finding.code, found=finding.found, fix=finding.fix)
 

@@ -79,6 +79,17 @@ class TestBody:
         data = await server.execute(INFO, None, operationName=None, extensions=None, future=1)
         assert "errors" not in data
 
+    @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32", "utf-32-be", "latin-1"])
+    async def test_of_another_encoding_is_refused(self, server: Api, encoding: str) -> None:
+        response = await send(
+            server, '{"query": "{ serverInfo { version } }", "operationName": "\u00e9"}'.encode(encoding)
+        )
+        assert (response.status_code, only_error(response)["message"]) == (400, "The body is not valid JSON.")
+
+    async def test_may_begin_with_a_mark_of_utf8(self, server: Api) -> None:
+        response = await send(server, '{"query": "{ serverInfo { version } }"}'.encode("utf-8-sig"))
+        assert "errors" not in response.json()
+
     @given(content=st.binary(max_size=200) | st.text().map(str.encode))
     @example(content=b'{"query":"{a}","operationName":"\\ud800"}')
     @examples(60)
