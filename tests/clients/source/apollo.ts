@@ -21,7 +21,11 @@ function connect(...links: ApolloLink[]): ApolloClient {
 }
 
 const http = (fetch: Fetch, options: HttpLink.Options = {}) => new HttpLink({ uri: place.url, fetch, ...options });
-const read = async (client: ApolloClient) => titles((await client.query({ query: operations.TitlesDocument, variables: FIRST })).data);
+
+async function read(client: ApolloClient): Promise<unknown> {
+  const { data } = await client.query({ query: operations.TitlesDocument, variables: FIRST });
+  return titles(data);
+}
 
 await observe('query', (fetch) => read(connect(http(fetch))));
 await observe('GET', (fetch) => read(connect(http(fetch, { useGETForQueries: true }))));
@@ -64,7 +68,9 @@ await observe('refresh', async (fetch) => {
   return data?.viewer?.username;
 });
 
-async function fourTimes(fetch: Fetch, query: string, options: Partial<PersistedQueryLink.Base.Options>): Promise<unknown> {
+type APQOptions = PersistedQueryLink.Base.Options;
+
+async function fourTimes(fetch: Fetch, query: string, options: APQOptions = {}): Promise<unknown> {
   const client = connect(new PersistedQueryLink({ sha256, ...options }), http(fetch));
   const seen = [];
   for (let round = 0; round < 4; round += 1) {
@@ -75,7 +81,7 @@ async function fourTimes(fetch: Fetch, query: string, options: Partial<Persisted
 }
 
 const document = (name: string) => `query ${name}($first: Int!) { posts(first: $first) { nodes { id title } } }`;
-await observe('APQ', (fetch) => fourTimes(fetch, document('Posted'), {}));
+await observe('APQ', (fetch) => fourTimes(fetch, document('Posted')));
 await observe('APQ by GET', (fetch) => fourTimes(fetch, document('Got'), { useGETForHashedQueries: true }));
 
 await observe('trusted documents', async (fetch) => {

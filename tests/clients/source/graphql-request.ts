@@ -41,7 +41,8 @@ await observe('refresh', async (fetch) => {
 });
 
 await observe('batch', async (fetch) => {
-  const [first, second] = await connect(fetch).batchRequests<[{ data: operations.TitlesQuery }, { data: operations.CountQuery }]>([
+  type Results = [{ data: operations.TitlesQuery }, { data: operations.CountQuery }];
+  const [first, second] = await connect(fetch).batchRequests<Results>([
     { document: operations.TitlesDocument, variables: FIRST },
     { document: operations.CountDocument },
   ]);

@@ -36,16 +36,24 @@ function describe(input: string, init: RequestInit = {}): string {
   return [method, id && 'id', query && 'text'].filter(Boolean).join(' ');
 }
 
+interface WriteError {
+  __typename: string;
+  code: string;
+  path?: readonly string[] | null | undefined;
+  existing?: unknown;
+}
+
 interface Write {
   post?: { title: string } | null | undefined;
-  errors: readonly { __typename: string; code: string; path?: readonly string[] | null | undefined; existing?: unknown }[];
+  errors: readonly WriteError[];
 }
 
 // A slug can be used once.
 export async function writeTwice(write: () => Promise<Write>): Promise<unknown> {
   const first = await write();
   const second = await write();
-  return [first.post?.title, ...second.errors.map(({ __typename, code, path, existing }) => [__typename, code, path, existing])];
+  const errors = second.errors.map(({ __typename, code, path, existing }) => [__typename, code, path, existing]);
+  return [first.post?.title, ...errors];
 }
 
 // Not every client declares that an error has extensions.

@@ -19,7 +19,10 @@ import titlesOf, { type operationsTitlesQuery } from './relay/__generated__/oper
 import viewer, { type operationsViewerQuery } from './relay/__generated__/operationsViewerQuery.graphql.js';
 import write, { type operationsWriteMutation } from './relay/__generated__/operationsWriteMutation.graphql.js';
 
-const JSON_TYPE = { 'Content-Type': 'application/json', Accept: 'application/graphql-response+json, application/json;q=0.9' };
+const JSON_TYPE = {
+  'Content-Type': 'application/json',
+  Accept: 'application/graphql-response+json, application/json;q=0.9',
+};
 
 type Send = (params: RequestParameters, variables: Variables) => Promise<GraphQLResponse>;
 
@@ -31,7 +34,9 @@ function sender(fetch: Fetch, headers: Record<string, string> = {}): Send {
   };
 }
 
-const connect = (send: Send) => new Environment({ network: Network.create(send), store: new Store(new RecordSource()) });
+function connect(send: Send): Environment {
+  return new Environment({ network: Network.create(send), store: new Store(new RecordSource()) });
+}
 
 async function query<Operation extends OperationType>(
   send: Send,

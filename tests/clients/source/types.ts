@@ -5,6 +5,7 @@ import type { operationsWriteMutation } from './relay/__generated__/operationsWr
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 
+type WriteErrors = WriteMutation['createPost']['errors'][number];
 type CodegenPost = TitlesQuery['posts']['nodes'][number];
 type RelayPost = operationsTitlesQuery['response']['posts']['nodes'][number];
 type RelayWrite = Extract<operationsWriteMutation['response']['createPost'], { ok: true }>['value'];
@@ -22,8 +23,8 @@ export const notNullWithoutAnError: [
 ] = [true, true];
 
 export const errorsOfPayloads: [
-  Same<Extract<WriteMutation['createPost']['errors'][number], { __typename: 'ConflictError' }>['path'], string[] | null>,
-  Same<'existing' extends keyof Extract<WriteMutation['createPost']['errors'][number], { __typename: 'NotFoundError' }> ? true : false, false>,
+  Same<keyof Extract<WriteErrors, { __typename: 'ConflictError' }>, keyof WriteErrors | 'existing'>,
+  Same<keyof Extract<WriteErrors, { __typename: 'NotFoundError' }>, '__typename' | 'message' | 'code' | 'path'>,
 ] = [true, true];
 
 // @ts-expect-error: the title is required

@@ -1,4 +1,11 @@
-import { type AnyVariables, Client, type DocumentInput, type Exchange, fetchExchange, type OperationResult } from '@urql/core';
+import {
+  type AnyVariables,
+  Client,
+  type DocumentInput,
+  type Exchange,
+  fetchExchange,
+  type OperationResult,
+} from '@urql/core';
 import { authExchange } from '@urql/exchange-auth';
 import { persistedExchange } from '@urql/exchange-persisted';
 import type { DocumentNode } from 'graphql';
@@ -11,12 +18,20 @@ interface Options {
   preferGetMethod?: boolean;
 }
 
-function connect(fetch: Fetch, exchanges: Exchange[] = [], { url = place.url, headers = {}, preferGetMethod = false }: Options = {}): Client {
-  const fetchOptions = { headers };
-  return new Client({ url, fetch, fetchOptions, preferGetMethod, exchanges: [...exchanges, fetchExchange], requestPolicy: 'network-only' });
+function connect(fetch: Fetch, exchanges: Exchange[] = [], options: Options = {}): Client {
+  return new Client({
+    url: options.url ?? place.url,
+    fetch,
+    fetchOptions: { headers: options.headers ?? {} },
+    preferGetMethod: options.preferGetMethod ?? false,
+    exchanges: [...exchanges, fetchExchange],
+    requestPolicy: 'network-only',
+  });
 }
 
-async function data<Data, Variables extends AnyVariables>(answer: PromiseLike<OperationResult<Data, Variables>>): Promise<Data> {
+type Answer<Data, Variables extends AnyVariables> = PromiseLike<OperationResult<Data, Variables>>;
+
+async function data<Data, Variables extends AnyVariables>(answer: Answer<Data, Variables>): Promise<Data> {
   const result = await answer;
   if (result.error || !result.data) throw result.error ?? new Error('no data');
   return result.data;
@@ -56,7 +71,9 @@ await observe('refresh', async (fetch) => {
   return (await data(connect(fetch, [auth]).query(operations.ViewerDocument, {}))).viewer?.username;
 });
 
-async function fourTimes(fetch: Fetch, query: DocumentInput<operations.TitlesQuery, typeof FIRST>, byGet: boolean): Promise<unknown> {
+type Query = DocumentInput<operations.TitlesQuery, typeof FIRST>;
+
+async function fourTimes(fetch: Fetch, query: Query, byGet: boolean): Promise<unknown> {
   const client = connect(fetch, [persistedExchange({ preferGetForPersistedQueries: byGet })]);
   const seen = [];
   for (let round = 0; round < 4; round += 1) seen.push(titles(await data(client.query(query, FIRST))));
