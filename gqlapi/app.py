@@ -21,7 +21,7 @@ from gqlapi.accounts.registration import ReservedNames
 from gqlapi.accounts.throttling import AttemptLimits, Throttle
 from gqlapi.accounts.tokens import AccessTokens
 from gqlapi.database.unit import Database, create_database
-from gqlapi.doctor import Severity, check_proxies, examine_pool
+from gqlapi.doctor import Severity, check_proxies, examine_pool, examine_readiness
 from gqlapi.documents.automatic import MemoryStore
 from gqlapi.documents.persisted import PersistedDocuments
 from gqlapi.documents.trusted import TrustedDocuments
@@ -41,6 +41,7 @@ from gqlapi.http.sdl import SchemaFile
 from gqlapi.http.shortcut import Shortcut
 from gqlapi.http.usage import UsageCounter
 from gqlapi.logs import configure_logs
+from gqlapi.operations.rate import Rates
 from gqlapi.schema import Limits, Schema
 from gqlapi.settings import Settings
 
@@ -67,6 +68,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
         limits=schema.limits,
         reports_costs=settings.reports_costs,
         usage=usage,
+        rates=create_rates(settings),
     )
     negotiation = Negotiation(settings.http_status)
     endpoint = GraphQLEndpoint(runner, negotiation, origins, max_body_bytes=settings.max_body_bytes)
@@ -86,6 +88,12 @@ def create_app(settings: Settings | None = None) -> Starlette:
     app.state.documents = documents
     app.state.usage = usage
     return app
+
+
+def create_rates(settings: Settings) -> Rates | None:
+    """Make the budgets of clients, if the settings have any."""
+    points = settings.user_points_per_minute, settings.visitor_points_per_minute
+    return Rates(*points) if any(points) else None
 
 
 def create_limits(settings: Settings) -> Limits:
@@ -162,7 +170,8 @@ def _lifespan(
 
 
 async def _warn(settings: Settings) -> None:
-    for finding in (check_proxies(settings), await examine_pool(settings)):
+    findings = check_proxies(settings), await examine_pool(settings), await examine_readiness(settings)
+    for finding in findings:
         if finding is not None and finding.severity is not Severity.OK:
             logger.warning("doctor", code=finding.code, found=finding.found, fix=finding.fix)
 

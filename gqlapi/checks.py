@@ -67,9 +67,10 @@ def check_name(text: str, path: Path, max_length: int, max_folded_length: int) -
     yield from problems
     if not problems:
         name = normalize_nickname(text)
-        if len(name) > max_length:
-            yield too_long(path, max_length)
-        elif not is_nickname(name):
+        # A visible character may stand for a space and an accent, which alone is not visible.
+        problems = [*check_line(name, path, max_length, max_folded_length)]
+        yield from problems
+        if not problems and not is_nickname(name):
             yield invalid(path, "It has a character that names cannot have, or cannot have at that place.")
 
 

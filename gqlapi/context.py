@@ -22,6 +22,7 @@ from gqlapi.execution.reference import Answer
 from gqlapi.loaders import Loaders
 from gqlapi.models import ANONYMOUS, AuditEvent, Viewer
 from gqlapi.operations import BatchBudget, BoundOperation
+from gqlapi.operations.rate import RateLimited, Rates, Spent
 from gqlapi.problems import ForbiddenProblem, ProblemCode, Rejected
 from gqlapi.repositories import ReadScope, Repositories, WriteScope
 from gqlapi.repositories.viewers import renew_viewer
@@ -41,6 +42,9 @@ class Context:
     error_mode = ErrorMode.PROPAGATE
     # Shared by the operations of a batch.
     budget: BatchBudget | None = None
+    # The points of all clients, and what this one has spent; only contexts of a server have them.
+    rates: Rates | None = None
+    spent: Spent | None = None
 
     def __init__(
         self,
@@ -136,6 +140,26 @@ class Context:
             return False
         names = {field.nodes[0].name.value for field in self.operation.operation.root.fields}
         return bool(names) and names <= SIGNING_IN
+
+    @property
+    def points(self) -> int:
+        """What the operation costs its client: at least one point."""
+        return max(1, sum(self.costs.values()))
+
+    def spend(self) -> None:
+        """Take the points of the operation from those of the caller, who is authenticated.
+
+        Raises:
+            RateLimited: there are not enough of them left.
+        """
+        if self.rates is None:
+            return
+        try:
+            network = str(self.client.keys[0]) if self.client.keys else ""
+            self.spent = self.rates.spend(self.viewer.id, network, self.points)
+        except RateLimited as error:
+            self.spent = error.spent
+            raise
 
     async def release(self) -> None:
         """Give the connection back before something that takes long; what is read next is read anew."""

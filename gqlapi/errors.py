@@ -9,6 +9,7 @@ ApiError
 ├── BadRequest            BAD_REQUEST: the request contradicts itself
 ├── PersistedQueryNotFound        PERSISTED_QUERY_NOT_FOUND: no document that may run has the id
 ├── PersistedQueryNotSupported    PERSISTED_QUERY_NOT_SUPPORTED: clients cannot register documents here
+├── RateLimited           RATE_LIMITED: the client has spent its points (in `operations/rate.py`)
 ├── OperationTimeout      TIMEOUT: the operation or one of its statements took too long
 └── Unavailable           UNAVAILABLE: the database cannot be reached or all connections are busy
 
@@ -33,6 +34,7 @@ class Code(StrEnum):
     LIMIT_EXCEEDED = "LIMIT_EXCEEDED"
     UNAUTHENTICATED = "UNAUTHENTICATED"
     FORBIDDEN = "FORBIDDEN"
+    RATE_LIMITED = "RATE_LIMITED"
     TIMEOUT = "TIMEOUT"
     UNAVAILABLE = "UNAVAILABLE"
     INTERNAL_SERVER_ERROR = "INTERNAL_SERVER_ERROR"

@@ -50,6 +50,15 @@ def hidden_character(line: str) -> str | None:
     return None
 
 
+def printable(text: str) -> str:
+    """Return a text for a terminal or a log: with escapes for what these obey instead of showing it."""
+    return text if text.isprintable() else "".join(map(_escaped, text))
+
+
+def _escaped(character: str) -> str:
+    return character if character.isprintable() else character.encode("unicode_escape").decode()
+
+
 def without_emoji(line: str) -> str:
     """Return a line without emoji, and what selects how they are drawn."""
     return _EMOJI.sub("", _SELECTORS.sub("", line))

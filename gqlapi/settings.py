@@ -121,6 +121,12 @@ class Settings(BaseSettings):
     max_cost: int = Field(
         20_000, ge=1, description="Points of an operation: the rows that it may read and the values that it may return."
     )
+    user_points_per_minute: int = Field(
+        0, ge=0, description="Points of all operations of a signed-in user in a minute; 0 is no limit."
+    )
+    visitor_points_per_minute: int = Field(
+        0, ge=0, description="Points of all operations of visitors from one network in a minute; 0 is no limit."
+    )
     max_answer_bytes: int = Field(10_485_760, ge=1, description="Size of an answer.")
     max_batch_size: int = Field(
         1,

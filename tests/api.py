@@ -3,8 +3,9 @@
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from typing import Any
+from unittest.mock import patch
 
 import httpx
 import sqlalchemy as sa
@@ -99,20 +100,28 @@ class Api:
 
 
 @asynccontextmanager
-async def serve(settings: Settings) -> AsyncIterator[Api]:
-    """Serve the application over real HTTP for the length of the block."""
+async def serve(settings: Settings, *, examines_pool: bool = False) -> AsyncIterator[Api]:
+    """Serve the application over real HTTP for the length of the block.
+
+    Unless it is to, it does not ask for the server's connections when it starts: that takes one more.
+    """
     app = create_app(settings)
     config = uvicorn.Config(app, port=0, log_config=None, lifespan="on", proxy_headers=False)
     config.load()
     server = uvicorn.Server(config)
     server.lifespan = config.lifespan_class(config)
-    await server.startup()
+    with nullcontext() if examines_pool else patch("gqlapi.app.examine_pool", _find_nothing):
+        await server.startup()
     try:
         port = server.servers[0].sockets[0].getsockname()[1]
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", verify=NO_TLS, timeout=30) as client:
             yield Api(app, client)
     finally:
         await _end(server)
+
+
+async def _find_nothing(_settings: Settings) -> None:
+    """Stand for the check of the pool."""
 
 
 async def _end(server: uvicorn.Server) -> None:

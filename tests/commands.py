@@ -56,7 +56,7 @@ def _invoke(
 ) -> subprocess.CompletedProcess[str]:
     environment: dict[str, str | None] = {name: None for name in os.environ if name.startswith("GQLAPI_")}
     environment |= {"NO_COLOR": "1", "COLUMNS": "200"} | environment_of(settings)
-    with contextlib.chdir(folder), _keeping_logs():
+    with contextlib.chdir(folder), keeping_logs():
         result = CliRunner().invoke(cli, arguments, standard_input, environment, catch_exceptions=False)
     return subprocess.CompletedProcess(arguments, result.exit_code, result.stdout, result.stderr)
 
@@ -67,7 +67,7 @@ def environment_of(settings: Mapping[str, str]) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def _keeping_logs() -> Iterator[None]:
+def keeping_logs() -> Iterator[None]:
     """Undo what a command does to the logs of its process."""
     configuration = structlog.get_config()
     loggers = [logging.getLogger(), *map(logging.getLogger, [*logging.root.manager.loggerDict])]

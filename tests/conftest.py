@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,15 +18,20 @@ from argon2.profiles import CHEAPEST
 from hypothesis import settings as hypothesis_settings
 
 from gqlapi.database.migrations import upgrade
+from gqlapi.serving.memory import relax_collector
 from tests.api import Api, serve, settings_for
 from tests.clocks import Deadlines
+from tests.examples import COMMON, rounds
 from tests.postgres import SERVER_VARIABLE, Kill, PostgresServer, PostgresUnavailable, PrivatePostgres
 from tests.processes import Folder
 from tests.recycling import Recycler
 from tests.shared_types import share_types
 
-hypothesis_settings.register_profile("dev", deadline=None)
-hypothesis_settings.register_profile("ci", deadline=None, derandomize=True, database=None)
+# pytest rewrites the assertions of a test file once, not in every worker of every run: that takes 2 s.
+sys.dont_write_bytecode = False
+
+hypothesis_settings.register_profile("dev", deadline=None, max_examples=rounds(COMMON))
+hypothesis_settings.register_profile("ci", hypothesis_settings.get_profile("dev"), derandomize=True, database=None)
 hypothesis_settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 # Ends with the test run. With pytest-xdist it holds the one server of all workers, in the controlling process.
@@ -39,6 +45,11 @@ def pytest_configure(config: pytest.Config) -> None:
     # Else the first application would set up the logs of the whole run.
     structlog.configure(processors=[structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)])
     config.stash[RUN] = ExitStack()
+
+
+def pytest_collection_finish() -> None:
+    """Leave what was imported and collected to itself, as a server does: a full collection walks it for 0.5 s."""
+    relax_collector()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -121,9 +132,9 @@ def clean_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def dialect(request: pytest.FixtureRequest) -> str:
-    """Run the test once on each database."""
+    """Run the tests of a module once on each database."""
     name: str = request.param
     return name
 
@@ -220,10 +231,7 @@ def world_template(dialect: str, request: pytest.FixtureRequest) -> Path | tuple
 async def world_url(
     world_template: Path | tuple[PostgresServer, str], tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[str]:
-    """The URL of a migrated database that the tests of a module share, because they only read what a fixture wrote.
-
-    Such a module has a `dialect` of its scope.
-    """
+    """The URL of a migrated database that the tests of a module share, because they only read what a fixture wrote."""
     if isinstance(world_template, Path):
         yield f"sqlite:///{shutil.copyfile(world_template, tmp_path_factory.mktemp('world') / 'world.db')}"
         return

@@ -28,6 +28,7 @@ BINARIES_VARIABLE = "GQLAPI_POSTGRES_BIN"
 START_TIMEOUT_SECONDS = 60
 STOP_TIMEOUT_SECONDS = 20
 STATUS_LINE = 7  # of postmaster.pid, from 0
+MEMORY_BYTES = 4 * 1024**3
 FIRST_WITH_STRATEGIES = 15  # of copying a database
 # The data does not outlive the tests, so nothing is forced to the disk.
 OPTIONS = {
@@ -39,6 +40,9 @@ OPTIONS = {
     "wal_level": "minimal",
     "max_wal_senders": "0",
     "max_connections": "200",
+    # Nobody looks at them.
+    "track_counts": "off",
+    "update_process_title": "off",
     # Half of the writers of some tests stand in each other's way; a deadlock is noticed after this long.
     "deadlock_timeout": "100ms",
 }
@@ -102,7 +106,7 @@ class PrivatePostgres:
 
     def __enter__(self) -> PostgresServer:
         found = self.binaries or find_binaries()
-        self.folder = self.kept_folder or Path(tempfile.mkdtemp(prefix="gqlapi-postgres-"))
+        self.folder = self.kept_folder or Path(tempfile.mkdtemp(prefix="gqlapi-postgres-", dir=_memory()))
         self.folder.mkdir(parents=True, exist_ok=True)
         try:
             self.account = _account(self.folder)
@@ -201,6 +205,13 @@ def _free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def _memory() -> str | None:
+    """Return a folder in memory that has room for the data, if there is one: copying a database takes a fifth there."""
+    folder = Path("/dev/shm")  # noqa: S108 - the folder in it gets a name of its own, and is its owner's
+    has_room = folder.is_dir() and os.access(folder, os.W_OK) and shutil.disk_usage(folder).free > MEMORY_BYTES
+    return str(folder) if has_room else None
 
 
 def _account(folder: Path) -> dict[str, Any]:

@@ -48,13 +48,14 @@ class Recycler:
         self._template = template
         self._free: list[str] = []
         self._fingerprint: str | None = None
+        self._maintenance: asyncpg.Connection | None = None
         self._tables: list[str] = []
 
     async def take(self) -> str:
         """Return the name of a database without rows."""
         name = f"gqlapi_test_{uuid4().hex}"
         if self._free:
-            await self._server.execute(f'ALTER DATABASE "{self._free.pop()}" RENAME TO "{name}"')
+            await self._rename(self._free.pop(), name)
             return name
         url = await self._server.create_database(name, self._template)
         if self._fingerprint is None:
@@ -63,6 +64,11 @@ class Recycler:
             self._tables = sorted((row[0] for row in await connection.fetch(TABLES)), key=_order)
             await connection.close()
         return name
+
+    async def _rename(self, old: str, new: str) -> None:
+        if self._maintenance is None:  # kept: a connection costs PostgreSQL more than the change of a name
+            self._maintenance = await asyncpg.connect(self._server.maintenance_url)
+        await self._maintenance.execute(f'ALTER DATABASE "{old}" RENAME TO "{new}"')
 
     async def give_back(self, name: str) -> None:
         """Empty a database and close its connections, or drop it."""
@@ -89,6 +95,8 @@ class Recycler:
 
     async def close(self) -> None:
         """Drop all."""
+        if self._maintenance is not None:
+            await self._maintenance.close()
         while self._free:
             await self._server.drop_database(self._free.pop())
 

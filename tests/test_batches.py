@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from gqlapi.models import Post, Tag, UserRole
 from tests.api import Api, gets_everything_back, serve, settings_for
 from tests.consistency import assert_consistent, count
-from tests.execution.examples import examples
+from tests.examples import large_examples
 from tests.execution.test_project_schema import UNLIMITED
 from tests.factories import make_draft, make_post, make_tag, make_user, save
 from tests.random_selections import documents
@@ -49,7 +49,7 @@ class TestQueries:
             together = await send(author, [{"query": text} for text in texts])
             assert together == [await author.execute(text) for text in texts]
 
-        @examples(5)
+        @large_examples(5)
         @given(texts=st.lists(documents(depth=2), min_size=2, max_size=10))
         def run(texts: list[str]) -> None:
             note("\n".join(texts))

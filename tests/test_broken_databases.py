@@ -153,9 +153,19 @@ class TestContent:
         assert (done.status, line.split()[1]) == (0, "warning")
         assert "its revision fedcba987654 is newer" in line
 
-    async def test_without_one_table(self, database_url: str) -> None:
-        await execute(database_url, "DROP TABLE post_changes")
-        await fails_with(database_url, "D102", "has no table post_changes", "Restore a complete backup.")
+    async def test_without_a_table_and_a_column(self, database_url: str) -> None:
+        await execute(database_url, "DROP TABLE post_changes", "ALTER TABLE users RENAME COLUMN bio TO about")
+        found = "has no table post_changes, column users.bio"
+        await fails_with(database_url, "D102", found, "Restore a complete backup.")
+
+    async def test_without_its_revision(self, database_url: str) -> None:
+        await execute(database_url, "DROP TABLE alembic_version")
+        fix = "Restore a complete backup, or set GQLAPI_DATABASE_URL to an empty database."
+        await fails_with(database_url, "D102", "at no revision, but has the tables api_tokens, ", fix)
+
+    async def test_without_the_search(self, database_url: str) -> None:
+        await execute(database_url, "DROP TABLE search_documents")
+        await fails_with(database_url, "D102", "has no table search_documents", "Restore a complete backup.")
 
     async def test_in_another_encoding(self, postgres: PostgresServer) -> None:
         name = f"gqlapi_test_{uuid4().hex}"

@@ -95,6 +95,7 @@ async def cancelled_at(step: int, work: Work) -> bool:
 async def database(database_url: str, caplog: pytest.LogCaptureFixture) -> AsyncIterator[Database]:
     """A database that gets everything back, without a complaint of anybody's."""
     complaints: list[dict[str, Any]] = []
+    gc.freeze()  # what was there before is left to itself
     asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
     database = Database(database_url, EngineOptions(pool_size=2))
     yield database

@@ -21,7 +21,7 @@ from gqlapi import __version__
 from gqlapi.database.migrations import connect
 from gqlapi.models import Base
 from tests.api import internals_in
-from tests.processes import GQLAPI, START_SECONDS, Folder
+from tests.processes import GQLAPI, START_SECONDS, Folder, Server
 
 SECRET = "a secret of more than thirty-two characters"
 FEED = "{ posts(first: 3) { totalCount nodes { title author { username } tags { slug } } } }"
@@ -42,8 +42,30 @@ def without_clock(row: tuple[Any, ...]) -> tuple[Any, ...]:
     return tuple(None if isinstance(value, datetime) and value > now else value for value in row)
 
 
+def assert_private(folder: Folder) -> None:
+    files = {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.path.glob("gqlapi.db*")}
+    assert files.keys() >= {"gqlapi.db", "gqlapi.db-wal"}
+    assert set(files.values()) == {0o600}
+
+
+def assert_refuses_the_names_of_others(server: Server) -> None:
+    """A page whose name was made to lead here could sign in with the demo password."""
+    response = httpx.post(
+        f"{server.url}/graphql", json={"query": "{ __typename }"}, headers={"Host": f"evil.example:{server.port}"}
+    )
+    assert response.status_code == 400
+
+
+async def assert_keeps_the_rows_at_a_second_start(folder: Folder) -> None:
+    rows = await rows_of(folder.path / "gqlapi.db")
+    server = folder.start("dev", "--no-reload")
+    server.wait_until_ready()
+    assert server.stop(signal.SIGTERM)[0] == 0
+    assert await rows_of(folder.path / "gqlapi.db") == rows
+
+
 class TestDev:
-    def test_serves_a_blog_from_an_empty_folder_until_ctrl_c(self, folder: Folder) -> None:
+    async def test_serves_a_blog_from_an_empty_folder_until_ctrl_c(self, folder: Folder) -> None:
         # The work of the children that have ended: unlike a clock, it does not depend on who else uses the machine.
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         server = folder.start("dev", "--no-reload")
@@ -52,39 +74,14 @@ class TestDev:
         assert data["posts"]["totalCount"] > 100
         assert all(node["author"]["username"] for node in data["posts"]["nodes"])
         assert f"GraphiQL  {server.url}/graphql" in server.log.read_text()
+        assert_private(folder)
+        assert_refuses_the_names_of_others(server)
 
         assert server.stop(signal.SIGINT)[0] == 0
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         assert after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime < START_SECONDS
         assert "Traceback" not in server.log.read_text()
-
-    def test_keeps_the_database_to_this_user(self, folder: Folder) -> None:
-        server = folder.start("dev", "--no-reload")
-        server.wait_until_ready()
-        server.execute(FEED)  # opens the log of the database, too
-        files = {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.path.glob("gqlapi.db*")}
-        server.stop()
-        assert files.keys() >= {"gqlapi.db", "gqlapi.db-wal"}
-        assert set(files.values()) == {0o600}
-
-    def test_refuses_the_names_of_others(self, folder: Folder) -> None:
-        """A page whose name was made to lead here could sign in with the demo password."""
-        server = folder.start("dev", "--no-reload")
-        server.wait_until_ready()
-        response = httpx.post(
-            f"{server.url}/graphql", json={"query": "{ __typename }"}, headers={"Host": f"evil.example:{server.port}"}
-        )
-        assert response.status_code == 400
-
-    async def test_keeps_the_rows_of_the_first_start(self, folder: Folder) -> None:
-        first = folder.start("dev", "--no-reload")
-        first.wait_until_ready()
-        assert first.stop(signal.SIGTERM)[0] == 0
-        rows = await rows_of(folder.path / "gqlapi.db")
-        second = folder.start("dev", "--no-reload")
-        second.wait_until_ready()
-        assert second.stop(signal.SIGTERM)[0] == 0
-        assert await rows_of(folder.path / "gqlapi.db") == rows
+        await assert_keeps_the_rows_at_a_second_start(folder)
 
     def test_says_that_the_port_is_in_use_before_it_does_anything(self, folder: Folder) -> None:
         with socket.create_server(("127.0.0.1", 0)) as listener:

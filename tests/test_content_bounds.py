@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import nh3
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
@@ -15,6 +15,7 @@ from gqlapi.content.bounds import MAX_MARKUP
 from gqlapi.content.markdown import MAX_CONTAINERS_IN_LINE, to_html
 from gqlapi.content.nesting import MAX_COPIES, MAX_DEPTH, check_depth, check_nesting
 from gqlapi.content.sanitizing import sanitize
+from tests.examples import examples
 
 REFERENCE = "[x]: /u 'title'\n\n"
 # Each takes another path through the parser, the renderer or the sanitiser; `#` makes each repetition another one.
@@ -93,7 +94,7 @@ class TestBounds:
         with pytest.raises(TooComplex):
             render(make(MAX_MARKDOWN_LENGTH))
 
-    @settings(max_examples=200)
+    @examples(100)
     @given(markdown=hostile())
     def test_holds_for_any_composition(self, markdown: str) -> None:
         assert_bounded(markdown)
@@ -232,7 +233,7 @@ class TestNesting:
         with pytest.raises(TooComplex):
             check_nesting(html + "<p>x" * 1_000, 10_000_000)
 
-    @settings(max_examples=300)
+    @examples(150)
     @given(
         pieces=st.lists(
             st.sampled_from(

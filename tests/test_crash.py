@@ -24,7 +24,7 @@ SECRET = "a secret of more than thirty-two characters"
 WRITERS = 20
 BATCH = 5
 # The server is killed after this long, or later on a machine that is too busy to acknowledge anything by then.
-SECONDS = 1.5
+SECONDS = 0.5
 FIND = "query($ids: [ID!]!) { nodes(ids: $ids) { id ... on Post { title tags { name } } } }"
 
 

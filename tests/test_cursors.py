@@ -2,18 +2,21 @@
 
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+import pytest_asyncio
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gqlapi.models import GlobalId
 from gqlapi.models import global_id as global_ids
 from gqlapi.repositories import pages
-from tests.api import Api
+from tests.api import Api, serve, settings_for
+from tests.examples import examples
 from tests.factories import make_post, make_tag, make_user, save
 
 ID = "01932c07-209c-7000-8000-000000000000"
@@ -72,21 +75,22 @@ class Forger:
         return [error["extensions"]["code"] for error in result.get("errors", [])]
 
 
-@pytest.fixture
-async def forger(api: Api) -> Forger:
-    author = make_user()
-    await save(api.database, [author, make_tag(), *(make_post(author, title=f"Quince {n}") for n in range(3))])
-    cursors = {}
-    for list_ in LISTS:
-        query = list_.replace("AFTER, ", "")
-        data = await api.data(f"{{ {query} {{ edges {{ cursor }} }} }}")
-        [connection] = data.values()
-        cursors[list_] = connection["edges"][0]["cursor"]
-    return Forger(api, cursors)
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def forger(world_url: str) -> AsyncIterator[Forger]:
+    async with serve(settings_for(world_url)) as api:
+        author = make_user()
+        await save(api.database, [author, make_tag(), *(make_post(author, title=f"Quince {n}") for n in range(3))])
+        cursors = {}
+        for list_ in LISTS:
+            query = list_.replace("AFTER, ", "")
+            data = await api.data(f"{{ {query} {{ edges {{ cursor }} }} }}")
+            [connection] = data.values()
+            cursors[list_] = connection["edges"][0]["cursor"]
+        yield Forger(api, cursors)
 
 
 class TestForgedCursor:
-    @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @examples(60)
     @given(list_=st.sampled_from(LISTS), values=values, backward=st.booleans())
     @example(list_=LISTS[0], values=["0001-01-01T00:00:00+23:59", ID], backward=False)
     @example(list_=LISTS[0], values=["9999-12-31T23:59:59.999-14:00", ID], backward=True)
@@ -103,14 +107,14 @@ class TestForgedCursor:
 
         assert await forger.codes(list_, cursor, argument) in ([], ["INVALID_CURSOR"])
 
-    @settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @examples(25)
     @given(list_=st.sampled_from(LISTS), value=json_values, in_array=st.booleans())
     async def test_of_any_json_is_refused(self, forger: Forger, list_: str, value: Any, *, in_array: bool) -> None:
         text = json.dumps([value] if in_array else value)
 
         assert await forger.codes(list_, encode(text)) == ["INVALID_CURSOR"]
 
-    @settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @examples(25)
     @given(list_=st.sampled_from(LISTS), place=st.integers(min_value=0), other=st.characters(codec="ascii"))
     async def test_that_is_damaged_pages_or_is_refused(
         self, forger: Forger, list_: str, place: int, other: str

@@ -238,7 +238,7 @@ class TestPool:
     async def test_is_warned_of_at_start_up(self, postgresql_url: str) -> None:
         settings = settings_for(postgresql_url, pool_size=5_000, log_level="info")
         with capture_logs() as logs:
-            async with serve(settings):
+            async with serve(settings, examines_pool=True):
                 pass
         [line] = [line for line in logs if line["event"] == "doctor"]
         assert (line["code"], line["log_level"]) == ("D106", "warning")
@@ -247,6 +247,16 @@ class TestPool:
     @pytest.mark.parametrize("url", ["postgresql://nobody@127.0.0.1:1/none", "nonsense", "sqlite:///none.db"])
     async def test_is_not_checked_without_a_server(self, url: str) -> None:
         assert await examine_pool(settings_for(url)) is None
+
+    async def test_of_an_unmigrated_database_is_logged_at_start_up(self, dialect: str, empty_database_url: str) -> None:
+        common = {"environment": "production", "secret_key": SECRET, "trusted_proxies": []}
+        with capture_logs() as logs:
+            async with serve(settings_for(empty_database_url, **common)):
+                pass
+        [line] = [line for line in logs if line["event"] == "doctor"]
+        expected = {"sqlite": ("D101", "connection is 'missing'"), "postgresql": ("D102", "revision is 'not migrated'")}
+        code, state = expected[dialect]
+        assert (line["code"], state in line["found"]) == (code, True)
 
     async def test_does_not_keep_a_server_from_starting(self) -> None:
         async with serve(settings_for("postgresql://nobody@127.0.0.1:1/none")) as api:

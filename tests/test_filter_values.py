@@ -1,13 +1,16 @@
 """Filters with null, with absent variables, and with times that are finer than what is stored."""
 
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+import pytest_asyncio
+from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.api import Api, only_error
+from tests.api import Api, only_error, serve, settings_for
+from tests.examples import examples
 from tests.factories import make_post, make_user, save
 from tests.text_arguments import literal
 
@@ -34,12 +37,15 @@ SECOND = datetime(2020, 1, 1, 0, 0, 6, tzinfo=UTC)
 OPERATORS = {"eq": "==", "lt": "<", "lte": "<=", "gt": ">", "gte": ">="}
 
 
-@pytest.fixture
-async def blog(api: Api) -> Api:
-    author = make_user()
-    posts = [make_post(author, title=name, published_at=SECOND.replace(microsecond=ms * 1000)) for name, ms in TIMES]
-    await save(api.database, [author, *posts])
-    return api
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def blog(world_url: str) -> AsyncIterator[Api]:
+    async with serve(settings_for(world_url)) as api:
+        author = make_user()
+        posts = [
+            make_post(author, title=name, published_at=SECOND.replace(microsecond=ms * 1000)) for name, ms in TIMES
+        ]
+        await save(api.database, [author, *posts])
+        yield api
 
 
 TIMES = (("Alpha", 6), ("Beta", 7), ("Gamma", 8))
@@ -84,7 +90,7 @@ class TestAbsentVariable:
 
 
 class TestTime:
-    @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @examples(10)
     @given(fraction=st.text(alphabet="0567", min_size=1, max_size=7).map(lambda digits: f"00{digits}"))
     async def test_is_compared_exactly(self, blog: Api, fraction: str) -> None:
         time = f"{SECOND:%Y-%m-%dT%H:%M:%S}.{fraction}Z"

@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.architecture import ROOT
+from tests.checkouts import ROOT, copy_sources
 from tests.guide import GUIDE, Block, Misfit, apply, blocks, write
 from tests.postgres import SERVER_VARIABLE, PostgresServer
 
-COPIED = ["alembic", "benchmarks", "docs", "examples", "gqlapi", "tests"]
-COPIED_FILES = ["CHANGELOG.md", "LICENSE", "README.md", "alembic.ini", "pyproject.toml", "schema.graphql"]
-LEFT_OUT = shutil.ignore_patterns("__pycache__", "bundle", "node_modules", "*.db*")
+COPIED = [
+    *("alembic", "benchmarks", "docs", "examples", "gqlapi", "tests"),
+    *("CHANGELOG.md", "LICENSE", "README.md", "alembic.ini", "pyproject.toml", "schema.graphql"),
+]
 CHECKS = ["ruff check --no-cache", "ruff format --no-cache --check", "gqlapi schema --check", "alembic check"]
 EXAMPLE = """
 ```python title="a.py"
@@ -69,10 +70,7 @@ class Scratch:
 def scratch(tmp_path: Path, postgres: PostgresServer) -> Iterator[Scratch]:
     folder = tmp_path / "gqlapi"
     folder.mkdir()
-    for name in COPIED:
-        shutil.copytree(ROOT / name, folder / name, ignore=LEFT_OUT)
-    for name in COPIED_FILES:
-        shutil.copyfile(ROOT / name, folder / name)
+    copy_sources(COPIED, folder)
     # What mypy knows of the libraries, if it has looked at them before.
     cache = Path(os.environ.get("MYPY_CACHE_DIR", ROOT / ".mypy_cache"))
     if cache.exists():

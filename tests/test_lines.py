@@ -3,7 +3,7 @@
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from precis_i18n.unicode import UnicodeData
 
@@ -107,7 +107,9 @@ class TestCheckLine:
 
 
 class TestCheckName:
+    @example("\u00af")
     @given(TEXTS)
+    @example("\u00b4")
     def test_refuses_or_is_kept_by_the_profile(self, text: str) -> None:
         problems = [*check_name(text, ("name",), 100, 600)]
         if problems:

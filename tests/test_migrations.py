@@ -1,21 +1,27 @@
-"""The command line of Alembic, run as a person runs it, in a clean copy of the checkout."""
+"""The command line of Alembic in a clean copy of the checkout."""
 
+import contextlib
+import io
 import os
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 import sqlalchemy as sa
+from alembic.config import CommandLine, Config
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gqlapi.database.migrations import connect, current_revision, head_revision
 from gqlapi.database.types import utc_now
 from gqlapi.models import Post, PostState, PostTag, Tag, User
+from tests.checkouts import copy_sources
+from tests.commands import keeping_logs
 from tests.database.catalog import read_catalog
 
-ROOT = Path(__file__).parents[1]
 ALEMBIC = Path(sys.executable).parent / "alembic"
 PROCESSES = 3
 REVISION = """
@@ -53,7 +59,13 @@ class Checkout:
         )
 
     def alembic(self, *arguments: str, status: int = 0) -> str:
-        """Run `alembic` and return what it printed, errors included when one is expected."""
+        """Run `alembic` in this process, with its models; return what it printed, and an error that is expected."""
+        environment = {name: value for name, value in self.environment.items() if name.startswith("GQLAPI_")}
+        with ThreadPoolExecutor(1) as threads:  # the command runs an event loop of its own
+            return threads.submit(_invoke, arguments, self.path, environment, may_fail=status != 0).result()
+
+    def alembic_process(self, *arguments: str, status: int = 0) -> str:
+        """Run `alembic` as a person does, and return what it printed, errors included when one is expected."""
         process = self.start(*arguments)
         output, errors = process.communicate()
         # 255 is -1: all that Alembic tells about a failure.
@@ -72,10 +84,30 @@ class Checkout:
         (self.path / "alembic" / "versions" / "next.py").write_text(text)
 
 
+def _invoke(arguments: tuple[str, ...], folder: Path, environment: dict[str, str], *, may_fail: bool) -> str:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("GQLAPI_")}
+    output = io.StringIO()
+    command = CommandLine("alembic")
+    options = command.parser.parse_args(arguments)
+    with (
+        patch.dict(os.environ, clean | environment, clear=True),
+        contextlib.chdir(folder),
+        contextlib.redirect_stdout(output),
+        keeping_logs(),
+    ):
+        try:
+            command.run_cmd(Config("alembic.ini", stdout=output, cmd_opts=options), options)
+        except (Exception, SystemExit) as error:
+            if not may_fail:
+                raise
+            return f"{output.getvalue()}{error}"
+    assert not may_fail
+    return output.getvalue()
+
+
 def copy_checkout(path: Path) -> Path:
-    for name in ("alembic", "gqlapi"):
-        shutil.copytree(ROOT / name, path / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "alembic.ini", path)
+    path.mkdir()
+    copy_sources(["alembic", "gqlapi", "alembic.ini"], path)
     return path
 
 
@@ -134,7 +166,7 @@ class TestCommands:
         assert await read_catalog(checkout.url) == catalog
 
     def test_find_the_database_without_being_told(self, migrated: Checkout) -> None:
-        assert migrated.alembic("current") == f"{head_revision()} (head)\n"
+        assert migrated.alembic_process("current") == f"{head_revision()} (head)\n"
         assert f"{head_revision()} (head), " in migrated.alembic("history")
 
     def test_check_finds_nothing_to_do(self, migrated: Checkout) -> None:
@@ -155,14 +187,14 @@ class TestAutogenerate:
             "seen_at: Mapped[datetime | None] = mapped_column(UtcDateTime)",
             "next_role: Mapped[UserRole | None] = mapped_column(enum_column_type(UserRole, 'next_role'))",
         )
-        migrated.alembic("revision", "--autogenerate", "-m", "Add the last visit")
+        migrated.alembic_process("revision", "--autogenerate", "-m", "Add the last visit")
         [script] = (migrated.path / "alembic" / "versions").glob("????_??_??_????_add_the_last_visit.py")
         text = script.read_text()
         assert "sa.Column('seen_at', UtcDateTime(), nullable=True)" in text
         assert "from gqlapi.database.types import UtcDateTime" in text
         before = await read_catalog(migrated.url)
         migrated.alembic("upgrade", "head")
-        migrated.alembic("check")
+        migrated.alembic_process("check")
         added = {line for line in await read_catalog(migrated.url) - before if "seen_at" in line or "next_role" in line}
         assert any("ck_users_next_role" in line for line in added)
         migrated.alembic("downgrade", "-1")

@@ -10,12 +10,13 @@ from uuid import UUID
 import hypothesis.strategies as st
 import pytest
 import sqlalchemy as sa
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 
 from gqlapi.models import Post, Row, Tag, User, new_id
 from gqlapi.repositories.pages import encode_cursor
 from gqlapi.schema.ordering import OrderDirection, PostOrder, PostOrderField, to_ordering
 from tests.api import Api
+from tests.examples import examples
 from tests.factories import LONG_AGO, make_post, make_tag, make_user, save
 
 DIRECTIONS = {
@@ -114,7 +115,7 @@ SORTS = st.sampled_from(["ASC", "DESC"])
 
 @pytest.mark.parametrize("direction", DIRECTIONS)
 class TestPages:
-    @settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @examples(2)
     @given(sort=SORTS, size=st.integers(20, 100), changes=st.integers(1, 5))
     async def test_of_500_equal_titles_have_no_gap_and_no_duplicate(
         self, blog: Blog, sort: str, direction: str, size: int, changes: int
@@ -122,7 +123,7 @@ class TestPages:
         await self._check(blog, "posts", 500, sort, direction, size, changes)
 
     @pytest.mark.parametrize("kind", [kind for kind in LISTS if kind != "posts"])
-    @settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @examples(2)
     @given(sort=SORTS, size=st.integers(3, 20), changes=st.integers(0, 3))
     async def test_have_no_gap_and_no_duplicate(
         self, blog: Blog, sort: str, direction: str, kind: str, size: int, changes: int

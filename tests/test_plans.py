@@ -94,12 +94,6 @@ async def fill(database: Database, rows: dict[str, list[dict[str, Any]]]) -> Non
         await connection.exec_driver_sql("ANALYZE")
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def dialect(request: pytest.FixtureRequest) -> str:
-    name: str = request.param
-    return name
-
-
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def database(world_url: str, rows: dict[str, list[dict[str, Any]]]) -> AsyncIterator[Database]:
     """A database that is only read."""

@@ -90,12 +90,6 @@ def count_objects(value: Any) -> int:
     return len(value)
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def dialect(request: pytest.FixtureRequest) -> str:
-    name: str = request.param
-    return name
-
-
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def server(world_url: str) -> AsyncIterator[tuple[Api, list[Row]]]:
     """A server and its posts, which the tests only read."""

@@ -8,10 +8,11 @@ from uuid import UUID
 
 import pytest
 import pytest_asyncio
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 
 from tests.api import Api, serve, settings_for
 from tests.documents import Document
+from tests.examples import examples
 from tests.factories import save
 from tests.oracle import Field, Oracle, Order, in_order
 from tests.random_queries import filtered_lists, queries
@@ -88,12 +89,6 @@ def _lists(fields: tuple[Field, ...]) -> list[Field]:
     return found
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def dialect(request: pytest.FixtureRequest) -> str:
-    name: str = request.param
-    return name
-
-
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def answers(world_url: str) -> AsyncIterator[Answers]:
     async with serve(
@@ -104,23 +99,18 @@ async def answers(world_url: str) -> AsyncIterator[Answers]:
         yield Answers(api)
 
 
-def examples(count: int) -> settings:
-    checks = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
-    return settings(max_examples=count, report_multiple_bugs=False, suppress_health_check=checks)
-
-
 class TestRandomQueries:
-    @examples(160)
+    @examples(40)
     @given(query=QUERIES)
     async def test_answer_like_the_oracle(self, answers: Answers, query: tuple[Field, ...]) -> None:
         await answers.check(query, split=False)
 
-    @examples(60)
+    @examples(25)
     @given(query=QUERIES)
     async def test_answer_alike_when_fields_are_merged(self, answers: Answers, query: tuple[Field, ...]) -> None:
         await answers.check(query, split=True)
 
-    @examples(240)
+    @examples(60)
     @given(query=FILTERED_LISTS)
     async def test_filter_like_the_oracle(self, answers: Answers, query: tuple[Field, ...]) -> None:
         await answers.check(query, split=False)

@@ -74,6 +74,13 @@ class TestReindex:
         assert await found(api, "number0") == ["Post"]
         assert await found(api, "ada") == []
 
+    async def test_replaces_words_without_a_document(self, api: Api, rows: tuple[User, Tag, list[Post]]) -> None:
+        async with api.database.write() as session:
+            await session.execute(sa.delete(DOCUMENTS))
+        assert await found(api, "number3") == []
+        assert (await reindex(api.database))["posts"] == ROWS_AT_ONCE + 2
+        assert await found(api, "number3") == ["Post"]
+
     async def test_leaves_what_changes_meanwhile_to_who_changes_it(
         self, api: Api, rows: tuple[User, Tag, list[Post]], monkeypatch: pytest.MonkeyPatch
     ) -> None:

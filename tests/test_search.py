@@ -4,12 +4,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gqlapi.models import Post, PostState, Row, Tag, User
 from gqlapi.words import words
 from tests.api import Api
+from tests.examples import examples
 from tests.factories import make_draft, make_post, make_scheduled_post, make_tag, make_user, save
 
 VOCABULARY = (
@@ -195,7 +196,7 @@ class TestPages:
 
 
 class TestHostileQueries:
-    @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @examples(30)
     @given(query=st.text(max_size=60) | st.text(alphabet="\"'*-()<>&|!:\\ aAzZ+^~{}[]%_NEAROT", max_size=60))
     @example(query='"')
     @example(query="NEAR(foo bar, 5)")

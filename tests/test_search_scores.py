@@ -5,13 +5,14 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gqlapi.models import Post, PostState, Row
 from gqlapi.repositories import search
 from gqlapi.repositories.search import SearchIndex
 from tests.api import Api
+from tests.examples import examples
 from tests.factories import LONG_AGO, make_draft, make_post, make_scheduled_post, make_tag, make_user, save
 
 WORDS = ("apple", "apples", "banana", "cherry", "東京", "zebra")
@@ -42,7 +43,7 @@ async def ranked(api: Api, query: str, rows: Sequence[Row]) -> list[int]:
 
 
 class TestHiddenRows:
-    @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @examples(5)
     @given(
         shown=st.lists(pairs, min_size=1, max_size=6),
         hidden=st.lists(pairs, min_size=1, max_size=12),

@@ -64,6 +64,13 @@ class TestEveryCommand:
         assert line.endswith(" Start the database, or correct the host and the port in GQLAPI_DATABASE_URL.")
         assert "hunter2" not in line
 
+    @pytest.mark.parametrize("command", [["migrate"], ["prune"], ["explain", QUERY]], ids=" ".join)
+    def test_says_that_a_file_is_no_database(self, command: list[str]) -> None:
+        Path("blog.db").write_text("Not a database.\n" * 100)
+        done = run(*command, url="sqlite:///blog.db")
+        problem = "The database cannot be used: file is not a database. Set GQLAPI_DATABASE_URL to a file of SQLite."
+        assert (done.status, done.errors) == (1, f"error {problem}\n")
+
     @pytest.mark.parametrize("command", [["migrate"], ["serve"], ["dev"], ["schema"], *COMMANDS], ids=" ".join)
     def test_refuses_a_parameter_that_nobody_knows(self, command: list[str]) -> None:
         secret = "a secret of more than thirty-two characters"
@@ -114,6 +121,13 @@ class TestMigrate:
             "error The database is at the unknown revision fedcba987654, and our tables are missing. "
             "Set GQLAPI_DATABASE_URL to a database of gqlapi."
         )
+
+    async def test_says_that_tables_are_in_the_way(self, database_url: str) -> None:
+        async with connect(database_url) as connection:
+            await connection.exec_driver_sql("DROP TABLE alembic_version")
+            await connection.commit()
+        done = await run_beside("migrate", url=database_url)
+        assert (done.status, "already exists. Restore a complete backup" in done.errors) == (1, True)
 
     async def test_refuses_a_revision_that_does_not_exist(self, empty_database_url: str) -> None:
         done = await run_beside("migrate", "nonsense", url=empty_database_url)

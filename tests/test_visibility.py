@@ -9,7 +9,7 @@ import hypothesis.strategies as st
 import pytest
 import pytest_asyncio
 import sqlalchemy as sa
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 
 from gqlapi.database.pagination import Window
 from gqlapi.database.unit import Database
@@ -22,6 +22,7 @@ from gqlapi.repositories.search import Kind, SearchRequest
 from gqlapi.schema.ordering import OrderDirection, PostOrder, PostOrderField, UserOrder, UserOrderField, to_ordering
 from gqlapi.schema.search_query import parse_query
 from tests.api import Api, serve, settings_for
+from tests.examples import examples
 from tests.factories import make_user, save
 from tests.oracle import ORDER_KEYS, in_order
 from tests.random_world import make_world
@@ -60,12 +61,6 @@ def role_for(viewer: Viewer, user: User) -> UserRole | None:
     return user.role if viewer.role in {UserRole.EDITOR, UserRole.ADMIN} or user.id == viewer.id else None
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def dialect(request: pytest.FixtureRequest) -> str:
-    name: str = request.param
-    return name
-
-
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def api(world_url: str) -> AsyncIterator[Api]:
     """A client of a server over the world, which the tests only read."""
@@ -92,8 +87,7 @@ async def reading(database: Database, viewer: Viewer) -> AsyncIterator[Repositor
 
 def property_test(**drawn: st.SearchStrategy[Any]) -> Callable[[Any], Any]:
     # The database is only read: all examples share it.
-    checks = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-    return lambda test: settings(max_examples=25, suppress_health_check=checks)(given(**drawn)(test))
+    return lambda test: examples(7)(given(**drawn)(test))
 
 
 def request(order: tuple[str, bool], size: int, *, include_deleted: bool = False) -> PageRequest:

@@ -5,10 +5,12 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
+from gqlapi.words import fold
+
 
 def is_common(password: str) -> bool:
-    """Whether many people use a password, in any case; a lookup, which costs the same for any password."""
-    return password.strip().lower() in common_passwords()
+    """Whether many people use a password, in any case and width; a lookup, which costs the same for any password."""
+    return fold(password.strip()) in common_passwords()
 
 
 @cache

@@ -98,8 +98,8 @@ def check_username(username: str, path: tuple[str, ...]) -> Iterator[Problem]:
         yield invalid(path, "A user name is made of letters and digits, with `_`, `-` and `.` between.")
     elif len(name) > MAX_USERNAME_LENGTH or max(len(fold(name)), len(skeleton(name))) > MAX_USERNAME_KEY_LENGTH:
         yield too_long(path, MAX_USERNAME_LENGTH)
-    elif fold(name).startswith(RESERVED_PREFIX):
-        yield invalid(path, f"A user name cannot begin with {RESERVED_PREFIX!r}.")
+    elif skeleton(name).startswith(skeleton(RESERVED_PREFIX)):
+        yield invalid(path, f"A user name cannot begin with {RESERVED_PREFIX!r}, or with what looks like it.")
 
 
 def _is_name(text: str) -> bool:

@@ -1,7 +1,10 @@
 """The command line: `gqlapi --help`. Each module registers its commands when it is imported, in this order."""
 
-from gqlapi.cli import server, database, texts, interchange, accounts, audit, documents, schema, diagnosis  # isort: skip # the order of the commands in --help
-from gqlapi.cli.base import cli
+from gqlapi.serving.memory import without_collector
+
+with without_collector():
+    from gqlapi.cli import server, database, texts, interchange, accounts, audit, documents, schema, diagnosis  # isort: skip # the order of the commands in --help
+    from gqlapi.cli.base import cli
 
 __all__ = [
     "accounts",

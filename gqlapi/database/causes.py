@@ -2,6 +2,7 @@
 
 import re
 import socket
+import sqlite3
 import ssl
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -21,6 +22,7 @@ DISK = "Free disk space, or move the database."
 LOCK = "Look for a long transaction, an import or a backup; then run it again."
 RIGHTS = "Grant the role USAGE on the schema, and SELECT, INSERT, UPDATE and DELETE on all tables."
 MIGRATE = "Run `gqlapi migrate`; when it is at the newest revision already, restore the missing tables from a backup."
+RESTORE = "Restore a complete backup, or set GQLAPI_DATABASE_URL to an empty database."
 UNKNOWN = "Look into the database's log; GQLAPI_DATABASE_URL says where it is."
 # The first text that an error contains decides, in lower case.
 BY_TEXT = {
@@ -30,6 +32,8 @@ BY_TEXT = {
     "no encryption": "Add sslmode=require to GQLAPI_DATABASE_URL: the server wants TLS.",
     "no pg_hba.conf entry": "Admit this user, database and address in pg_hba.conf.",
     "permission denied for database": "Grant the role CONNECT on the database.",
+    "permission denied for schema": "Grant the role USAGE on the schema, and CREATE to migrate.",
+    "already exists": RESTORE,
     "connect call failed": SERVER,
     "file: it does not exist": "Run `gqlapi migrate`, or `gqlapi dev`, which does it.",
     "unable to open database": FILE,
@@ -67,8 +71,9 @@ BY_CLASS: dict[type[BaseException], str] = {
     TimeoutError: "Correct the host and the port in GQLAPI_DATABASE_URL, or let firewalls pass the connection.",
     OSError: SERVER,
 }
-# What a database that cannot be used raises: SQLAlchemy passes the errors of connecting on as they are.
-FAILURES = (OSError, DBAPIError, ApiError, PostgresError, InterfaceError)
+# What a database that cannot be used raises: SQLAlchemy passes the errors of connecting on as they are, and those of
+# statements that go past it.
+FAILURES = (OSError, DBAPIError, ApiError, PostgresError, InterfaceError, sqlite3.Error)
 
 
 class Cause(NamedTuple):

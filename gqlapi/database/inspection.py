@@ -62,12 +62,13 @@ class SqliteFacts:
 class DatabaseFacts:
     """A database that can be reached: its server, its revisions (none before the first migration), its tables.
 
-    `hides_revision`: the role may not read which revision it is at.
+    `columns` are named `table.column`. `hides_revision`: the role may not read which revision it is at.
     """
 
     server: PostgresFacts | SqliteFacts
     revisions: tuple[str, ...]
     tables: frozenset[str]
+    columns: frozenset[str] = frozenset()
     hides_revision: bool = False
 
 
@@ -111,14 +112,17 @@ async def _connect(url: str, options: EngineOptions) -> AsyncIterator[AsyncConne
 
 def _inspect(connection: sa.Connection) -> DatabaseFacts:
     server = _postgres_facts(connection) if connection.dialect.name == "postgresql" else _sqlite_facts(connection)
-    tables = frozenset(sa.inspect(connection).get_table_names())
+    inspector = sa.inspect(connection)
+    described = {name: columns for (_, name), columns in inspector.get_multi_columns().items()}
+    tables = frozenset(described)
+    columns = frozenset(f"{name}.{column['name']}" for name, columns in described.items() for column in columns)
     try:
         revisions = MigrationContext.configure(connection).get_current_heads()
     except DBAPIError as error:
         if trouble_of(error) is not Trouble.PERMISSION:
             raise
-        return DatabaseFacts(server, (), tables, hides_revision=True)
-    return DatabaseFacts(server, tuple(revisions), tables)
+        return DatabaseFacts(server, (), tables, columns, hides_revision=True)
+    return DatabaseFacts(server, tuple(revisions), tables, columns)
 
 
 def _postgres_facts(connection: sa.Connection) -> PostgresFacts:

@@ -139,16 +139,13 @@ def _put_postgresql(connection: sa.Connection, documents: Sequence[Document]) ->
 
 # Made once: SQLAlchemy takes as long to make one as to execute it.
 _NUMBERED = sa.select(DOCUMENTS.c.node_id, DOCUMENTS.c.id).where(is_one_of("sqlite", DOCUMENTS.c.node_id))
-_REMOVAL = sa.delete(WORDS).where(
-    WORDS.c.rowid.in_(sa.select(DOCUMENTS.c.id).where(is_one_of("sqlite", DOCUMENTS.c.node_id)))
-)
 _ADDITION = sa.insert(DOCUMENTS).prefix_with("OR IGNORE")
-_INSERTION = sa.insert(WORDS)
+# Also replaces words that lost their document, as after a partial restore: its number is given to another one.
+_INSERTION = sa.insert(WORDS).prefix_with("OR REPLACE")
 
 
 def _put_sqlite(connection: sa.Connection, documents: Sequence[Document]) -> None:
     ids = bind_ids("sqlite", [id_ for id_, _, _ in documents])
-    connection.execute(_REMOVAL, ids)
     connection.execute(_ADDITION, [{"node_id": id_, "kind": kind} for id_, kind, _ in documents])
     rowids = {row[0]: row[1] for row in connection.execute(_NUMBERED, ids)}
     connection.execute(

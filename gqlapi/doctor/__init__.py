@@ -5,7 +5,7 @@ from collections.abc import Awaitable
 from typing import Any
 
 from gqlapi.doctor.configuration import check_proxies, examine_settings, read_settings
-from gqlapi.doctor.database import examine_database, examine_pool, examine_revision
+from gqlapi.doctor.database import examine_database, examine_pool, examine_readiness, examine_revision
 from gqlapi.doctor.finding import CHECKS, Finding, Severity, error
 from gqlapi.doctor.machine import examine_machine
 
@@ -30,4 +30,13 @@ async def _guard(code: str, checks: Awaitable[list[Finding]]) -> list[Finding]:
         return [error(code, f"The checks failed: {failure!r}.", "Report it as a bug of gqlapi.")]
 
 
-__all__ = ["CHECKS", "Finding", "Severity", "check_proxies", "examine", "examine_pool", "examine_revision"]
+__all__ = [
+    "CHECKS",
+    "Finding",
+    "Severity",
+    "check_proxies",
+    "examine",
+    "examine_pool",
+    "examine_readiness",
+    "examine_revision",
+]

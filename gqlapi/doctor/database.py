@@ -1,15 +1,24 @@
 """Checks of the database and its server."""
 
 import asyncio
+from dataclasses import asdict
 from pathlib import Path
 
 import sqlalchemy as sa
 
 from gqlapi.accounts.demo import find_demo_logins
-from gqlapi.database.causes import RIGHTS, cause_of
+from gqlapi.database.causes import RESTORE, RIGHTS, cause_of
 from gqlapi.database.engine import EngineOptions
-from gqlapi.database.inspection import DatabaseFacts, PostgresFacts, inspect_database, inspect_postgresql
+from gqlapi.database.inspection import (
+    DatabaseFacts,
+    PostgresFacts,
+    SqliteFacts,
+    inspect_database,
+    inspect_postgresql,
+)
 from gqlapi.database.migrations import head_revision, is_missing_file, missing_revisions
+from gqlapi.database.readiness import READY, Probe
+from gqlapi.database.search import DOCUMENTS, WORDS
 from gqlapi.database.unit import create_database
 from gqlapi.database.url import mask_url, normalize_url
 from gqlapi.doctor.finding import Finding, Severity, error, ok, plural, warning
@@ -20,6 +29,8 @@ from gqlapi.settings import Settings
 
 SET_URL = "Correct GQLAPI_DATABASE_URL."
 MIGRATE = "Run `gqlapi migrate`."
+# The checks that say more of each part of readiness.
+PARTS = {"connection": "D101", "revision": "D102", "writable": "D113"}
 
 
 async def examine_database(settings: Settings) -> list[Finding]:
@@ -90,6 +101,20 @@ async def examine_pool(settings: Settings) -> Finding | None:
     return check_pool(facts, settings.pool_size, workers_of(settings))
 
 
+async def examine_readiness(settings: Settings) -> Finding | None:
+    """Check only whether requests could be served, in two short statements; None in development, which migrates first.
+
+    A server starts all the same, because its database may come later.
+    """
+    if not settings.is_production:
+        return None
+    checks, _ = await Probe(settings.database_url, _options(settings)).check()
+    for part, state in asdict(checks).items():
+        if state not in READY:
+            return error(PARTS[part], f"The database is not ready: {part} is {state!r}.", "Run `gqlapi doctor`.")
+    return None
+
+
 def _missing_file(path: Path, shown: str) -> Finding:
     if not path.parent.is_dir():
         return error("D101", f"The folder {path.parent} does not exist.", f"Create it. {SET_URL}")
@@ -97,25 +122,40 @@ def _missing_file(path: Path, shown: str) -> Finding:
 
 
 def check_revision(facts: DatabaseFacts) -> Finding:
-    """Compare the revision of the database with ours, and its tables with those of our models."""
+    """Compare the revision of the database with ours, and its tables and columns with those that we need."""
     if facts.hides_revision:
         return error("D102", "The role may not read which revision the database is at.", RIGHTS)
     current, head = ", ".join(facts.revisions) or None, head_revision()
     missing = missing_revisions(current)
-    lost = sorted(set(Base.metadata.tables) - facts.tables)
-    if missing == [] and lost:
-        found = f"The database is at the newest revision, {head}, but has no table {', '.join(lost)}."
+    if missing == [] and (lost := _lost_parts(facts)):
+        found = f"The database is at the newest revision, {head}, but has no {', '.join(lost)}."
         return error("D102", found, "Restore a complete backup.")
     if missing == []:
         return ok("D102", f"The database is at the newest revision, {head}.")
     if missing is not None:
-        found = f"The database is at {current or 'no revision'}, {len(missing)} behind {head}."
-        return error("D102", found, _how_to_migrate(facts))
-    if not lost:
+        return _behind(facts, current, len(missing))
+    if facts.tables >= Base.metadata.tables.keys():
         found = f"The database is ahead: its revision {current} is newer than {head}, the last that is known here."
         return warning("D102", found, "Upgrade gqlapi, or let a rolling upgrade end.")
     found = f"The database is at the unknown revision {current}, and our tables are missing."
     return error("D102", found, "Set GQLAPI_DATABASE_URL to a database of gqlapi.")
+
+
+def _lost_parts(facts: DatabaseFacts) -> list[str]:
+    """Return the tables that are not there, those of the search among them, and the columns of those that are."""
+    models = Base.metadata.tables
+    search = (DOCUMENTS.name, WORDS.name) if isinstance(facts.server, SqliteFacts) else (DOCUMENTS.name,)
+    lost = {*models, *search} - facts.tables
+    columns = {f"{name}.{column.name}" for name, table in models.items() if name not in lost for column in table.c}
+    return [f"table {name}" for name in sorted(lost)] + [f"column {name}" for name in sorted(columns - facts.columns)]
+
+
+def _behind(facts: DatabaseFacts, current: str | None, count: int) -> Finding:
+    in_the_way = sorted(facts.tables & Base.metadata.tables.keys())
+    if current is None and in_the_way:
+        return error("D102", f"The database is at no revision, but has the tables {', '.join(in_the_way)}.", RESTORE)
+    found = f"The database is at {current or 'no revision'}, {count} behind {head_revision()}."
+    return error("D102", found, _how_to_migrate(facts))
 
 
 def _how_to_migrate(facts: DatabaseFacts) -> str:

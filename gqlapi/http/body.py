@@ -86,7 +86,8 @@ def parse_json(data: str | bytes) -> Any:
         except orjson.JSONDecodeError:
             pass  # it may hold what only the standard library accepts: a lone surrogate, a number beyond all bounds
     try:
-        return json.loads(data, parse_constant=_refuse_constant)
+        # As text: given bytes, it would read UTF-16 and UTF-32 as well.
+        return json.loads(encoded.decode("utf-8-sig", "surrogatepass"), parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
         raise _not_json(data) from None
 

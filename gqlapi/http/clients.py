@@ -8,6 +8,7 @@ from starlette.types import Scope
 
 from gqlapi.accounts import Client
 from gqlapi.accounts.throttling import network_of
+from gqlapi.lines import printable
 
 Headers = dict[bytes, bytes]
 FORWARDED_FOR = b"x-forwarded-for"
@@ -35,7 +36,8 @@ class Clients:
         Its keys are its network, and its token if it has one, valid or not. Both are bounded: many made-up tokens of
         one network get no more than the network, and one token in many networks no more than a client.
         """
-        address = scope["client"][0] if scope.get("client") else ""
+        # A proxy may pass on any text as the address, which goes to the log and to terminals.
+        address = printable(scope["client"][0]) if scope.get("client") else ""
         if FORWARDED_FOR in headers and not self._has_warned:
             self._check_forwarded(scope, address)
         token, agent = headers.get(b"authorization"), headers.get(b"user-agent")

@@ -3,6 +3,7 @@
 https://graphql.github.io/graphql-over-http/draft/#sec-Status-Codes
 """
 
+import math
 from http import HTTPStatus
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ from gqlapi.http.clients import Headers
 from gqlapi.http.failures import RETRY_AFTER, HttpFailure
 from gqlapi.http.json import HeaderList, Json, encode_json
 from gqlapi.http.media_types import GRAPHQL_RESPONSE, JSON, accept_of, preferred
+from gqlapi.operations.rate import WINDOW_SECONDS, Spent
 from gqlapi.settings import HttpStatus
 
 # The specification's own; HTTP has no status for this.
@@ -52,6 +54,8 @@ class Representation(NamedTuple):
             return HTTPStatus.SERVICE_UNAVAILABLE, UNAVAILABLE_HEADERS
         if not isinstance(result, PreExecutionError):
             return self.partial, self.headers
+        if Code.RATE_LIMITED in codes:
+            return HTTPStatus.TOO_MANY_REQUESTS, FAILURE_HEADERS
         status = self.unparsable if Code.GRAPHQL_PARSE_FAILED in codes else self.request_error
         return status, self.headers if status < HTTPStatus.BAD_REQUEST else FAILURE_HEADERS
 
@@ -60,6 +64,19 @@ class Representation(NamedTuple):
         error = answer_too_large(limit)
         errors = [{"message": error.message, "extensions": error.extensions}]
         return Response(encode_json({"data": None, "errors": errors}), self.partial, self.headers)
+
+
+def headers_of_rate(spent: Spent, status: int) -> HeaderList:
+    """Return what a client has left, in whole seconds.
+
+    https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-ratelimit-headers-10
+    """
+    seconds = b"%d" % math.ceil(spent.reset_seconds)
+    policy = (b"ratelimit-policy", b'"points";q=%d;w=%d' % (spent.limit, WINDOW_SECONDS))
+    state = (b"ratelimit", b'"points";r=%d;t=%s' % (spent.remaining, seconds))
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        return policy, state, (b"retry-after", seconds)
+    return policy, state
 
 
 def headers_of_type(media_type: bytes) -> tuple[tuple[bytes, bytes], ...]:

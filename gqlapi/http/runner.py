@@ -22,9 +22,10 @@ from gqlapi.http.json import encode_json
 from gqlapi.http.methods import OPERATIONS, mutation_not_allowed
 from gqlapi.http.pieces import Pieces
 from gqlapi.http.requests import GraphQLRequest, unauthenticated
-from gqlapi.http.responses import NO_STORE, OK, Representation, Response
+from gqlapi.http.responses import NO_STORE, OK, Representation, Response, headers_of_rate
 from gqlapi.http.usage import UsageCounter
 from gqlapi.operations import BatchBudget, Limits
+from gqlapi.operations.rate import Rates
 
 # A document may be known a moment later.
 PASSING = {Code.PERSISTED_QUERY_NOT_FOUND, Code.PERSISTED_QUERY_NOT_SUPPORTED}
@@ -44,6 +45,7 @@ class Runner:
         limits: Limits,
         reports_costs: bool = False,
         usage: UsageCounter | None = None,
+        rates: Rates | None = None,
     ) -> None:
         """Run operations on a database."""
         self.database = database
@@ -52,6 +54,7 @@ class Runner:
         self._executor = executor
         self._reports_costs = reports_costs
         self._usage = usage
+        self._rates = rates
 
     async def run(
         self,
@@ -68,7 +71,7 @@ class Runner:
             HttpFailure: the operation is refused.
         """
         context = self._context(scope, client, place)
-        context.error_mode, context.budget = request.error_mode, budget
+        context.error_mode, context.budget, context.rates = request.error_mode, budget, self._rates
         try:
             result = await self._execute(scope["method"], request, context)
             if self._usage is not None and context.operation is not None:
@@ -120,6 +123,8 @@ class Runner:
                 headers = (*headers, NO_STORE)
         if result.extensions:
             data["extensions"] = result.extensions
+        if context.spent is not None:
+            headers = (*headers, *headers_of_rate(context.spent, status))
         content = Pieces(data) if context.text_length > MAX_WHOLE_LENGTH else encode_json(data)
         if len(content) > self.limits.max_answer_bytes:
             return representation.too_large(self.limits.max_answer_bytes)

@@ -1,5 +1,6 @@
 """Writing a blog as a folder of Markdown files, which `import` reads back."""
 
+import hashlib
 import os
 import stat
 from pathlib import Path
@@ -77,7 +78,9 @@ def file_name(post: Post) -> str:
     slug = slug_of(post.slug, len(post.slug))
     name = f"{post.published_at or post.created_at:%Y-%m-%d}-{slug}"
     if slug != post.slug or len(name.encode()) > MAX_NAME_BYTES:
-        name = f"{name.encode()[:MAX_NAME_BYTES].decode(errors='ignore')}-{post.id.hex[-12:]}"
+        # Of the slug, which an import keeps, unlike the id.
+        digest = hashlib.sha256(post.slug.encode()).hexdigest()[:12]
+        name = f"{name.encode()[:MAX_NAME_BYTES].decode(errors='ignore')}-{digest}"
     return f"{name}.md"
 
 

@@ -10,6 +10,7 @@ from gqlapi.interchange.yaml_texts import dump_yaml, load_yaml
 # More than any front matter, and less than what keeps a parser busy.
 MAX_FRONT_MATTER_LENGTH = 65_536
 OPENING = re.compile(r"(?P<fence>---|\+\+\+)[ \t]*\r?\n")
+JSON_OPENING = re.compile(r"\{\s*\"")
 CLOSING = {
     "---": re.compile(r"^---[ \t]*(?:\r?\n|\Z)", re.MULTILINE),
     "+++": re.compile(r"^\+\+\+[ \t]*(?:\r?\n|\Z)", re.MULTILINE),
@@ -31,6 +32,8 @@ def split(text: str) -> tuple[dict[str, Any], str]:
         Unreadable: it cannot be parsed.
     """
     opening = OPENING.match(text)
+    if opening is None and JSON_OPENING.match(text):
+        raise Unreadable("its front matter is JSON: rewrite it as YAML or TOML")
     if opening is None:
         raise NotAPost("it has no front matter")
     closing = CLOSING[opening["fence"]].search(text, opening.end())
@@ -41,7 +44,10 @@ def split(text: str) -> tuple[dict[str, Any], str]:
         raise Unreadable(f"its front matter is longer than {MAX_FRONT_MATTER_LENGTH} characters")
     parsed = _parse_toml(front) if opening["fence"] == "+++" else _parse_yaml(front)
     blank = BLANK_LINE.match(text, closing.end())
-    return lower_names(parsed), text[blank.end() if blank else closing.end() :]
+    names = lower_names(parsed)
+    if len(names) < len(parsed):  # which of them counts, no generator agrees with another one
+        raise Unreadable("its front matter has a name twice, in upper and lower case")
+    return names, text[blank.end() if blank else closing.end() :]
 
 
 def join(front: dict[str, Any], body: str) -> str:

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from gqlapi.accounts.registration import check_display_name
-from gqlapi.content import MAX_MARKDOWN_LENGTH
+from gqlapi.content import MAX_MARKDOWN_LENGTH, Unrenderable, headings_of, render
 from gqlapi.interchange.dates import read_date
 from gqlapi.interchange.fields import authors_of, is_true, slug_of_address, tags_of, text_of
 from gqlapi.interchange.front_matter import split
 from gqlapi.interchange.unreadable import NotAPost, Unreadable
-from gqlapi.lines import normalize_line
+from gqlapi.lines import normalize_line, printable
 from gqlapi.models import PostState
 from gqlapi.names import normalize_nickname
 from gqlapi.problems import Path as ProblemPath
@@ -32,9 +32,6 @@ NOT_POSTS = frozenset({"_index", "readme"})
 DRAFTS = "_drafts"
 DATED_NAME = re.compile(r"(?P<date>\d{4}-\d{1,2}-\d{1,2})[-_](?P<name>.+)", re.ASCII)
 DATED_FOLDERS = re.compile(r"(?:^|/)(?P<date>\d{4}/\d{2}/\d{2})(?:/|$)", re.ASCII)
-# What closes a heading is not in the pattern, which would try all ways to part a run of spaces.
-HEADING = re.compile(r"#{1,6}[ \t]+(?P<text>.*)")
-CODE_FENCE = ("```", "~~~")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +63,7 @@ def find_files(folder: Path) -> list[Path]:
 
 def name_of(path: Path, folder: Path) -> str:
     """Return the name of a file below a folder, on one line that any terminal can show."""
-    name = path.relative_to(folder).as_posix()
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
+    return printable(path.relative_to(folder).as_posix())
 
 
 def read_article(path: Path, folder: Path) -> Article:
@@ -190,14 +186,14 @@ class _Reading:
         return title[:1].upper() + title[1:]
 
     def _heading(self) -> str:
-        """Return the first heading outside of code."""
-        fence = ""
-        for line in self._markdown.splitlines():
-            if line.startswith(fence or CODE_FENCE):
-                fence = "" if fence else line[:3]
-            elif not fence and (text := _text_of_heading(line)):
-                return text
-        return ""
+        """Return the text of the first heading that has one, as a reader sees it; a text that is refused has none."""
+        if len(self._markdown) > MAX_MARKDOWN_LENGTH:
+            return ""
+        try:
+            headings = headings_of(render(self._markdown).html)
+        except Unrenderable:
+            return ""
+        return next((text for heading in headings if (text := " ".join(heading.text.split()))), "")
 
     def _slug(self) -> str:
         addresses = (slug_of_address(text_of(self._front, name)) for name in ("permalink", "path", "url"))
@@ -215,15 +211,6 @@ class _Reading:
         if len(tags) > MAX_TAGS_PER_POST:
             self._notes.append(f"only {MAX_TAGS_PER_POST} of its {len(tags)} tags were taken")
         return tags[:MAX_TAGS_PER_POST]
-
-
-def _text_of_heading(line: str) -> str:
-    """Return the text of an ATX heading without the `#`s that close it, or an empty one where there is none."""
-    heading = HEADING.fullmatch(line)
-    text = heading["text"].strip() if heading else ""
-    opened = text.rstrip("#")
-    # They close it only behind a space: `# C#` is whole. https://spec.commonmark.org/0.31.2/#atx-headings
-    return text if opened and not opened.endswith((" ", "\t")) else opened.strip()
 
 
 def _check(article: Article) -> None:

@@ -38,6 +38,17 @@ class _TextLoader(yaml.SafeLoader):
                 raise yaml.YAMLError(f"more than {MAX_ALIASES} aliases")
         return super().compose_node(parent, index)
 
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        """Refuse a name that a table has twice: https://yaml.org/spec/1.2.2/#3213-node-comparison."""
+        node = super().compose_mapping_node(anchor)
+        names: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if key.value in names:
+                    raise yaml.YAMLError(f"a table has the name {key.value[:40]!r} twice")
+                names.add(key.value)
+        return node
+
     def flatten_mapping(self, node: yaml.MappingNode) -> None:
         own = len(node.value)
         super().flatten_mapping(node)

@@ -26,6 +26,7 @@ from gqlapi.schema.lists import MAX_PAGE_SIZE, Along, no_others, root_list
 from gqlapi.schema.nodes import load_nodes
 from gqlapi.schema.pagination import Connection
 from gqlapi.schema.pricing import AGGREGATE_COST, ROOT
+from gqlapi.schema.rate_limit import RateLimit, rate_limit_of
 from gqlapi.schema.search import SearchConnection, search_field
 from gqlapi.schema.types import AUTHOR, POSTS, TAGS, TAGS_OF_POST, USERS, Node, Post, Tag, User
 from gqlapi.words import fold_key, slug_key
@@ -267,6 +268,11 @@ class Query:
         lambda repositories: repositories.tags,
         "The tag with this id or slug; null when there is none.",
     )
+
+    @strawberry.field(description="What this operation costs, and how many points its client has left.")
+    def rate_limit(self, info: Info) -> RateLimit:
+        context: Context = info.context
+        return rate_limit_of(context)
 
     @strawberry.field(description="What there is to know of the server.")
     def server_info(self, info: Info) -> ServerInfo:

@@ -27,6 +27,7 @@ from gqlapi.execution.sizes import text_length
 from gqlapi.operations import BoundOperation, Limits, Operations, Refused
 from gqlapi.operations.limits import MAX_SHOWN_SIZE
 from gqlapi.operations.presentation import present
+from gqlapi.operations.rate import RateLimited
 from gqlapi.schema.fields import declared_rules, resolver_of
 from gqlapi.schema.mutations import Mutation
 from gqlapi.schema.queries import Query
@@ -119,11 +120,14 @@ class Schema(strawberry.Schema):
         try:
             async with asyncio.timeout(self.limits.operation_timeout_seconds):
                 await context.authenticate()
+                context.spend()
                 return await self._run(operation, context, root, variables)
         except TimeoutError:
             context.note_timeout()
             seconds = self.limits.operation_timeout_seconds
             return _failed(OperationTimeout(f"The operation took over {seconds:g} seconds."))
+        except RateLimited as error:
+            return PreExecutionError(data=None, errors=[_wrapped(error)])
         except ApiError as error:
             return _failed(error)
         finally:
@@ -175,7 +179,11 @@ class Schema(strawberry.Schema):
 
 
 def _failed(error: ApiError) -> ExecutionResult:
-    return ExecutionResult(data=None, errors=[GraphQLError(error.message, original_error=error)])
+    return ExecutionResult(data=None, errors=[_wrapped(error)])
+
+
+def _wrapped(error: ApiError) -> GraphQLError:
+    return GraphQLError(error.message, original_error=error)
 
 
 def _allow(types: Iterable[AllowedType] | None) -> Callable[[OperationType], None]:

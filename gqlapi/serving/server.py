@@ -1,7 +1,6 @@
 """Starts uvicorn with bounded connections and a bounded shutdown."""
 
 import asyncio
-import gc
 import os
 import signal
 import sys
@@ -18,7 +17,7 @@ from uvicorn.supervisors import ChangeReload
 
 from gqlapi.serving.connections import Connections
 from gqlapi.serving.limits import ConnectionLimits
-from gqlapi.serving.memory import return_freed_memory, start_trimming
+from gqlapi.serving.memory import relax_collector, return_freed_memory, start_trimming, without_collector
 from gqlapi.serving.protocol import BoundedProtocol
 from gqlapi.serving.supervisor import Supervisor
 
@@ -27,8 +26,6 @@ GRACEFUL_SHUTDOWN_SECONDS = 25
 CLOSE_SECONDS = 3
 # After this long a worker that does not answer its supervisor is killed; uvicorn's 5 are too few on a busy machine.
 WORKER_START_SECONDS = 30
-# Objects between two collections of the youngest, and collections of one generation between two of the next.
-COLLECTOR_THRESHOLDS = (10_000, 10, 10)
 
 logger = structlog.get_logger()
 
@@ -38,7 +35,7 @@ class BoundedLifespan(LifespanOn):
 
     async def startup(self) -> None:
         await super().startup()
-        _relax_collector()
+        relax_collector()
         start_trimming()
 
     async def shutdown(self) -> None:
@@ -71,7 +68,8 @@ class ServerConfig(uvicorn.Config):
     def load(self) -> None:
         return_freed_memory()
         try:
-            super().load()
+            with without_collector():
+                super().load()
         except Exception:
             logger.exception("the application cannot be loaded")
             # With any other status a supervisor would start the worker again and again.
@@ -113,16 +111,6 @@ def serve(config: ServerConfig) -> NoReturn:
     except KeyboardInterrupt:
         pass
     sys.exit(0 if started else STARTUP_FAILURE)
-
-
-def _relax_collector() -> None:
-    """Leave what was loaded at the start to itself, and collect less often.
-
-    A full collection walked 160,000 objects of libraries and schema, and stopped the event loop for 51 to 143 ms.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*COLLECTOR_THRESHOLDS)
 
 
 def _exit_cleanly(_number: int, _frame: FrameType | None) -> NoReturn:

@@ -119,6 +119,12 @@ class TestEvents:
                 await sign_in(api.with_headers(**{"X-Forwarded-For": address}), login="nobody")
             assert [event.address for event in await events_of(api)] == ["203.0.113.7", "x" * 64]
 
+    async def test_show_nothing_that_a_terminal_obeys(self, sqlite_url: str) -> None:
+        query = 'mutation { signIn(input: {login: "nobody", password: "wrong password"}) { errors { code } } }'
+        async with serve(settings_for(sqlite_url, trusted_proxies=["127.0.0.1"])) as api:
+            await api.http.post("/graphql", json={"query": query}, headers={b"X-Forwarded-For": b"\x9b31mred"})
+            assert [event.address for event in await events_of(api)] == [r"\x9b31mred"]
+
 
 class TestLog:
     async def test_has_a_line_for_each_event_once_it_is_committed(self, api: Api) -> None:

@@ -84,6 +84,10 @@ class TestSignUp:
         assert outcome(payload) == [("INVALID", ["username"])]
         assert payload["errors"][0]["message"] == "This user name is reserved."  # type: ignore[index] # a list of errors
 
+    @pytest.mark.parametrize("name", ["Deleted-x", "d\u0435leted-x", "de1eted-0"])
+    async def test_refuses_what_looks_like_a_deleted_user(self, api: Api, name: str) -> None:
+        assert outcome(await sign_up(api, name)) == [("INVALID", ["username"])]
+
     async def test_reserves_what_the_operator_wants(self, database_url: str) -> None:
         async with serve(settings_for(database_url, reserved_usernames=["ceo"])) as api:
             assert outcome(await sign_up(api, "ce\u043e")) == [("INVALID", ["username"])]

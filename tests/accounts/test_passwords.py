@@ -66,7 +66,7 @@ class TestCommonPasswords:
         assert len(long_enough) > 10_000
         assert all(password == password.lower() for password in long_enough)
 
-    @pytest.mark.parametrize("password", ["password", "PASSWORD", " Iloveyou ", "1qaz2wsx"])
+    @pytest.mark.parametrize("password", ["password", "PASSWORD", " Iloveyou ", "1qaz2wsx", "\uff50assword"])
     def test_are_refused_in_every_spelling(self, password: str) -> None:
         [problem] = check_password(password, ("password",))
         assert (problem.code, problem.path) == (ProblemCode.INVALID, ("password",))

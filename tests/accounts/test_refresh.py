@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import hypothesis.strategies as st
 import pytest
 import sqlalchemy as sa
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from pydantic import ValidationError
 
 from gqlapi.accounts import sessions
@@ -19,6 +19,7 @@ from gqlapi.settings import Settings
 from tests.accounts.person import ADA, PAIR, PASSWORD, VIEWER, codes, refresh, sign_up
 from tests.api import Api, serve, settings_for
 from tests.consistency import count
+from tests.examples import examples
 from tests.factories import make_user, save
 
 pytestmark = pytest.mark.usefixtures("cheap_hashes")
@@ -273,7 +274,7 @@ class TestFamily:
     @example(history=[(NOW, 0), (NOW, 1), (NOW, 0), (LATER, 2)])
     @example(history=[(NOW, 0), (LATER, 1), (NOW, 0)])
     @given(history=HISTORIES)
-    @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+    @examples(10)
     async def test_ends_as_rfc_9700_asks(self, patient_api: Api, history: list[tuple[timedelta, int]]) -> None:
         api, user = patient_api, make_user()
         await save(api.database, [user])

@@ -5,6 +5,7 @@ import pytest
 from asyncpg.exceptions import (
     CannotConnectNowError,
     DuplicatePreparedStatementError,
+    InsufficientPrivilegeError,
     InvalidAuthorizationSpecificationError,
     TooManyConnectionsError,
 )
@@ -58,6 +59,7 @@ class TestFix:
             (CannotConnectNowError("the database system is starting up"), "Wait until"),
             (ssl.SSLCertVerificationError("certificate verify failed"), "sslrootcert"),
             (TimeoutError(), "firewalls"),
+            (InsufficientPrivilegeError("permission denied for schema public"), "CREATE to migrate"),
             (OSError("Multiple exceptions: [Errno 111] Connect call failed"), "Start the database"),
             (sqlite3.OperationalError("attempt to write a readonly database"), FILE),
             (sqlite3.OperationalError("no such column: posts.title"), MIGRATE),

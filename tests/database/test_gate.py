@@ -4,11 +4,12 @@ import asyncio
 from collections import Counter
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gqlapi.database.gate import ClientKeys, Place, PoolGate
 from gqlapi.errors import Unavailable
+from tests.examples import examples
 
 SIZE, QUEUE_SIZE = 4, 6
 CLIENTS: list[ClientKeys] = [("a",), ("b",), ("a", "token"), ("c", "token"), ()]
@@ -105,7 +106,7 @@ class Simulation:
 
 class TestPlaces:
     @given(steps=st.lists(st.tuples(st.integers(0, 4), st.sampled_from(CLIENTS)), max_size=60))
-    @settings(max_examples=60)
+    @examples(60)
     def test_are_neither_lost_nor_shared_in_any_history(self, steps: list[tuple[int, ClientKeys]]) -> None:
         async def run() -> None:
             simulation = Simulation()

@@ -142,7 +142,7 @@ class TestReport:
         with capture_logs() as logs:
             async with serve(settings) as api:
                 assert set(await api.execute(FEED)) == {"data"}
-                assert set(await api.execute("{")) == {"data", "errors"}
+                assert set(await api.execute("{")) == {"errors"}
         [first, _] = [line for line in logs if line["event"] == "request"]
         assert not {"sql", "sql_ms"} & set(first)
 

@@ -10,9 +10,9 @@ from hypothesis import given, note
 from hypothesis import strategies as st
 
 from gqlapi.execution import ErrorMode, run
+from tests.examples import large_examples
 from tests.execution.choices import Choices, chosen
 from tests.execution.comparing import differences, impossible
-from tests.execution.examples import examples
 from tests.execution.objects import FORMS
 from tests.execution.random_documents import make_request
 from tests.execution.random_schemas import make_schema
@@ -31,7 +31,8 @@ pytestmark = [
 
 @pytest.fixture(autouse=True)
 def _collected() -> Iterator[None]:
-    """Let those warnings come while they are ignored."""
+    """Let those warnings come while they are ignored; what was there before is left to itself."""
+    gc.freeze()
     yield
     gc.collect()
 
@@ -48,19 +49,19 @@ def cases(*operations: str) -> st.SearchStrategy[Case]:
 
 
 class TestPropagate:
-    @examples(500)
+    @large_examples(500)
     @given(case=cases("query"))
     async def test_queries_have_the_same_data_and_errors(self, case: Case) -> None:
         await check_propagation(case)
 
-    @examples(100)
+    @large_examples(40)
     @given(case=cases("mutation"))
     async def test_mutations_run_one_after_the_other_as_well(self, case: Case) -> None:
         await check_propagation(case)
 
 
 class TestNull:
-    @examples(150)
+    @large_examples(60)
     @given(case=cases("query", "query", "mutation"))
     async def test_failed_fields_are_null_and_all_errors_are_reported(self, case: Case) -> None:
         """No error reaches beyond its own field, so that each must be reported."""
@@ -72,7 +73,7 @@ class TestNull:
 
 
 class TestHalt:
-    @examples(150)
+    @large_examples(60)
     @given(case=cases("query", "query", "mutation"))
     async def test_any_error_leaves_no_data(self, case: Case) -> None:
         note(str(case))
@@ -101,7 +102,7 @@ class TestHalt:
         result = await run(schema, parse("{ bad ok { ok { bad } } }"), root_value=root, error_mode=ErrorMode.HALT)
         assert (result.data, len(result.errors or ()), log) == (None, 1, ["resolved"])
 
-    @examples(60)
+    @large_examples(30)
     @given(case=cases("mutation"))
     async def test_no_mutation_runs_after_a_failed_one(self, case: Case) -> None:
         note(str(case))

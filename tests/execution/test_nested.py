@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from gqlapi.execution import run
 from gqlapi.execution.declarations import EXTENSION, UNKNOWN, FieldRules, Prepared, Relation
+from tests.examples import large_examples
 from tests.execution.comparing import by_position, ordered
-from tests.execution.examples import examples
 
 SDL = """
 type Query { posts: [Post!]! }
@@ -115,7 +115,7 @@ def declare(built: GraphQLSchema, type_name: str, name: str, rules: FieldRules, 
     type_.fields[name].resolve = resolve
 
 
-@examples(200)
+@large_examples(80)
 @given(posts=worlds(), document=st.sampled_from([DOCUMENT, BELOW]))
 async def test_answers_are_those_of_graphql_core(posts: list[Post], document: str) -> None:
     built, parsed = schema(), parse(document)
@@ -126,7 +126,7 @@ async def test_answers_are_those_of_graphql_core(posts: list[Post], document: st
     assert {*by_position(result)} == {*by_position(expected)}
 
 
-@examples(50)
+@large_examples(25)
 @given(posts=worlds())
 async def test_is_used_where_all_was_read(posts: list[Post]) -> None:
     """No relation is loaded of posts that have theirs."""

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from gqlapi.models import UserRole
 from gqlapi.schema import Limits, Schema
 from tests.api import Api, serve, settings_for
+from tests.examples import large_examples
 from tests.execution.choices import chosen
 from tests.execution.comparing import Path, nulled_position
-from tests.execution.examples import examples
 from tests.execution.random_documents import Request, make_request
 from tests.execution.random_inputs import SCALARS
 from tests.factories import make_draft, make_post, make_tag, make_user, save
@@ -79,17 +79,17 @@ def by_position(result: dict[str, Any]) -> dict[Path, list[Any]]:
 
 class TestQueries:
     async def test_of_clients_have_the_same_answers(self, viewers: Viewers) -> None:
-        await check_examples(viewers, documents().map(lambda text: Request(text, {})), 60)
+        await check_examples(viewers, documents().map(lambda text: Request(text, {})), 25)
 
     async def test_of_any_kind_have_the_same_answers_and_errors(self, viewers: Viewers) -> None:
         requests = chosen(lambda choices: make_request(choices, SCHEMA, scalars=PROJECT_SCALARS, depth=5))
-        await check_examples(viewers, requests, 100)
+        await check_examples(viewers, requests, 40)
 
 
 async def check_examples(viewers: Viewers, strategy: st.SearchStrategy[Request], count: int) -> None:
     loop = asyncio.get_running_loop()
 
-    @examples(count)
+    @large_examples(count)
     @given(request=strategy, viewer=st.integers(0, 2), mode=st.sampled_from(["PROPAGATE", "NULL"]))
     def check(request: Request, viewer: int, mode: str) -> None:
         note(f"{request.document}\n{request.variables}")

@@ -3,8 +3,8 @@
 from graphql import GraphQLSchema, assert_valid_schema, parse, validate
 from hypothesis import given
 
+from tests.examples import large_examples
 from tests.execution.choices import Choices, chosen
-from tests.execution.examples import examples
 from tests.execution.random_documents import Request, make_request
 from tests.execution.random_schemas import make_schema
 
@@ -14,7 +14,7 @@ def make_pair(choices: Choices) -> tuple[GraphQLSchema, Request]:
     return schema, make_request(choices, schema)
 
 
-@examples(100)
+@large_examples(40)
 @given(pair=chosen(make_pair))
 def test_documents_are_valid(pair: tuple[GraphQLSchema, Request]) -> None:
     schema, request = pair

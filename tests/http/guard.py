@@ -34,6 +34,7 @@ class Effort:
     held_seconds: float
     calls: float
     peak_mb: float
+    statements: int
 
 
 class Guard:
@@ -44,13 +45,13 @@ class Guard:
         self._folder = folder
         self._stack = AsyncExitStack()
         self._service: Service | None = None
+        self._observer: httpx.AsyncClient | None = None
         self.rss_mb = 0.0
         self.sent: set[str] = set()
 
     async def attack(self, attack: Attack, *, counting: bool = False) -> Effort:
         """Send an attack, and return its cost. A server that does not answer is replaced."""
         service = await self._running()
-        self.sent.add(attack.id)
         async with client(service.url) as http:
             await self._observe("begin&calls" if counting else "begin")
             service.reset_peak()
@@ -59,12 +60,15 @@ class Guard:
             answer = await _send_all(http, attack, count)
             cpu = service.cpu_seconds - cpu
             peak = service.memory("VmHWM") - rss
+        self.sent.add(attack.id)
         try:
             observed = await self._observe("end")
         except httpx.TransportError:  # it is still busy, or dead
             await self.replace()
-            observed = {"held_seconds": PATIENCE_SECONDS, "calls": math.inf}
-        return Effort(answer, cpu / count, observed["held_seconds"], observed["calls"] / count, peak)
+            observed = {"held_seconds": PATIENCE_SECONDS, "calls": math.inf, "statements": 1}
+        return Effort(
+            answer, cpu / count, observed["held_seconds"], observed["calls"] / count, peak, observed["statements"]
+        )
 
     async def growth_mb(self) -> float:
         """Return by how much the server has grown since it had warmed up."""
@@ -75,6 +79,7 @@ class Guard:
         """End the server; the next attack gets a new one."""
         await self._stack.aclose()
         self._service = None
+        self.sent.clear()
 
     async def _running(self) -> Service:
         if self._service is not None and self._service.process.poll() is not None:
@@ -82,6 +87,9 @@ class Guard:
         if self._service is None:
             url = await self._stack.enter_async_context(self._copies.copy())
             self._service = self._stack.enter_context(serving(url, self._folder, program=[str(OBSERVED)]))
+            self._observer = await self._stack.enter_async_context(
+                httpx.AsyncClient(base_url=self._service.url, verify=NO_TLS, timeout=PATIENCE_SECONDS)
+            )
             async with client(self._service.url) as http:
                 for request in WARM_UP * WARM_UP_ROUNDS:
                     await send(http, request, PATIENCE_SECONDS)
@@ -90,9 +98,8 @@ class Guard:
         return self._service
 
     async def _observe(self, what: str) -> dict[str, Any]:
-        assert self._service is not None
-        async with httpx.AsyncClient(base_url=self._service.url, verify=NO_TLS, timeout=PATIENCE_SECONDS) as http:
-            observed: dict[str, Any] = (await http.get(f"/observe?{what}")).json()
+        assert self._observer is not None
+        observed: dict[str, Any] = (await self._observer.get(f"/observe?{what}")).json()
         return observed
 
 

@@ -2,7 +2,7 @@
 
 GET /observe?begin&calls  counts calls of Python functions in the thread of the event loop from now on
 GET /observe?begin        notes how long the event loop is held from now on
-GET /observe?end          ends both, and returns them
+GET /observe?end          ends both, and returns them and the number of SQL statements since
 GET /observe?trim         gives memory back that is not in use
 """
 
@@ -13,6 +13,7 @@ import os
 import time
 from cProfile import Profile
 
+import sqlalchemy as sa
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -32,7 +33,9 @@ class Observer:
         self._profile: Profile | None = None
         self._calls = 0
         self._held = 0.0
+        self._statements = 0
         self._beating: asyncio.Task[None] | None = None
+        sa.event.listen(sa.Engine, "before_cursor_execute", self._count_statement)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"] != PATH:
@@ -40,8 +43,9 @@ class Observer:
             return
         match scope["query_string"]:
             case b"begin":
-                gc.collect()  # else a full collection, 50 ms, may fall into any request
+                _collect_what_is_due()
                 self._held = 0.0
+                self._statements = 0
                 self._beating = asyncio.create_task(self._beat())
             case b"begin&calls":
                 self._profile = Profile(builtins=False)
@@ -51,7 +55,11 @@ class Observer:
             case _:
                 gc.collect()
                 ctypes.CDLL(None).malloc_trim(0)
-        await JSONResponse({"calls": self._calls, "held_seconds": self._held})(scope, receive, send)
+        observed = {"calls": self._calls, "held_seconds": self._held, "statements": self._statements}
+        await JSONResponse(observed)(scope, receive, send)
+
+    def _count_statement(self, *_: object) -> None:
+        self._statements += 1
 
     async def _beat(self) -> None:
         # The CPU time of this thread, not the time of the day: a machine with other work to do holds nothing up.
@@ -69,6 +77,12 @@ class Observer:
         if self._beating is not None:
             self._beating.cancel()
             self._beating = None
+
+
+def _collect_what_is_due() -> None:
+    """Collect garbage now, that no full collection, 50 ms, falls into a request."""
+    _, _, since_full = gc.get_count()
+    gc.collect(2 if since_full > gc.get_threshold()[2] // 2 else 1)
 
 
 def create_observed_app() -> Observer:

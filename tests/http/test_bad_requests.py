@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.api import Api, internals_in, only_error, serve, settings_for
 from tests.effort import measure
+from tests.examples import examples
 
 INFO = "{ serverInfo { version } }"
 JSON = {"Content-Type": "application/json"}
@@ -78,9 +79,20 @@ class TestBody:
         data = await server.execute(INFO, None, operationName=None, extensions=None, future=1)
         assert "errors" not in data
 
+    @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32", "utf-32-be", "latin-1"])
+    async def test_of_another_encoding_is_refused(self, server: Api, encoding: str) -> None:
+        response = await send(
+            server, '{"query": "{ serverInfo { version } }", "operationName": "\u00e9"}'.encode(encoding)
+        )
+        assert (response.status_code, only_error(response)["message"]) == (400, "The body is not valid JSON.")
+
+    async def test_may_begin_with_a_mark_of_utf8(self, server: Api) -> None:
+        response = await send(server, '{"query": "{ serverInfo { version } }"}'.encode("utf-8-sig"))
+        assert "errors" not in response.json()
+
     @given(content=st.binary(max_size=200) | st.text().map(str.encode))
     @example(content=b'{"query":"{a}","operationName":"\\ud800"}')
-    @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @examples(60)
     async def test_of_random_bytes_never_breaks_the_server(self, server: Api, content: bytes) -> None:
         response = await send(server, content)
         assert response.status_code in ACCEPTED_STATUSES
@@ -197,7 +209,7 @@ class TestDocument:
 
     @given(query=st.text(max_size=100) | st.text(alphabet='{}()[]:!$@.|"\\ \nabq1_#', max_size=100))
     @example(query="{ posts(filter: {createdAt: {eq: 1}}) { totalCount } }")
-    @settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @examples(120)
     async def test_of_random_text_never_breaks_the_server(self, server: Api, query: str) -> None:
         response = await server.post(query)
         assert response.status_code in ACCEPTED_STATUSES

@@ -207,8 +207,8 @@ class TestFallbackPage:
             assert re.fullmatch(re.escape(fallback.HOST) + r"(@[\w-]+/)?[\w-]+@\d+\.\d+\.\d+/[\w./-]+", address)
             assert re.fullmatch(r"sha256-[\w+/]{43}=", tag["integrity"])
             assert tag["crossorigin"] == "anonymous"
-        hosts = re.findall(r"https?://\S+?(?=[ ;])", response.headers["content-security-policy"])
-        assert hosts == [fallback.HOST] * 2
+        allowed = re.findall(r"https?://\S+?(?=[ ;])", response.headers["content-security-policy"])
+        assert allowed == [f"{fallback.HOST}{path}" for path in (*fallback.SCRIPTS, *fallback.STYLES)]
 
     async def test_is_started_by_a_file_of_its_own(self, api: Api) -> None:
         page = Tags((await api.http.get("/graphql", headers=BROWSER)).text)

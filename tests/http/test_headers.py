@@ -1,5 +1,6 @@
 """The headers of all answers, and the Hosts that requests may name."""
 
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -40,17 +41,23 @@ async def ask(api: Api, name: str, **headers: str) -> httpx.Response:
     return await api.http.request(method, path, **{**options, "headers": {**options.get("headers", {}), **headers}})
 
 
+@pytest.fixture(scope="module")
+def url(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The URL of a database that the tests share; what they write to it is never read."""
+    return f"sqlite:///{shutil.copyfile(sqlite_template, tmp_path_factory.mktemp('headers') / 'gqlapi.db')}"
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def dev(sqlite_template: Path) -> AsyncIterator[Api]:
-    """A server of a developer; no test changes its database."""
-    async with serve(settings_for(f"sqlite:///{sqlite_template}")) as api:
+async def dev(url: str) -> AsyncIterator[Api]:
+    """A server of a developer."""
+    async with serve(settings_for(url)) as api:
         yield api
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def production(sqlite_template: Path) -> AsyncIterator[Api]:
-    """A server in production; no test changes its database."""
-    async with serve(settings_for(f"sqlite:///{sqlite_template}", **PRODUCTION)) as api:
+async def production(url: str) -> AsyncIterator[Api]:
+    """A server in production."""
+    async with serve(settings_for(url, **PRODUCTION)) as api:
         yield api
 
 

@@ -22,19 +22,30 @@ RETRIES = 2
 ALL = [pytest.param(attack, id=attack.id) for attack in ATTACKS]
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="session", params=["sqlite", "postgresql"])
-async def guard(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Guard]:
-    """A server of its own on each database."""
-    async with guarding(_url_of(request.param, request), tmp_path_factory.mktemp("hostile")) as guard:
+# Ran no statement on SQLite: another database meets none of them. Filled by the first test that sends them.
+AWAY_FROM_DATABASES: set[str] = set()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def sqlite_guard(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Guard]:
+    """A server over SQLite."""
+    async with guarding(None, tmp_path_factory.mktemp("hostile")) as guard:
         yield guard
 
 
-def _url_of(dialect: str, request: pytest.FixtureRequest) -> str | None:
-    if dialect == "sqlite":
-        return None
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def postgresql_guard(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Guard]:
+    """A server over PostgreSQL."""
+    async with guarding(postgres.maintenance_url, tmp_path_factory.mktemp("hostile")) as guard:
+        yield guard
+
+
+@pytest.fixture
+def guard(dialect: str, request: pytest.FixtureRequest) -> Guard:
+    """A server over each database."""
     # By name, so that a run of SQLite's tests starts no PostgreSQL.
-    postgres: PostgresServer = request.getfixturevalue("postgres")
-    return postgres.maintenance_url
+    guard: Guard = request.getfixturevalue(f"{dialect}_guard")
+    return guard
 
 
 def is_over(seconds: float, budget: float) -> bool:
@@ -47,11 +58,12 @@ class TestCorpus:
         assert len({attack.id for attack in ATTACKS}) == len(ATTACKS) >= 100
         assert min(Counter(attack.kind for attack in ATTACKS).values()) >= 5
 
-    @pytest.mark.parametrize("attack", ALL)
-    def test_is_deterministic_and_passes_the_limit_of_the_body(self, attack: Attack) -> None:
-        request = attack.make(0)
-        assert request == attack.make(0)
-        assert len(request.body) <= MAX_BODY_BYTES or "413" in attack.answers
+    def test_is_deterministic(self) -> None:
+        assert [attack.id for attack in ATTACKS if attack.make(0) != attack.make(0)] == []
+
+    def test_passes_the_limit_of_the_body(self) -> None:
+        large = [attack for attack in ATTACKS if len(attack.make(0).body) > MAX_BODY_BYTES]
+        assert [attack.id for attack in large if "413" not in attack.answers] == []
 
 
 def faults_of(attack: Attack, effort: Effort) -> dict[str, Any]:
@@ -69,35 +81,44 @@ def faults_of(attack: Attack, effort: Effort) -> dict[str, Any]:
     return {name: value for name, value in found.items() if value}
 
 
+async def find_faults(guard: Guard, attack: Attack) -> tuple[dict[str, Any], Effort]:
+    """Send an attack, again while only measured values are over its budget: other work on the machine adds to them."""
+    retries = RETRIES
+    faults = faults_of(attack, effort := await guard.attack(attack))
+    while retries and faults and faults.keys() <= MEASURED:
+        retries -= 1
+        await guard.replace()
+        faults = faults_of(attack, effort := await guard.attack(attack))
+    if faults:
+        await guard.replace()
+    return faults, effort
+
+
+def met_by(dialect: str) -> list[Attack]:
+    """Return the attacks whose cost depends on a database: all on the first, elsewhere those that run statements."""
+    return [attack for attack in ATTACKS if dialect == "sqlite" or attack.id not in AWAY_FROM_DATABASES]
+
+
 class TestAttack:
     @pytest.mark.parametrize("attack", ALL)
-    async def test_is_answered_within_its_budget(self, guard: Guard, attack: Attack) -> None:
-        """Processors that are shared with others take longer for the same: what is over its budget is so each time."""
-        retries = RETRIES
-        faults = faults_of(attack, effort := await guard.attack(attack))
-        while retries and faults and faults.keys() <= MEASURED:
-            retries -= 1
-            await guard.replace()
-            faults = faults_of(attack, effort := await guard.attack(attack))
-        if faults:
-            await guard.replace()
+    async def test_is_answered_within_its_budget(self, sqlite_guard: Guard, attack: Attack) -> None:
+        faults, effort = await find_faults(sqlite_guard, attack)
         assert not faults, effort
+        if not effort.statements:
+            AWAY_FROM_DATABASES.add(attack.id)
 
-    async def test_leaves_no_memory_behind(self, guard: Guard) -> None:
+    async def test_is_answered_within_its_budget_on_postgresql(self, postgresql_guard: Guard) -> None:
+        found = {attack.id: await find_faults(postgresql_guard, attack) for attack in met_by("postgresql")}
+        assert {id_: (faults, effort) for id_, (faults, effort) in found.items() if faults} == {}
+
+    async def test_is_bounded_in_calls_and_leaves_no_memory_behind(self, guard: Guard, dialect: str) -> None:
         """The first time it fills caches: measured 18 MB on SQLite, whose own are among them, 11 on PostgreSQL."""
-        for attack in ATTACKS:
-            if attack.id not in guard.sent or attack.repeats > 1:
+        for attack in met_by(dialect):
+            if attack.id not in guard.sent:
                 await guard.attack(attack)
         filled = await guard.growth_mb()
         assert filled < MAX_MEMORY_MB
-        for attack in ATTACKS:
-            await guard.attack(attack)
+        efforts = [(attack, await guard.attack(attack, counting=True)) for attack in met_by(dialect)]
         assert await guard.growth_mb() - filled < MAX_MEMORY_MB
-
-
-class TestEffort:
-    @pytest.mark.parametrize("guard", ["sqlite"], indirect=True)
-    @pytest.mark.parametrize("attack", ALL)
-    async def test_is_bounded_in_calls(self, guard: Guard, attack: Attack) -> None:
-        effort = await guard.attack(attack, counting=True)
-        assert effort.calls < MAX_CALLS, effort.answer
+        calls = {attack.id: effort.calls for attack, effort in efforts if effort.calls >= MAX_CALLS}
+        assert calls == {}

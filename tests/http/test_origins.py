@@ -108,7 +108,8 @@ class TestAnswer:
     ) -> None:
         response = await server.http.post("/graphql", json=content, headers={"Origin": BLOG, **headers})
         assert (response.status_code, response.headers["Access-Control-Allow-Origin"]) == (status, BLOG)
-        assert response.headers["Access-Control-Expose-Headers"] == "X-Request-Id, Retry-After, WWW-Authenticate, Allow"
+        exposed = "X-Request-Id, Retry-After, RateLimit, RateLimit-Policy, WWW-Authenticate, Allow"
+        assert response.headers["Access-Control-Expose-Headers"] == exposed
         assert response.headers["Vary"] == "Accept, Origin"
 
     async def test_is_not_readable_for_other_pages(self, server: Api) -> None:

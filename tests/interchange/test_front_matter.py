@@ -86,6 +86,10 @@ class TestBadFrontMatter:
             (f"---\na: {'b' * 70_000}\n---\n", "longer than 65536 characters"),
             (f"---\n{'[' * 60_000}\n---\n", "its YAML cannot be read: "),
             (f"+++\na = {'[' * 60_000}\n+++\n", "its TOML cannot be read: "),
+            ("---\ntitle: A\ntitle: B\n---\n", "has the name 'title' twice"),
+            ("---\nextra: {a: 1, a: 2}\n---\n", "has the name 'a' twice"),
+            ("---\ndraft: true\nDraft: false\n---\n", "a name twice, in upper and lower case"),
+            ('{\n  "title": "A"\n}\n', "its front matter is JSON"),
         ],
     )
     def test_is_refused_with_the_reason(self, text: str, reason: str) -> None:

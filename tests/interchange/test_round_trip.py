@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gqlapi.accounts.registration import check_display_name
@@ -23,6 +23,7 @@ from gqlapi.publishing.checks import check_title
 from gqlapi.repositories.interchange import read_posts
 from gqlapi.repositories.search import SearchIndex
 from gqlapi.words import fold, slug_of
+from tests.examples import examples
 from tests.factories import make_draft, make_post, make_tag, make_user, save
 from tests.interchange.blog import blog_of, clear, run_import
 
@@ -140,7 +141,7 @@ async def check_round_trip(database: Database, rows: list[Row], unlisted: frozen
 
 class TestRoundTrip:
     # The database belongs to the test; each example clears it.
-    @settings(max_examples=40, suppress_health_check=[*HealthCheck])
+    @examples(8)
     @given(rows=blogs())
     async def test_keeps_any_blog(self, database: Database, rows: list[Row]) -> None:
         await check_round_trip(database, rows)
@@ -155,6 +156,10 @@ class TestRoundTrip:
         tags = [make_tag() for _ in range(5)]
         posts = [make_post(writer, *tags[number % 5 :]) for number in range(205)]
         await check_round_trip(database, [editor, writer, *tags, *posts, *(make_draft(writer) for _ in range(3))])
+
+    async def test_keeps_a_draft_whose_slug_is_too_long_for_a_file(self, database: Database) -> None:
+        ada = make_user(username="ada")
+        await check_round_trip(database, [ada, make_draft(ada, slug="0" * 200)])
 
     async def test_keeps_the_posts_of_a_deleted_author(self, database: Database) -> None:
         name = "deleted-0123"
@@ -222,7 +227,7 @@ class TestFileName:
     @pytest.mark.parametrize("slug", ["日本語" * 60, "../../etc/passwd", "a/b", "."])
     def test_is_safe_and_the_post_s_own(self, slug: str, tmp_path: Path) -> None:
         ada = User()
-        names = {file_name(make_post(ada, slug=slug)) for _ in range(50)}
+        names = {file_name(make_post(ada, slug=f"{slug}{number}")) for number in range(50)}
         assert len(names) == 50
         for name in names:
             (tmp_path / name).touch()

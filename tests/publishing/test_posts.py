@@ -1,5 +1,6 @@
 """What becomes of posts."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -358,6 +359,7 @@ class TestPublishPost:
         assert (scheduled["post"]["status"], await api.data(count)) == ("SCHEDULED", hidden)
         while utc_now() <= soon:
             await api.data(count)
+            await asyncio.sleep(0.05)
         assert await api.data(count) == {"posts": {"totalCount": 1}, "tags": {"nodes": [{"postCount": 1}]}}
 
 

@@ -7,10 +7,11 @@ from typing import Any
 import hypothesis.strategies as st
 import pytest
 import sqlalchemy as sa
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 
 from gqlapi.models import Post, Tag, User, UserRole
 from tests.api import Api
+from tests.examples import examples
 from tests.factories import make_user, save
 from tests.signing_in import sign_in_as
 
@@ -199,7 +200,7 @@ async def clients(api: Api) -> dict[str, Api]:
     return {"nobody": api, **{name: await sign_in_as(api, user) for name, user in users.items()}}
 
 
-@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@examples(4)
 @given(steps=HISTORIES)
 async def test_nobody_sees_what_is_not_theirs_to_see(clients: dict[str, Api], steps: list[Step]) -> None:
     async with clients["nobody"].database.write() as session:

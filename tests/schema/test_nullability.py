@@ -30,8 +30,8 @@ from gqlapi.models import UserRole
 from gqlapi.schema import Limits, Schema
 from gqlapi.schema.nullability import SemanticNonNull
 from tests.api import Api, serve, settings_for
+from tests.examples import large_examples
 from tests.execution.choices import chosen
-from tests.execution.examples import examples
 from tests.execution.random_documents import Request, make_request
 from tests.execution.test_project_schema import PROJECT_SCALARS, UNLIMITED
 from tests.factories import make_post, make_tag, make_user, save
@@ -153,7 +153,7 @@ def _root_fields(selections: SelectionSetNode, fragments: dict[str, FragmentDefi
 async def check_examples(check: Any) -> None:
     loop = asyncio.get_running_loop()
 
-    @examples(60)
+    @large_examples(60)
     @given(request=REQUESTS, viewer=st.integers(0, 2), mode=st.sampled_from(["PROPAGATE", "NULL"]))
     def run(request: Request, viewer: int, mode: str) -> None:
         note(f"{request.document}\n{request.variables}")

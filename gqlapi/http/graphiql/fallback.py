@@ -16,6 +16,9 @@ SCRIPTS = {
     "graphiql@4.1.2/graphiql.min.js": "hnImuor1znlJkD/FOTL3jayfS/xsyNoP04abi8bFJWs=",
     "@graphiql/plugin-explorer@4.0.6/dist/index.umd.js": "UM8sWOS0Xa9yLY85q6Clh0pF4qpxX+TOcJ41flECqBs=",
 }
+# What a Content-Security-Policy allows: these files, not every package of the CDN.
+STYLE_SOURCES = "".join(f" {HOST}{path}" for path in STYLES)
+SCRIPT_SOURCES = "".join(f" {HOST}{path}" for path in SCRIPTS)
 _START = Path(__file__).with_suffix(".js").read_bytes()
 START_NAME = f"fallback-{hashlib.sha256(_START).hexdigest()[:8]}.js"
 # In the form in which a bundle holds its files.

@@ -22,7 +22,7 @@ TAKES_GZIP = re.compile(r"\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))")
 MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript", ".ttf": "font/ttf", ".txt": "text/plain"}
 # Monaco, the editor in GraphiQL, makes style elements while it runs; scripts come from files only.
 POLICY = (
-    "default-src 'none'; script-src 'self'{host}; style-src 'self' 'unsafe-inline'{host}; font-src 'self' data:; "
+    "default-src 'none'; script-src 'self'{scripts}; style-src 'self' 'unsafe-inline'{styles}; font-src 'self' data:; "
     "img-src 'self' data:; connect-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'"
 )
@@ -108,9 +108,10 @@ def _page(request: Request) -> Response:
         logger.warning("graphiql is not built: its page loads from a CDN", cdn=fallback.HOST)
     head = _head(f"{name}/assets/", current) if current else fallback.head(f"{name}/assets/")
     html = PAGE.format(head=head, name=escape(name), examples=escape(json.dumps(load_examples())))
+    scripts, styles = ("", "") if current else (fallback.SCRIPT_SOURCES, fallback.STYLE_SOURCES)
     headers = {
         "Cache-Control": "no-cache",
-        "Content-Security-Policy": POLICY.format(host="" if current else f" {fallback.HOST}"),
+        "Content-Security-Policy": POLICY.format(scripts=scripts, styles=styles),
         "Vary": "Accept",
     }
     return answer_once(request, HTMLResponse(html, headers=headers))
