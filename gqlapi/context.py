@@ -29,6 +29,9 @@ from gqlapi.repositories.viewers import renew_viewer
 
 T = TypeVar("T")
 
+# Mutations that need no viewer: an expired token must not keep its owner from a new one.
+SIGNING_IN = frozenset({"signUp", "signIn", "refreshSession"})
+
 
 class Context:
     """The session, the repositories, the loaders and the viewer of one operation; never shared between two."""
@@ -121,13 +124,22 @@ class Context:
     async def authenticate(self) -> None:
         """Find the viewer, after `begin` and before the first field: nothing of a refused operation reaches SQL.
 
+        An operation that only signs in runs without the caller's token, valid or not.
+
         Raises:
             InvalidToken: the request has a token that is not valid.
             ApiError: the database timed out or is not available.
         """
-        if self._find_viewer is not None:
+        if self._find_viewer is not None and not self._only_signs_in:
             self._requester = await self._find_viewer(self._unit)
             self.answer_as(self._requester)
+
+    @property
+    def _only_signs_in(self) -> bool:
+        if self.operation is None or not self.operation.operation.is_serial:
+            return False
+        names = {field.nodes[0].name.value for field in self.operation.operation.root.fields}
+        return bool(names) and names <= SIGNING_IN
 
     @property
     def points(self) -> int:

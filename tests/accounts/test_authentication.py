@@ -22,6 +22,8 @@ from tests.factories import make_draft, make_user, save
 from tests.signing_in import accounts_of, sign_in_as, with_api_token
 
 VIEWER = "{ viewer { username } }"
+SIGN_IN = 'signIn(input: {login: "ada", password: "correct horse"}) { errors { code } }'
+SIGN_OUT = "signOut(input: {}) { errors { code } }"
 LIFETIME = timedelta(minutes=15)
 
 
@@ -134,13 +136,22 @@ class TestAccessToken:
         await api.http.get("/graphql", params={"variables": "x"}, headers=client.headers)
         assert await gets_everything_back(api.database)
 
-    async def test_is_refused_by_every_operation(self, api: Api) -> None:
+    async def test_is_refused_by_every_other_operation(self, api: Api) -> None:
         client = api.bearing("x.y.z")
-        given = {"input": {"login": "ada", "password": "correct horse"}}
-        query = "mutation($input: SignInInput!) { signIn(input: $input) { errors { code } } }"
-        for response in [await client.post(query, given), await client.post("{ __typename }")]:
-            assert_refused(response)
+        skipped = SIGN_IN.replace(" { errors", " @skip(if: true) { errors")
+        fields = [SIGN_OUT, f"{SIGN_IN} {SIGN_OUT}", f"signIn: {SIGN_OUT}", skipped]
+        for document in ["{ __typename }", *(f"mutation {{ {field} }}" for field in fields)]:
+            assert_refused(await client.post(document))
         assert_refused(await api.http.get("/graphql", params={"query": VIEWER}, headers=client.headers))
+
+    async def test_does_not_keep_its_owner_from_a_new_one(self, api: Api) -> None:
+        client = api.bearing("x.y.z")
+        given = {"username": "ada", "email": "ada@example.com", "password": "correct horse"}
+        tokens = await client.payload("signUp", given, "refreshToken user { email }")
+        assert tokens["user"] == {"email": "ada@example.com"}
+        assert (await client.data(f"mutation {{ a: {SIGN_IN} }}"))["a"] == {"errors": []}
+        refreshed = await client.payload("refreshSession", {"refreshToken": tokens["refreshToken"]}, "accessToken")
+        assert await api.bearing(refreshed["accessToken"]).data(VIEWER) == {"viewer": {"username": "ada"}}
 
     async def test_is_refused_before_the_database_is_asked(self, api: Api) -> None:
         with api.statements() as statements:

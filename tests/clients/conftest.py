@@ -4,14 +4,15 @@ import os
 
 import pytest
 
-from tests.clients.installation import Clients, ClientsUnavailable, install_clients
+from tests.architecture import ROOT
+from tests.clients.installation import ClientsUnavailable, Workspace, make_workspace
 
 
 @pytest.fixture(scope="session")
-def clients() -> Clients:
-    """The installed clients; without them the test is skipped, but `.ci/run` must have them."""
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A folder with the clients; without them the test is skipped, but `.ci/run` must have them."""
     try:
-        return install_clients()
+        return make_workspace(tmp_path_factory.mktemp("clients"), ROOT / "schema.graphql")
     except ClientsUnavailable as error:
         reason = f"the JavaScript clients cannot run here: {error}"
     if os.environ.get("CI"):

@@ -1,18 +1,18 @@
 """JavaScript clients of the API, which `npm ci` installs once for each lockfile, outside of the checkout."""
 
 import asyncio
+import fcntl
 import hashlib
-import json
 import os
 import shutil
 import subprocess
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from gqlapi.http.graphiql.build import Node, find_node
 
-SOURCE = Path(__file__).resolve().parent
+FOLDER = Path(__file__).resolve().parent
 MANIFESTS = ("package.json", "package-lock.json", ".npmrc")
 # The folder of the installations; by default they are kept between runs.
 CACHE_VARIABLE = "GQLAPI_TEST_CLIENTS"
@@ -23,26 +23,29 @@ class ClientsUnavailable(Exception):
     """There is no Node on this machine, or the packages cannot be installed."""
 
 
-class Clients(NamedTuple):
-    """An installation."""
+class Workspace(NamedTuple):
+    """A folder with the programs of the tests, and the clients beside them."""
 
     node: list[str]
     folder: Path
 
-    async def run(self, script: str, *arguments: str) -> Any:
-        """Run a script of this folder, and return the JSON that it prints."""
-        # Node looks for packages beside the script, not in the working directory.
-        shutil.copyfile(SOURCE / script, self.folder / script)
+    async def run(self, program: str, *arguments: str) -> str:
+        """Run a program of the folder, and return all that it prints; it must not fail."""
+        command = [*self.node, program, *arguments]
         process = await asyncio.create_subprocess_exec(
-            *self.node, script, *arguments, cwd=self.folder, stdout=subprocess.PIPE
+            *command, cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
         output, _ = await process.communicate()
-        assert process.returncode == 0
-        return json.loads(output)
+        assert process.returncode == 0, output.decode()
+        return output.decode()
+
+    async def run_tool(self, tool: str, *arguments: str) -> str:
+        """Run a command of an installed package in the same way."""
+        return await self.run(f"node_modules/.bin/{tool}", *arguments)
 
 
-def install_clients() -> Clients:
-    """Return the installation of the lockfile, which is made first unless it is there.
+def make_workspace(folder: Path, schema: Path) -> Workspace:
+    """Return a workspace in an empty folder; the packages are installed first unless they are there.
 
     Raises:
         ClientsUnavailable: there can be none, and the message says why.
@@ -50,37 +53,40 @@ def install_clients() -> Clients:
     node = find_node()
     if node is None:
         raise ClientsUnavailable("Node.js and npm are missing")
+    packages = _packages(node)
+    shutil.copytree(FOLDER / "source", folder, dirs_exist_ok=True)
+    shutil.copyfile(FOLDER / "package.json", folder / "package.json")
+    shutil.copyfile(schema, folder / "schema.graphql")
+    (folder / "node_modules").symlink_to(packages / "node_modules")
+    return Workspace(node.node, folder)
+
+
+def _packages(node: Node) -> Path:
+    """Return the installation of the lockfile, which one process makes while the others wait."""
     cache = Path(os.environ.get(CACHE_VARIABLE) or Path.home() / ".cache" / "gqlapi-clients")
     folder = cache / _stamp()
-    if not folder.is_dir():
-        cache.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(dir=cache, prefix=".") as scratch:
-            _install(node, made := Path(scratch, "clients"))
-            _publish(made, folder)
-    return Clients(node.node, folder)
+    cache.mkdir(parents=True, exist_ok=True)
+    with (cache / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.is_dir():
+            with TemporaryDirectory(dir=cache, prefix=".") as scratch:
+                _install(node, made := Path(scratch, "clients"))
+                made.rename(folder)
+    return folder
 
 
 def _stamp() -> str:
     """Return a name for the packages: another lockfile has another one."""
-    return hashlib.sha256(b"\0".join((SOURCE / name).read_bytes() for name in MANIFESTS)).hexdigest()[:16]
+    return hashlib.sha256(b"\0".join((FOLDER / name).read_bytes() for name in MANIFESTS)).hexdigest()[:16]
 
 
 def _install(node: Node, folder: Path) -> None:
     folder.mkdir()
     for name in MANIFESTS:
-        shutil.copyfile(SOURCE / name, folder / name)
+        shutil.copyfile(FOLDER / name, folder / name)
     command = [*node.npm, "ci"]
     done = subprocess.run(
         command, cwd=folder, capture_output=True, text=True, timeout=INSTALL_TIMEOUT_SECONDS, check=False
     )
     if done.returncode:
-        raise ClientsUnavailable(f"`npm ci` failed: {done.stderr[:300]}")
-
-
-def _publish(made: Path, folder: Path) -> None:
-    """Put a whole installation in its place; another process may have been first."""
-    try:
-        made.rename(folder)
-    except OSError:
-        if not folder.is_dir():
-            raise
+        raise ClientsUnavailable(f"`npm ci` failed: {done.stderr[-300:]}")

@@ -1,0 +1,69 @@
+"""What each client must show, and the table of it."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from tests.clients.place import TITLES, USERNAME
+
+
+class Observation(NamedTuple):
+    """What a program saw of a feature, and the requests of its client: method, what they held, status."""
+
+    seen: Any
+    sent: list[str]
+
+
+# The programs, and the names of the clients in the table.
+CLIENTS = {
+    "apollo": "Apollo Client 4",
+    "urql": "urql 6",
+    "relay": "Relay 21",
+    "graphql-request": "graphql-request 7",
+    "gql": "gql 4 (Python)",
+}
+# Rows of the table. The last two wait for their tests.
+FEATURES = {
+    "query": "query",
+    "GET": "query by GET",
+    "mutation": "mutation, typed errors",
+    "errors": "code of a refused document (422)",
+    "partial data": "data with errors (294)",
+    "refresh": "refresh of an expired token (401)",
+    "APQ": "automatic persisted queries",
+    "APQ by GET": "the same by GET",
+    "trusted documents": "trusted documents",
+    "batch": "batch",
+    "defer": "`@defer`",
+    "stream": "`@stream`",
+}
+UNTESTED = {"defer", "stream"}
+PAGE = TITLES[:2]
+ROUNDS = [PAGE] * 4
+
+
+def expected(client: str) -> dict[str, Observation]:
+    """Return what a client shows when everything works: the same for all, but for what they name."""
+    register = "GET" if client == "urql" else "POST"
+    conflict = ["ConflictError", "NOT_UNIQUE", ["slug"], {"__typename": "Post", "title": client}]
+    return {
+        "query": Observation(PAGE, ["POST text 200"]),
+        "GET": Observation(PAGE, ["GET text 200"]),
+        "mutation": Observation([client, conflict], ["POST text 200"] * 2),
+        "errors": Observation(["GRAPHQL_VALIDATION_FAILED"], ["POST text 422"]),
+        "partial data": Observation([["BAD_USER_INPUT"], "number"], ["POST text 294"]),
+        "refresh": Observation(USERNAME, ["POST text 401", "POST text 200", "POST text 200"]),
+        # One miss, one registration, then hits.
+        "APQ": Observation(ROUNDS, ["POST id 422", "POST id text 200", *["POST id 200"] * 3]),
+        "APQ by GET": Observation(ROUNDS, ["GET id 422", f"{register} id text 200", *["GET id 200"] * 3]),
+        "trusted documents": Observation(PAGE, ["POST id 200"]),
+        "batch": Observation([PAGE, "number"], ["POST batch of 2 200"]),
+    }
+
+
+def table(shown: Mapping[str, Mapping[str, Observation]]) -> str:
+    """Return the table of the features that each client has shown."""
+    lines = [["", *(CLIENTS[client] for client in shown)], ["---"] * (len(shown) + 1)]
+    for feature, name in FEATURES.items():
+        missing = "not tested" if feature in UNTESTED else "-"
+        lines.append([name, *("yes" if feature in features else missing for features in shown.values())])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -1,0 +1,103 @@
+"""What Python's gql does, observed like the JavaScript clients in `source/`."""
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import httpx
+import pytest
+from gql import Client, GraphQLRequest
+from gql.transport.exceptions import TransportQueryError
+from gql.transport.httpx import HTTPXAsyncTransport
+
+from tests.api import NO_TLS
+from tests.clients.features import Observation
+from tests.clients.installation import FOLDER
+
+FIRST = {"first": 2}
+Connect = Callable[..., Client]
+OPERATIONS = {path.stem: path.read_text() for path in (FOLDER / "source" / "operations").iterdir()}
+
+
+async def observe_gql(place: dict[str, str]) -> dict[str, Observation]:
+    """Run all features of the client."""
+    return {feature: await _observe(place, run) for feature, run in FEATURES.items()}
+
+
+async def _observe(place: dict[str, str], run: Callable[[dict[str, str], Connect], Awaitable[Any]]) -> Observation:
+    sent: list[str] = []
+
+    async def record(response: httpx.Response) -> None:
+        body = json.loads(response.request.content)
+        what = f"batch of {len(body)}" if isinstance(body, list) else "text"
+        sent.append(f"{response.request.method} {what} {response.status_code}")
+
+    def connect(token: str | None = None) -> Client:
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        hooks = {"response": [record]}
+        return Client(transport=HTTPXAsyncTransport(place["url"], headers=headers, verify=NO_TLS, event_hooks=hooks))
+
+    return Observation(await run(place, connect), sent)
+
+
+def request(name: str, **variables: Any) -> GraphQLRequest:
+    return GraphQLRequest(OPERATIONS[name], variable_values=variables)
+
+
+def titles(data: dict[str, Any]) -> list[str]:
+    return [node["title"] for node in data["posts"]["nodes"]]
+
+
+def codes(error: TransportQueryError) -> list[str]:
+    return [each["extensions"]["code"] for each in error.errors or []]
+
+
+async def query(_: dict[str, str], connect: Connect) -> Any:
+    return titles(await connect().execute_async(request("titles", **FIRST)))
+
+
+async def errors(_: dict[str, str], connect: Connect) -> Any:
+    try:
+        return await connect().execute_async(GraphQLRequest("{ nothing }"))
+    except TransportQueryError as error:
+        return codes(error)
+
+
+async def partial_data(_: dict[str, str], connect: Connect) -> Any:
+    try:
+        return await connect().execute_async(request("partial"))
+    except TransportQueryError as error:
+        data = error.data or {}
+        return [codes(error), "number" if isinstance(data["posts"]["totalCount"], int) else None]
+
+
+async def mutation(place: dict[str, str], connect: Connect) -> Any:
+    given = {"title": place["name"], "markdown": "Text.", "slug": place["name"]}
+    write = request("write", input=given)
+    payloads = [(await connect(place["accessToken"]).execute_async(write))["createPost"] for _ in range(2)]
+    keys = ("__typename", "code", "path", "existing")
+    return [payloads[0]["post"]["title"], *([error[key] for key in keys] for error in payloads[1]["errors"])]
+
+
+async def refresh(place: dict[str, str], connect: Connect) -> Any:
+    with pytest.raises(TransportQueryError) as refused:
+        await connect(place["expiredToken"]).execute_async(request("viewer"))
+    assert codes(refused.value) == ["UNAUTHENTICATED"]
+    data = await connect().execute_async(request("refresh", input={"refreshToken": place["refreshToken"]}))
+    return (await connect(data["refreshSession"]["accessToken"]).execute_async(request("viewer")))["viewer"]["username"]
+
+
+async def batch(_: dict[str, str], connect: Connect) -> Any:
+    both = [request("titles", **FIRST), request("count")]
+    first, second = await connect().execute_batch_async(both)
+    return [titles(first), "number" if isinstance(second["posts"]["totalCount"], int) else None]
+
+
+FEATURES = {
+    "query": query,
+    "errors": errors,
+    "partial data": partial_data,
+    "mutation": mutation,
+    "refresh": refresh,
+    "batch": batch,
+}

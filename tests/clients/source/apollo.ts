@@ -1,0 +1,97 @@
+import { readFile } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { ApolloClient, ApolloLink, CombinedGraphQLErrors, gql, HttpLink, InMemoryCache } from '@apollo/client';
+import { BatchHttpLink } from '@apollo/client/link/batch-http';
+import { SetContextLink } from '@apollo/client/link/context';
+import { ErrorLink } from '@apollo/client/link/error';
+import { PersistedQueryLink } from '@apollo/client/link/persisted-queries';
+import { generatePersistedQueryIdsFromManifest } from '@apollo/persisted-query-lists';
+import { from, mergeMap } from 'rxjs';
+import * as operations from './gql/graphql.js';
+import { BEARER, codes, type Fetch, FIRST, INPUT, observe, place, titles, writeTwice } from './observe.js';
+
+const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
+
+function connect(...links: ApolloLink[]): ApolloClient {
+  return new ApolloClient({
+    cache: new InMemoryCache(),
+    link: ApolloLink.from(links),
+    defaultOptions: { query: { fetchPolicy: 'network-only' } },
+  });
+}
+
+const http = (fetch: Fetch, options: HttpLink.Options = {}) => new HttpLink({ uri: place.url, fetch, ...options });
+
+async function read(client: ApolloClient): Promise<unknown> {
+  const { data } = await client.query({ query: operations.TitlesDocument, variables: FIRST });
+  return titles(data);
+}
+
+await observe('query', (fetch) => read(connect(http(fetch))));
+await observe('GET', (fetch) => read(connect(http(fetch, { useGETForQueries: true }))));
+
+await observe('errors', async (fetch) => {
+  const client = connect(http(fetch));
+  const { error } = await client.query({ query: gql`{ nothing }`, errorPolicy: 'all' });
+  return CombinedGraphQLErrors.is(error) ? codes(error.errors) : String(error);
+});
+
+await observe('partial data', async (fetch) => {
+  const client = connect(http(fetch));
+  const { data, error } = await client.query({ query: operations.PartialDocument, errorPolicy: 'all' });
+  return [CombinedGraphQLErrors.is(error) ? codes(error.errors) : String(error), typeof data?.posts?.totalCount];
+});
+
+await observe('mutation', (fetch) => {
+  const client = connect(http(fetch, { headers: BEARER }));
+  return writeTwice(async () => {
+    const { data } = await client.mutate({ mutation: operations.WriteDocument, variables: INPUT });
+    return data!.createPost;
+  });
+});
+
+await observe('refresh', async (fetch) => {
+  let token = place.expiredToken;
+  async function refresh(): Promise<void> {
+    const variables = { input: { refreshToken: place.refreshToken } };
+    const { data } = await connect(http(fetch)).mutate({ mutation: operations.RefreshDocument, variables });
+    token = data?.refreshSession.accessToken ?? '';
+  }
+  const renew = new ErrorLink(({ error, operation, forward }) => {
+    if (CombinedGraphQLErrors.is(error) && codes(error.errors).includes('UNAUTHENTICATED')) {
+      return from(refresh()).pipe(mergeMap(() => forward(operation)));
+    }
+    return undefined;
+  });
+  const authorize = new SetContextLink(() => ({ headers: { Authorization: `Bearer ${token}` } }));
+  const { data } = await connect(renew, authorize, http(fetch)).query({ query: operations.ViewerDocument });
+  return data?.viewer?.username;
+});
+
+type APQOptions = PersistedQueryLink.Base.Options;
+
+async function fourTimes(fetch: Fetch, query: string, options: APQOptions = {}): Promise<unknown> {
+  const client = connect(new PersistedQueryLink({ sha256, ...options }), http(fetch));
+  const seen = [];
+  for (let round = 0; round < 4; round += 1) {
+    const { data } = await client.query<operations.TitlesQuery>({ query: gql(query), variables: FIRST });
+    seen.push(titles(data));
+  }
+  return seen;
+}
+
+const document = (name: string) => `query ${name}($first: Int!) { posts(first: $first) { nodes { id title } } }`;
+await observe('APQ', (fetch) => fourTimes(fetch, document('Posted')));
+await observe('APQ by GET', (fetch) => fourTimes(fetch, document('Got'), { useGETForHashedQueries: true }));
+
+await observe('trusted documents', async (fetch) => {
+  const loadManifest = async () => JSON.parse(await readFile('persisted-query-manifest.json', 'utf-8'));
+  const ids = new PersistedQueryLink(generatePersistedQueryIdsFromManifest({ loadManifest }));
+  return read(connect(ids, http(fetch, { uri: place.trusted })));
+});
+
+await observe('batch', async (fetch) => {
+  const client = connect(new BatchHttpLink({ uri: place.url, fetch, batchMax: 2 }));
+  const [first, second] = await Promise.all([read(client), client.query({ query: operations.CountDocument })]);
+  return [first, typeof second.data?.posts.totalCount];
+});

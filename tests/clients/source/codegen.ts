@@ -1,0 +1,21 @@
+import type { CodegenConfig } from '@graphql-codegen/cli';
+
+const config: CodegenConfig = {
+  schema: 'schema.graphql',
+  documents: ['operations/*.graphql'],
+  generates: {
+    './gql/': {
+      preset: 'client',
+      presetConfig: { persistedDocuments: { hashAlgorithm: 'sha256' }, fragmentMasking: false },
+      config: {
+        strictScalars: true,
+        scalars: { DateTime: 'string', Cursor: 'string' },
+        nullability: { errorHandlingClient: true },
+        useTypeImports: true,
+        importExtension: '.js',
+      },
+    },
+  },
+};
+
+export default config;

@@ -1,0 +1,66 @@
+// What a client does, as lines of JSON: for each feature what the program saw, and the requests that the client sent.
+export type Fetch = typeof fetch;
+
+interface Place {
+  url: string; // of a server without registered documents
+  trusted: string; // of a server that runs trusted documents only
+  name: string; // of the client, for the slug of its post
+  accessToken: string;
+  expiredToken: string;
+  refreshToken: string;
+}
+
+export const place = JSON.parse(process.argv[2] ?? '') as Place;
+export const FIRST = { first: 2 };
+export const INPUT = { input: { title: place.name, markdown: 'Text.', slug: place.name } };
+export const BEARER = { Authorization: `Bearer ${place.accessToken}` };
+
+export async function observe(feature: string, run: (fetch: Fetch) => Promise<unknown>): Promise<void> {
+  const sent: string[] = [];
+  const recording: Fetch = async (input, init) => {
+    const response = await fetch(input, init);
+    sent.push(`${describe(String(input), init)} ${response.status}`);
+    return response;
+  };
+  const seen = await run(recording).catch((error: unknown) => `${error}`);
+  console.log(JSON.stringify({ feature, seen, sent }));
+}
+
+function describe(input: string, init: RequestInit = {}): string {
+  const method = init.method ?? 'GET';
+  const parameters: unknown =
+    method === 'GET' ? Object.fromEntries(new URL(input).searchParams) : JSON.parse(String(init.body));
+  if (Array.isArray(parameters)) return `${method} batch of ${parameters.length}`;
+  const { query, documentId, extensions } = parameters as Record<string, unknown>;
+  const id = documentId || JSON.stringify(extensions ?? '').includes('persistedQuery');
+  return [method, id && 'id', query && 'text'].filter(Boolean).join(' ');
+}
+
+interface WriteError {
+  __typename: string;
+  code: string;
+  path?: readonly string[] | null | undefined;
+  existing?: unknown;
+}
+
+interface Write {
+  post?: { title: string } | null | undefined;
+  errors: readonly WriteError[];
+}
+
+// A slug can be used once.
+export async function writeTwice(write: () => Promise<Write>): Promise<unknown> {
+  const first = await write();
+  const second = await write();
+  const errors = second.errors.map(({ __typename, code, path, existing }) => [__typename, code, path, existing]);
+  return [first.post?.title, ...errors];
+}
+
+// Not every client declares that an error has extensions.
+export function codes(errors: readonly unknown[] | undefined): unknown[] {
+  return (errors ?? []).map((error) => (error as { extensions?: { code?: unknown } }).extensions?.code);
+}
+
+export function titles(data: { posts: { nodes: readonly { title: string }[] } } | null | undefined): unknown {
+  return data?.posts.nodes.map((node) => node.title);
+}

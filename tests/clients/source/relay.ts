@@ -1,0 +1,108 @@
+import {
+  commitMutation,
+  Environment,
+  fetchQuery,
+  type GraphQLResponse,
+  type GraphQLTaggedNode,
+  type MutationParameters,
+  Network,
+  type OperationType,
+  RecordSource,
+  type RequestParameters,
+  Store,
+  type Variables,
+} from 'relay-runtime';
+import { BEARER, codes, type Fetch, FIRST, INPUT, observe, place, titles, writeTwice } from './observe.js';
+import partial, { type operationsPartialQuery } from './relay/__generated__/operationsPartialQuery.graphql.js';
+import refresh, { type operationsRefreshMutation } from './relay/__generated__/operationsRefreshMutation.graphql.js';
+import titlesOf, { type operationsTitlesQuery } from './relay/__generated__/operationsTitlesQuery.graphql.js';
+import viewer, { type operationsViewerQuery } from './relay/__generated__/operationsViewerQuery.graphql.js';
+import write, { type operationsWriteMutation } from './relay/__generated__/operationsWriteMutation.graphql.js';
+
+const JSON_TYPE = {
+  'Content-Type': 'application/json',
+  Accept: 'application/graphql-response+json, application/json;q=0.9',
+};
+
+type Send = (params: RequestParameters, variables: Variables) => Promise<GraphQLResponse>;
+
+function sender(fetch: Fetch, headers: Record<string, string> = {}): Send {
+  return async ({ text }, variables) => {
+    const body = JSON.stringify({ query: text, variables });
+    const response = await fetch(place.url, { method: 'POST', headers: { ...JSON_TYPE, ...headers }, body });
+    return (await response.json()) as GraphQLResponse;
+  };
+}
+
+function connect(send: Send): Environment {
+  return new Environment({ network: Network.create(send), store: new Store(new RecordSource()) });
+}
+
+async function query<Operation extends OperationType>(
+  send: Send,
+  document: GraphQLTaggedNode,
+  variables: Operation['variables'],
+): Promise<Operation['response'] | undefined> {
+  return fetchQuery<Operation>(connect(send), document, variables).toPromise();
+}
+
+function mutate<Operation extends MutationParameters>(
+  send: Send,
+  mutation: GraphQLTaggedNode,
+  variables: Operation['variables'],
+): Promise<Operation['response']> {
+  return new Promise((onCompleted, onError) => {
+    commitMutation<Operation>(connect(send), { mutation, variables, onCompleted, onError });
+  });
+}
+
+const read = async (send: Send) => titles(await query<operationsTitlesQuery>(send, titlesOf, FIRST));
+
+await observe('query', (fetch) => read(sender(fetch)));
+
+await observe('GET', (fetch) =>
+  read(async ({ text }, variables) => {
+    const parameters = new URLSearchParams({ query: text ?? '', variables: JSON.stringify(variables) });
+    return (await (await fetch(`${place.url}?${parameters}`, { headers: JSON_TYPE })).json()) as GraphQLResponse;
+  }),
+);
+
+await observe('errors', async (fetch) => {
+  const send = sender(fetch);
+  const nothing: Send = (params, variables) => send({ ...params, text: '{ nothing }' } as RequestParameters, variables);
+  const error: unknown = await read(nothing).catch((error: unknown) => error);
+  return codes((error as { source?: { errors: unknown[] } }).source?.errors);
+});
+
+await observe('partial data', async (fetch) => {
+  const data = await query<operationsPartialQuery>(sender(fetch), partial, {});
+  return [data?.node.ok === false ? codes(data.node.errors as unknown[]) : [], typeof data?.posts.totalCount];
+});
+
+await observe('mutation', (fetch) =>
+  writeTwice(async () => {
+    const { createPost } = await mutate<operationsWriteMutation>(sender(fetch, BEARER), write, INPUT);
+    if (!createPost.ok) throw new Error(JSON.stringify(createPost.errors));
+    return createPost.value;
+  }),
+);
+
+await observe('refresh', async (fetch) => {
+  const bearer = (token: string) => ({ Authorization: `Bearer ${token}` });
+  const send: Send = async (params, variables) => {
+    const response = await sender(fetch, bearer(place.expiredToken))(params, variables);
+    if (!('errors' in response) || !codes(response.errors).includes('UNAUTHENTICATED')) return response;
+    const input = { refreshToken: place.refreshToken };
+    const { refreshSession } = await mutate<operationsRefreshMutation>(sender(fetch), refresh, { input });
+    return sender(fetch, bearer(refreshSession?.accessToken ?? ''))(params, variables);
+  };
+  return (await query<operationsViewerQuery>(send, viewer, {}))?.viewer?.username;
+});
+
+await observe('trusted documents', (fetch) =>
+  read(async ({ id }, variables) => {
+    const body = JSON.stringify({ documentId: id, variables });
+    const response = await fetch(place.trusted, { method: 'POST', headers: JSON_TYPE, body });
+    return (await response.json()) as GraphQLResponse;
+  }),
+);

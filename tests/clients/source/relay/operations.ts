@@ -1,0 +1,68 @@
+import { graphql } from 'relay-runtime';
+
+// The compiler finds these; the programs import what it makes of them.
+export const documents = () => [
+  graphql`
+    query operationsTitlesQuery($first: Int!) @throwOnFieldError {
+      posts(first: $first) {
+        nodes {
+          id
+          title
+          publishedAt
+        }
+        pageInfo {
+          endCursor
+        }
+      }
+    }
+  `,
+  graphql`
+    mutation operationsWriteMutation($input: CreatePostInput!) {
+      createPost(input: $input) @catch {
+        post {
+          id
+          title
+        }
+        errors {
+          __typename
+          message
+          code
+          path
+          ... on ConflictError {
+            existing {
+              __typename
+              ... on Post {
+                title
+              }
+            }
+          }
+        }
+      }
+    }
+  `,
+  graphql`
+    query operationsViewerQuery {
+      viewer {
+        username
+      }
+    }
+  `,
+  graphql`
+    mutation operationsRefreshMutation($input: RefreshSessionInput!) {
+      refreshSession(input: $input) {
+        accessToken
+        refreshToken
+      }
+    }
+  `,
+  graphql`
+    query operationsPartialQuery {
+      node(id: "not an id") @catch {
+        id
+      }
+      posts(first: 1) {
+        totalCount
+      }
+    }
+  `,
+];

@@ -1,0 +1,92 @@
+import {
+  type AnyVariables,
+  Client,
+  type DocumentInput,
+  type Exchange,
+  fetchExchange,
+  type OperationResult,
+} from '@urql/core';
+import { authExchange } from '@urql/exchange-auth';
+import { persistedExchange } from '@urql/exchange-persisted';
+import type { DocumentNode } from 'graphql';
+import * as operations from './gql/graphql.js';
+import { BEARER, codes, type Fetch, FIRST, INPUT, observe, place, titles, writeTwice } from './observe.js';
+
+interface Options {
+  url?: string;
+  headers?: Record<string, string>;
+  preferGetMethod?: boolean;
+}
+
+function connect(fetch: Fetch, exchanges: Exchange[] = [], options: Options = {}): Client {
+  return new Client({
+    url: options.url ?? place.url,
+    fetch,
+    fetchOptions: { headers: options.headers ?? {} },
+    preferGetMethod: options.preferGetMethod ?? false,
+    exchanges: [...exchanges, fetchExchange],
+    requestPolicy: 'network-only',
+  });
+}
+
+type Answer<Data, Variables extends AnyVariables> = PromiseLike<OperationResult<Data, Variables>>;
+
+async function data<Data, Variables extends AnyVariables>(answer: Answer<Data, Variables>): Promise<Data> {
+  const result = await answer;
+  if (result.error || !result.data) throw result.error ?? new Error('no data');
+  return result.data;
+}
+
+const read = async (client: Client) => titles(await data(client.query(operations.TitlesDocument, FIRST)));
+
+await observe('query', (fetch) => read(connect(fetch)));
+await observe('GET', (fetch) => read(connect(fetch, [], { preferGetMethod: true })));
+
+await observe('errors', async (fetch) => {
+  const { error } = await connect(fetch).query('{ nothing }', {});
+  return codes(error?.graphQLErrors);
+});
+
+await observe('partial data', async (fetch) => {
+  const result = await connect(fetch).query(operations.PartialDocument, {});
+  return [codes(result.error?.graphQLErrors), typeof result.data?.posts?.totalCount];
+});
+
+await observe('mutation', (fetch) => {
+  const client = connect(fetch, [], { headers: BEARER });
+  return writeTwice(async () => (await data(client.mutation(operations.WriteDocument, INPUT))).createPost);
+});
+
+await observe('refresh', async (fetch) => {
+  let token: string | null | undefined = place.expiredToken;
+  const auth = authExchange(async (utils) => ({
+    addAuthToOperation: (operation) =>
+      token ? utils.appendHeaders(operation, { Authorization: `Bearer ${token}` }) : operation,
+    didAuthError: (error) => codes(error.graphQLErrors).includes('UNAUTHENTICATED'),
+    refreshAuth: async () => {
+      const variables = { input: { refreshToken: place.refreshToken } };
+      token = (await utils.mutate(operations.RefreshDocument, variables)).data?.refreshSession.accessToken;
+    },
+  }));
+  return (await data(connect(fetch, [auth]).query(operations.ViewerDocument, {}))).viewer?.username;
+});
+
+type Query = DocumentInput<operations.TitlesQuery, typeof FIRST>;
+
+async function fourTimes(fetch: Fetch, query: Query, byGet: boolean): Promise<unknown> {
+  const client = connect(fetch, [persistedExchange({ preferGetForPersistedQueries: byGet })]);
+  const seen = [];
+  for (let round = 0; round < 4; round += 1) seen.push(titles(await data(client.query(query, FIRST))));
+  return seen;
+}
+
+const document = (name: string) => `query ${name}($first: Int!) { posts(first: $first) { nodes { id title } } }`;
+await observe('APQ', (fetch) => fourTimes(fetch, document('UrqlPosted'), false));
+await observe('APQ by GET', (fetch) => fourTimes(fetch, document('UrqlGot'), true));
+
+await observe('trusted documents', (fetch) => {
+  const generateHash = (_: string, document: DocumentNode) =>
+    Promise.resolve((document as unknown as { __meta__: { hash: string } }).__meta__.hash);
+  const ids = persistedExchange({ enforcePersistedQueries: true, generateHash, preferGetForPersistedQueries: false });
+  return read(connect(fetch, [ids], { url: place.trusted }));
+});
