@@ -108,6 +108,11 @@ class SearchQuery:
 
     terms: tuple[Term, ...]
 
+    @property
+    def word_count(self) -> int:
+        """How many words are looked up."""
+        return sum(len(term.words) for term in self.terms)
+
     def written_for(self, dialect_name: str) -> str:
         """Write the query for a database."""
         return self.to_tsquery() if dialect_name == "postgresql" else self.to_fts5()

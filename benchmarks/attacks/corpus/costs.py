@@ -325,4 +325,36 @@ ATTACKS = (
             "id title slug status publishedAt readingTimeMinutes updatedAt createdAt version}}}}}"
         ),
     ),
+    Attack(
+        "costs-45",
+        "Thirteen searches of 20 beginnings, each of which ranks all texts.",
+        TOO_LARGE,
+        lambda _: graphql(
+            "{"
+            + " ".join(
+                f'a{n}:search(query:"{" ".join(f"w{n}{term}*" for term in range(20))}"){{totalCount}}'
+                for n in range(13)
+            )
+            + "}"
+        ),
+    ),
+    Attack(
+        "costs-46",
+        "As many searches as the limit of cost just allows.",
+        DATA,
+        lambda _: graphql("{" + " ".join(f'a{n}:search(query:"w{n}*"){{totalCount}}' for n in range(5)) + "}"),
+    ),
+    Attack(
+        "costs-47",
+        "Highlights of 100 hits of six searches.",
+        TOO_LARGE,
+        lambda _: graphql(
+            "{"
+            + " ".join(
+                f'a{n}:search(query:"{COMMON_WORD} -q{n}",types:[POST],first:100){{edges{{highlight}}}}'
+                for n in range(6)
+            )
+            + "}"
+        ),
+    ),
 )
