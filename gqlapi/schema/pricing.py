@@ -96,7 +96,9 @@ def markdown_cost(markdown: str) -> int:
     encoded = markdown.encode(errors="replace")
     markup = len(encoded) - len(encoded.translate(None, MARKUP))
     beyond_ascii = len(encoded) - len(encoded.translate(None, BEYOND_ASCII))
-    weight = len(encoded) + 4 * markup + beyond_ascii + 60 * FOLDED_TO_SEVERAL.subn("", markdown)[1]
+    weight = len(encoded) + 4 * markup + beyond_ascii
+    if weight < MARKDOWN_BYTES_PER_POINT * MAX_MARKDOWN_COST:
+        weight += 60 * FOLDED_TO_SEVERAL.subn("", markdown)[1]
     return min(weight // MARKDOWN_BYTES_PER_POINT, MAX_MARKDOWN_COST)
 
 
