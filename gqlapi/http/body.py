@@ -86,7 +86,9 @@ def parse_json(data: str | bytes) -> Any:
         except orjson.JSONDecodeError:
             pass  # it may hold what only the standard library accepts: a lone surrogate, a number beyond all bounds
     try:
-        return json.loads(data, parse_constant=_refuse_constant)
+        # Bytes would also be read as UTF-16, in which the values are not counted.
+        text = data if isinstance(data, str) else data.decode("utf-8-sig")
+        return json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
         # The body is bytes; the parameters of a URL are text.
         name = "The body" if isinstance(data, bytes) else "`variables` or `extensions`"

@@ -322,4 +322,10 @@ ATTACKS = (
         REFUSED,
         lambda _: create(table(8, 19_900, ":-:")),
     ),
+    Attack(
+        "authored-58",
+        "Ideographs, each of which is a word.",
+        DATA,
+        lambda _: create("".join(chr(0x4E00 + n * 7_919 % 20_000) for n in range(99_000))),
+    ),
 )
