@@ -337,4 +337,11 @@ ATTACKS = (
             "\n" * 58_000 + "{" + " ".join(f"a{n}:{INFO} a{n}:posts{{totalCount}}" for n in range(15)) + "}"
         ),
     ),
+    Attack(
+        "documents-52",
+        "Names of 60 KB, each of which is in a generated function.",
+        DATA,
+        lambda n: graphql(f"{{{INFO} {'a' * 60_000}{n}:__typename}}"),
+        repeats=60,
+    ),
 )
