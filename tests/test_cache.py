@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gqlapi.cache import BudgetedCache
-from gqlapi.execution.leaves import _makers
 from gqlapi.database.statement_cache import StatementCache
+from gqlapi.execution.leaves import _makers
 from gqlapi.operations import Operations
 from gqlapi.schema import Schema
 from tests.api import Api, serve, settings_for
