@@ -23,9 +23,9 @@ HIGHLIGHT_COST = 120
 SEARCH_COST, RANKED_WORD_COST = 3_500, 250
 # SQLite reads 62 KB for each word of a phrase at once, in 0.25 ms.
 SEARCHED_WORD_COST = 100
-# A text of up to 2,000 characters; an excerpt costs by its length.
+# A text of up to 2,000 characters, or 8 KB; an excerpt costs by its length.
 EXCERPT_CHARACTERS_PER_POINT = 100
-LONG_TEXT_COST = 5
+LONG_TEXT_COST = 10
 # A write checks, locks, indexes and records the change.
 WRITE_COST = 50
 # For so many bytes of Markdown one point. Markup takes five times as long as words, letters beyond ASCII twice as long,

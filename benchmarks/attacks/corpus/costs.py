@@ -357,4 +357,16 @@ ATTACKS = (
             + "}"
         ),
     ),
+    Attack(
+        "costs-48",
+        "An alias of 60 KB for each of 2,000 tags of 100 posts: 120 MB.",
+        TOO_LARGE,
+        lambda _: graphql(f"{{posts(first:100){{nodes{{tags{{{'a' * 60_000}:id}}}}}}}}"),
+    ),
+    Attack(
+        "costs-49",
+        "The same for each row of a nested list.",
+        TOO_LARGE,
+        lambda _: graphql(f"{{tags(first:40){{nodes{{posts(first:100){{nodes{{{'a' * 60_000}:__typename}}}}}}}}}}"),
+    ),
 )
