@@ -193,8 +193,8 @@ class Query:
         f"{AGGREGATE_COST:,} points for the totals, and as many for the buckets."
     )
     search: SearchConnection = search_field(
-        f"Full-text search across posts, users and tags, best hits first. Costs {SEARCH_COST:,} points, and "
-        f"{RANKED_WORD_COST} for each word."
+        "Full-text search across posts, users and tags, best hits first, among the newest 1,000 of each type. "
+        f"Costs {SEARCH_COST:,} points, and {RANKED_WORD_COST} for each word."
     )
 
     node: Node | None = prepared_field(

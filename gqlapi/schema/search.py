@@ -99,7 +99,7 @@ class SearchConnection:
     edges: list[SearchEdge] = strawberry.field(description="The hits with their cursors.", metadata=trusted())
     nodes: list[SearchResult] = strawberry.field(description="What was found, for clients that need no cursor of each.")
     page_info: PageInfo = strawberry.field(description="Where the page lies among the hits.")
-    total_count: int = strawberry.field(description="How many hits can be paged through: at most the best 1,000.")
+    total_count: int = strawberry.field(description="How many hits can be paged through: at most 1,000.")
 
 
 def _prepare(
