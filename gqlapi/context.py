@@ -22,6 +22,7 @@ from gqlapi.execution.reference import Answer
 from gqlapi.loaders import Loaders
 from gqlapi.models import ANONYMOUS, AuditEvent, Viewer
 from gqlapi.operations import BatchBudget, BoundOperation
+from gqlapi.operations.caching import Observation
 from gqlapi.problems import ForbiddenProblem, ProblemCode, Rejected
 from gqlapi.repositories import ReadScope, Repositories, WriteScope
 from gqlapi.repositories.viewers import renew_viewer
@@ -38,6 +39,8 @@ class Context:
     error_mode = ErrorMode.PROPAGATE
     # Shared by the operations of a batch.
     budget: BatchBudget | None = None
+    # Set by the transport where a shared cache may keep the answer.
+    observation: Observation | None = None
 
     def __init__(
         self,

@@ -15,19 +15,17 @@ from gqlapi.context import Context
 from gqlapi.database.gate import Place
 from gqlapi.database.tracing import Trace
 from gqlapi.database.unit import Database
-from gqlapi.errors import Code
+from gqlapi.http.caching import CacheableAnswer, Caching
 from gqlapi.http.clients import headers_of
 from gqlapi.http.execution import Executor
 from gqlapi.http.json import encode_json
 from gqlapi.http.methods import OPERATIONS, mutation_not_allowed
 from gqlapi.http.pieces import Pieces
 from gqlapi.http.requests import GraphQLRequest, unauthenticated
-from gqlapi.http.responses import NO_STORE, OK, Representation, Response
+from gqlapi.http.responses import OK, Representation, Response
 from gqlapi.http.usage import UsageCounter
 from gqlapi.operations import BatchBudget, Limits
 
-# A document may be known a moment later.
-PASSING = {Code.PERSISTED_QUERY_NOT_FOUND, Code.PERSISTED_QUERY_NOT_SUPPORTED}
 # Longer texts are encoded piece by piece while they are sent.
 MAX_WHOLE_LENGTH = 1_048_576
 
@@ -40,6 +38,7 @@ class Runner:
         executor: Executor,
         database: Database,
         accounts: Accounts,
+        caching: Caching,
         *,
         limits: Limits,
         reports_costs: bool = False,
@@ -50,6 +49,7 @@ class Runner:
         self.accounts = accounts
         self.limits = limits
         self._executor = executor
+        self._caching = caching
         self._reports_costs = reports_costs
         self._usage = usage
 
@@ -69,11 +69,14 @@ class Runner:
         """
         context = self._context(scope, client, place)
         context.error_mode, context.budget = request.error_mode, budget
+        cacheable = self._caching.answer_to(scope, request)
+        if cacheable is not None:
+            context.observation = cacheable.observation
         try:
             result = await self._execute(scope["method"], request, context)
             if self._usage is not None and context.operation is not None:
                 self._usage.count(context.operation.operation, request.variables, headers_of(scope))
-            return self._encode(result, representation, context)
+            return self._encode(result, representation, context, cacheable)
         finally:
             await context.close()
 
@@ -107,7 +110,13 @@ class Runner:
         except InvalidOperationTypeError:
             raise mutation_not_allowed(method) from None
 
-    def _encode(self, result: ExecutionResult, representation: Representation, context: Context) -> Response:
+    def _encode(
+        self,
+        result: ExecutionResult,
+        representation: Representation,
+        context: Context,
+        cacheable: CacheableAnswer | None,
+    ) -> Response:
         """Encode a result; escapes may make it larger than its budget, which counts characters."""
         data: dict[str, Any] = {"data": result.data}
         status, headers = OK, representation.headers
@@ -116,11 +125,10 @@ class Runner:
             if status >= HTTPStatus.BAD_REQUEST or isinstance(result, PreExecutionError):
                 del data["data"]
             data["errors"] = [error.formatted for error in result.errors]
-            if (result.errors[0].extensions or {}).get("code") in PASSING:
-                headers = (*headers, NO_STORE)
         if result.extensions:
             data["extensions"] = result.extensions
         content = Pieces(data) if context.text_length > MAX_WHOLE_LENGTH else encode_json(data)
         if len(content) > self.limits.max_answer_bytes:
             return representation.too_large(self.limits.max_answer_bytes)
-        return Response(content, status, headers)
+        response = Response(content, status, headers)
+        return response if cacheable is None else cacheable.present(response, result)
