@@ -8,11 +8,11 @@ from gqlapi.execution.building import Made
 from gqlapi.execution.engine import Bound, Engine, Pace
 from gqlapi.execution.plan import Nested, Scope
 
-Observe = Callable[[str, Sequence[Any]], None]
+Observe = Callable[[Sequence[Any]], None]
 
 
 class ObservingEngine(Engine):
-    """Executes as `Engine` does, and calls `observe` with the type and the objects of each selection set.
+    """Executes as `Engine` does, and calls `observe` with the objects of each selection set, which are of one type.
 
     Objects may be shown more than once, and some that an error takes out of the answer.
     """
@@ -29,7 +29,7 @@ class ObservingEngine(Engine):
 
     def _show(self, scope: Scope, objects: list[Any]) -> None:
         """Show objects, and those below them that are made together with them: no one selects these."""
-        self._observe(scope.type.name, objects)
+        self._observe(objects)
         for nested in scope.nested:
             self._show(nested.scope, self._below(nested, objects))
 

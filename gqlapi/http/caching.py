@@ -27,19 +27,12 @@ NO_CACHE = (b"cache-control", b"no-cache")
 class Caching:
     """Decides which answers caches may keep, for how long, and by which tags they are purged."""
 
-    def __init__(
-        self, compression: Compression, *, max_age_seconds: int, max_tag_bytes: int, varies_by_origin: bool
-    ) -> None:
-        """Let shared caches keep answers for some seconds; with 0 all caches ask the server each time.
-
-        `varies_by_origin`: the answers to pages of several origins differ in their headers.
-        """
+    def __init__(self, compression: Compression, *, max_age_seconds: int, max_tag_bytes: int) -> None:
+        """Let shared caches keep answers for some seconds; with 0 all caches ask the server each time."""
         self._compression = compression
         self._max_age_seconds = max_age_seconds
         self._max_tag_bytes = max_tag_bytes
-        names = ["Accept", "Authorization", *(["Origin"] if varies_by_origin else [])]
-        names += ["Accept-Encoding"] if compression.is_on else []
-        self._vary = (b"vary", ", ".join(names).encode())
+        self._vary = (b"vary", b"Accept, Authorization" + (b", Accept-Encoding" if compression.is_on else b""))
 
     def answer_to(self, scope: Scope, request: GraphQLRequest) -> "CacheableAnswer | None":
         """Return what caches may keep as the answer to a request; None if it has a token, or a document of its own."""
@@ -73,7 +66,8 @@ class Caching:
             return (NO_CACHE,)
         age = min(observation.plan.max_age, self._max_age_seconds)
         if observation.changes_at is not None:
-            age = min(age, floor((observation.changes_at - utc_now()).total_seconds()))
+            # Less one second: caches that count whole seconds keep an answer for up to one more.
+            age = min(age, floor((observation.changes_at - utc_now()).total_seconds()) - 1)
         if age <= 0:
             return (NO_CACHE,)
         tags = self._tags(observation, data)

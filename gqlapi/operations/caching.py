@@ -139,9 +139,10 @@ class Observation:
         # When a row becomes visible without having been written; None if that is not foreseen.
         self.changes_at: datetime | None = None
 
-    def note(self, typename: str, objects: Sequence[Any]) -> None:
-        """Note objects of a type, unless they have no global ids."""
-        if typename in self.overfull or not objects or not hasattr(objects[0], "global_id"):
+    def note(self, objects: Sequence[Any]) -> None:
+        """Note objects of one type, unless they have no global ids."""
+        typename: str | None = getattr(objects[0], "typename", None) if objects else None
+        if typename is None or typename in self.overfull:
             return
         tags = self.tags.setdefault(typename, {})
         for one in objects:
