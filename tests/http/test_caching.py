@@ -107,11 +107,11 @@ class TestAge:
     @pytest.mark.parametrize(
         ("text", "age"),
         [
-            ("{ serverInfo { version } tag(by: { slug: \"x\" }) { name } }", 300),
+            ('{ serverInfo { version } tag(by: { slug: "x" }) { name } }', 300),
             ("query($id: ID!) { post(by: { id: $id }) { title } }", OBJECT_SECONDS),
             ("query($id: ID!) { post(by: { id: $id }) { title } tags { totalCount } }", LIST_SECONDS),
             ("query($id: ID!) { node(id: $id) { ... on User { postCount } } }", LIST_SECONDS),
-            ("{ search(query: \"x\") { nodes { __typename } } }", LIST_SECONDS),
+            ('{ search(query: "x") { nodes { __typename } } }', LIST_SECONDS),
         ],
     )
     async def test_is_the_smallest_of_what_is_selected(self, api: Api, text: str, age: int) -> None:
@@ -180,7 +180,7 @@ class TestTags:
         assert tags(await get(api, LIST)) == {"Post", *ids}
         nested = "{ users { edges { node { posts { nodes { tags { name } } } } } } }"
         assert tags(await get(api, nested)) == {"Post", "User", author.global_id, tag.global_id, *ids}
-        filtered = "{ posts(filter: { tags: { some: { name: { eq: \"x\" } } } }) { totalCount } }"
+        filtered = '{ posts(filter: { tags: { some: { name: { eq: "x" } } } }) { totalCount } }'
         assert tags(await get(api, filtered)) == {"Post", "User", "Tag"}
 
     async def test_of_a_null_have_the_types_that_may_take_its_place(self, api: Api) -> None:
@@ -188,7 +188,7 @@ class TestTags:
         draft = make_post(author, state=PostState.DRAFT, published_at=None)
         await save(api.database, [author, draft])
         assert tags(await get(api, POST, id=draft.global_id)) == {"Post"}
-        nodes = "query($id: ID!) { nodes(ids: [$id]) { id } user(by: { username: \"nobody\" }) { id } }"
+        nodes = 'query($id: ID!) { nodes(ids: [$id]) { id } user(by: { username: "nobody" }) { id } }'
         assert tags(await get(api, nodes, id=draft.global_id)) == {"Post", "User", "Tag"}
 
     async def test_that_do_not_fit_are_their_type(self, sqlite_url: str) -> None:
@@ -204,8 +204,9 @@ class TestTags:
         author = make_user()
         post = make_post(author)
         await save(api.database, [author, post])
-        response = await get(api, "query($id: ID!) { node(id: $id) { ... on Post { content { text } } } }",
-                             id=post.global_id)
+        response = await get(
+            api, "query($id: ID!) { node(id: $id) { ... on Post { content { text } } } }", id=post.global_id
+        )
         assert tags(response) == {encode_global_id("Post", post.id)}
 
 
@@ -231,8 +232,12 @@ class TestNeverKept:
 
     @pytest.mark.parametrize(
         ("text", "variables"),
-        [(POST, {"id": "x"}), ("{ nothing }", {}), ("mutation { signOut(input: {}) { errors { code } } }", {}),
-         ("{ nodes(ids: [\"x\"]) { id } }", {})],
+        [
+            (POST, {"id": "x"}),
+            ("{ nothing }", {}),
+            ("mutation { signOut(input: {}) { errors { code } } }", {}),
+            ('{ nodes(ids: ["x"]) { id } }', {}),
+        ],
     )
     async def test_is_an_error(self, api: Api, text: str, variables: dict[str, Any]) -> None:
         response = await get(api, text, **variables)

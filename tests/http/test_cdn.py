@@ -23,7 +23,7 @@ pytestmark = pytest.mark.skipif(NGINX is None, reason="nginx is not installed: n
 
 PAGE = "query($slug: String!) { post(by: { slug: $slug }) { title status author { displayName } } }"
 LIST = "{ posts { nodes { title } } }"
-OWN = "{ posts(filter: { status: { in: [DRAFT, PUBLISHED] } }) { nodes { title } } }"
+OWN = "{ posts(filter: { status: [DRAFT, PUBLISHED] }) { nodes { title } } }"
 
 
 class World(NamedTuple):

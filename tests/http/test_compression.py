@@ -54,7 +54,7 @@ class TestCoding:
         ],
     )
     async def test_is_the_one_that_the_client_prefers(self, api: Api, accept: str, coding: str | None) -> None:
-        plain, whole = await ask(api, TYPES, "identity")
+        _, whole = await ask(api, TYPES, "identity")
         response, sent = await ask(api, TYPES, accept)
         assert response.headers.get("content-encoding") == coding
         assert (DECODERS[coding](sent) if coding else sent) == whole
@@ -105,7 +105,9 @@ class TestLongAnswer:
     @pytest.mark.parametrize("coding", DECODERS)
     async def test_in_pieces_is_compressed_piece_by_piece(self, api: Api, coding: str) -> None:
         author = make_user()
-        await save(api.database, [author, *(make_post(author, markdown=f"{n} is a number. " * 12_000) for n in range(8))])
+        await save(
+            api.database, [author, *(make_post(author, markdown=f"{n} is a number. " * 12_000) for n in range(8))]
+        )
         query = "{ posts { nodes { content { markdown } } } }"
         _, whole = await ask(api, query, "identity")
         response, sent = await ask(api, query, coding)
