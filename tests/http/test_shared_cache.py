@@ -147,6 +147,10 @@ class TestSharedCache:
             public = [("ask", caller, DOCUMENTS[0], 0)] * 3
             assert await readers.run(public) == (0 if caller else 2)
 
+    async def test_shows_a_viewer_no_answer_of_the_public(self, readers: Readers) -> None:
+        hidden: list[tuple[Any, ...]] = [("unpublishPost", 1, 0), ("ask", "", DOCUMENTS[6], 1)]
+        assert await readers.run([*hidden, *(("ask", role, DOCUMENTS[6], 1) for role in UserRole)]) == 0
+
     async def test_forgets_in_time_for_what_is_scheduled(self, readers: Readers) -> None:
         steps: list[tuple[Any, ...]] = [("schedule", 3, 10)]
         for _ in range(15):
