@@ -113,9 +113,7 @@ def create_limits(settings: Settings) -> Limits:
 
 def create_caching(settings: Settings, compression: Compression) -> Caching:
     """Create what decides which answers caches may keep."""
-    return Caching(
-        compression, max_age_seconds=settings.cache_max_age_seconds, max_tag_bytes=settings.cache_tag_bytes
-    )
+    return Caching(compression, max_age_seconds=settings.cache_max_age_seconds, max_tag_bytes=settings.cache_tag_bytes)
 
 
 def create_documents(settings: Settings, schema: Schema) -> PersistedDocuments:

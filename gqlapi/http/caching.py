@@ -22,6 +22,7 @@ METHODS = frozenset({"GET", "HEAD"})
 # The separator, and the shortest global id: that of a tag.
 MIN_TAG_BYTES = 27
 NO_CACHE = (b"cache-control", b"no-cache")
+OWN_CACHE = (b"cache-control", b"private, no-cache")
 
 
 class Caching:
@@ -64,6 +65,8 @@ class Caching:
         """
         if observation is None or not isinstance(data, dict):
             return (NO_CACHE,)
+        if observation.plan.is_private:
+            return (OWN_CACHE,)
         age = min(observation.plan.max_age, self._max_age_seconds)
         if observation.changes_at is not None:
             # Less one second: caches that count whole seconds keep an answer for up to one more.

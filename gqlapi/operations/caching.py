@@ -36,10 +36,11 @@ class CachePlan:
     """What caches may do with all answers of an operation.
 
     `max_age` is in seconds, 0 for an answer that is not kept. `missing` has the types that may take the place of a
-    null, by the names of root fields.
+    null, by the names of root fields. A private one has a field that depends on the viewer.
     """
 
     max_age: int
+    is_private: bool = False
     rows_of: frozenset[str] = NOTHING
     missing: Mapping[str, frozenset[str]] | None = None
 
@@ -69,6 +70,7 @@ class _Walk:
         self._schema = operation.schema
         self._rules = rules
         self._ages: list[int] = []
+        self._is_private = False
         self._rows_of: set[str] = set()
 
     def plan(self) -> CachePlan:
@@ -80,7 +82,9 @@ class _Walk:
                 self._ages.append(0)
             if rule.missing:
                 missing[field.name] = rule.missing
-        return CachePlan(min(self._ages, default=0), frozenset(self._rows_of), missing)
+        if self._is_private:
+            return CachePlan(0, is_private=True)
+        return CachePlan(min(self._ages, default=0), rows_of=frozenset(self._rows_of), missing=missing)
 
     def _rule(self, field: Field) -> CacheRule:
         return self._rules.get(f"{field.parent_type.name}.{field.nodes[0].name.value}", NO_RULE)
@@ -114,9 +118,8 @@ class _Walk:
 
     def _add(self, rules: Iterable[CacheRule]) -> None:
         for rule in rules:
-            if rule.is_private:
-                self._ages.append(0)
-            elif rule.max_age is not None:
+            self._is_private |= rule.is_private
+            if rule.max_age is not None:
                 self._ages.append(rule.max_age)
             self._rows_of |= rule.rows_of
 

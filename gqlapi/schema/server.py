@@ -152,14 +152,13 @@ class Schema(strawberry.Schema):
 
         The next publication is read last: where statements have no snapshot in common, none is missed.
         """
-        plan = cache_plan_of(operation.operation, CACHE_RULES)
+        observation.plan = plan = cache_plan_of(operation.operation, CACHE_RULES)
         if not plan.max_age:
             return await Engine(operation, context, root, context.pace).execute(context.error_mode)
         engine = ObservingEngine(operation, context, root, context.pace, observation.note)
         data, errors = await engine.execute(context.error_mode)
         if not errors:
             observation.changes_at = await context.repositories.posts.get_next_publication()
-            observation.plan = plan
         return data, errors
 
     async def _run_reference(

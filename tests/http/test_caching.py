@@ -7,12 +7,15 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
+from graphql import GraphQLField, get_named_type
 
 from gqlapi.database.types import utc_now
 from gqlapi.documents.ids import sha256_id
 from gqlapi.models import PostState, UserRole
 from gqlapi.models.global_id import encode_global_id
-from gqlapi.schema.caching import LIST_SECONDS, OBJECT_SECONDS
+from gqlapi.operations.coordinates import coordinates_of_schema
+from gqlapi.schema import Limits, Schema
+from gqlapi.schema.caching import CACHE_RULES, LIST_SECONDS, OBJECT_SECONDS
 from tests.api import Api, serve, settings_for
 from tests.factories import make_post, make_scheduled_post, make_tag, make_user, save
 from tests.signing_in import sign_in_as
@@ -59,6 +62,28 @@ def tags(response: httpx.Response) -> set[str]:
     assert response.headers["cache-tag"].split(",") == keys
     assert len(keys) == len(set(keys))
     return set(keys)
+
+
+def _has_rule(name: str, field: GraphQLField) -> bool:
+    """Whether a root field, or what it returns, has a rule."""
+    type_ = get_named_type(field.type)
+    names = {f"Query.{name}", type_.name}
+    return any(rule.max_age is not None or rule.is_private for key in names if (rule := CACHE_RULES.get(key))) or (
+        type_.name == "Node"  # which may be any of them
+    )
+
+
+class TestDeclarations:
+    def test_name_what_the_schema_has(self) -> None:
+        schema = Schema(Limits())._schema
+        known = {*schema.type_map, *coordinates_of_schema(schema)}
+        assert CACHE_RULES.keys() - known == set()
+
+    def test_have_an_age_for_each_root_field(self) -> None:
+        schema = Schema(Limits())._schema
+        assert schema.query_type is not None
+        declared = {name: _has_rule(name, field) for name, field in schema.query_type.fields.items()}
+        assert {name for name, has_rule in declared.items() if not has_rule} == set()
 
 
 class TestValidator:
@@ -128,14 +153,19 @@ class TestAge:
             "users { nodes { email } }",
             "tags { nodes { ... on Ownable { viewerCanDelete } } }",
             "nodes(ids: []) { ... on User { sessions { id } } }",
-            "__typename",
-            "__schema { queryType { name } }",
         ],
     )
-    async def test_is_none_for_what_is_about_the_viewer_or_undeclared(self, api: Api, selection: str) -> None:
+    async def test_is_none_for_what_is_about_the_viewer(self, api: Api, selection: str) -> None:
         response = await get(api, f"{{ {selection} }}")
-        assert response.headers["cache-control"] == "no-cache"
+        assert response.headers["cache-control"] == "private, no-cache"
         assert "surrogate-key" not in response.headers
+
+    @pytest.mark.parametrize("selection", ["__typename", "__schema { queryType { name } }"])
+    async def test_is_none_for_what_is_not_declared(self, api: Api, selection: str) -> None:
+        response = await get(api, f"{{ tags {{ totalCount }} {selection} }}")
+        is_declared = selection == "__typename"  # which takes the age of what is beside it
+        assert response.headers["cache-control"].startswith("public" if is_declared else "no-cache")
+        assert (await get(api, f"{{ {selection} }}")).headers["cache-control"] == "no-cache"
 
     async def test_ends_before_the_next_publication(self, api: Api) -> None:
         author = make_user()
