@@ -26,6 +26,8 @@ from gqlapi.documents.automatic import MemoryStore
 from gqlapi.documents.persisted import PersistedDocuments
 from gqlapi.documents.trusted import TrustedDocuments
 from gqlapi.http import GRAPHQL_PATH
+from gqlapi.http.caching import Caching
+from gqlapi.http.compression import Compression
 from gqlapi.http.execution import Executor
 from gqlapi.http.fallbacks import answer_refusal
 from gqlapi.http.graphiql.page import BrowserPage, send_asset
@@ -61,17 +63,19 @@ def create_app(settings: Settings | None = None) -> Starlette:
     origins = Origins(settings.cors_origins, None if settings.is_production else DEV_ORIGINS)
     documents = create_documents(settings, schema)
     usage = UsageCounter(database) if settings.count_usage else None
+    compression = Compression(is_on=settings.compression)
     runner = Runner(
         Executor(schema, documents),
         database,
         accounts,
+        create_caching(settings, compression),
         limits=schema.limits,
         reports_costs=settings.reports_costs,
         usage=usage,
         rates=create_rates(settings),
     )
     negotiation = Negotiation(settings.http_status)
-    endpoint = GraphQLEndpoint(runner, negotiation, origins, max_body_bytes=settings.max_body_bytes)
+    endpoint = GraphQLEndpoint(runner, negotiation, origins, compression, max_body_bytes=settings.max_body_bytes)
     graphql: ASGIApp = BrowserPage(endpoint) if settings.serves_graphiql else endpoint
 
     app = Starlette(
@@ -113,6 +117,11 @@ def create_limits(settings: Settings) -> Limits:
         max_batch_size=settings.max_batch_size,
         operation_timeout_seconds=settings.operation_timeout_seconds,
     )
+
+
+def create_caching(settings: Settings, compression: Compression) -> Caching:
+    """Create what decides which answers caches may keep."""
+    return Caching(compression, max_age_seconds=settings.cache_max_age_seconds, max_tag_bytes=settings.cache_tag_bytes)
 
 
 def create_documents(settings: Settings, schema: Schema) -> PersistedDocuments:

@@ -22,6 +22,7 @@ from gqlapi.execution.reference import Answer
 from gqlapi.loaders import Loaders
 from gqlapi.models import ANONYMOUS, AuditEvent, Viewer
 from gqlapi.operations import BatchBudget, BoundOperation
+from gqlapi.operations.caching import Observation
 from gqlapi.operations.rate import RateLimited, Rates, Spent
 from gqlapi.problems import ForbiddenProblem, ProblemCode, Rejected
 from gqlapi.repositories import ReadScope, Repositories, WriteScope
@@ -45,6 +46,8 @@ class Context:
     # The points of all clients, and what this one has spent; only contexts of a server have them.
     rates: Rates | None = None
     spent: Spent | None = None
+    # Set by the transport where a shared cache may keep the answer.
+    observation: Observation | None = None
 
     def __init__(
         self,

@@ -175,6 +175,24 @@ class Settings(BaseSettings):
         description="Status of a request that is not valid. `422`: as GraphQL over HTTP says, and 294 for partial "
         "success. `400`: as its old drafts said, for old tools, and 200 for partial success.",
     )
+    cache_max_age_seconds: int = Field(
+        0,
+        ge=0,
+        le=86_400,
+        description="Longest time for which shared caches, such as a CDN, may keep answers to GET requests for "
+        "documents with an id. With 0, caches ask the server each time.",
+    )
+    cache_tag_bytes: int = Field(
+        1_500,
+        ge=100,
+        le=16_000,
+        description="Size of each header with cache tags; of types whose ids do not fit, the type is the tag.",
+    )
+    compression: bool = Field(
+        default=False,
+        description="Compress answers of more than 1 KiB with gzip, and with Brotli if the extra `brotli` is "
+        "installed; leave it off behind a proxy that compresses.",
+    )
     graphiql: bool | None = Field(
         None, description="Serve GraphiQL; by default only in dev, and only where any document runs."
     )

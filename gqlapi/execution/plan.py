@@ -184,7 +184,7 @@ class Subscopes:
 class Operation:
     """A compiled operation."""
 
-    __slots__ = ("coordinates", "definition", "fragments", "is_serial", "reads_once", "root", "schema")
+    __slots__ = ("cache_plan", "coordinates", "definition", "fragments", "is_serial", "reads_once", "root", "schema")
 
     def __init__(
         self,
@@ -204,6 +204,8 @@ class Operation:
         self.is_serial = is_serial
         # What it uses of the schema; kept by who counts that.
         self.coordinates: frozenset[str] | None = None
+        # What caches may do with its answers; kept by who decides that.
+        self.cache_plan: object = None
         # Whether everything is read by one statement at most.
         self.reads_once = not is_serial and _reads(root, selected) <= 1
 

@@ -12,6 +12,7 @@ from gqlapi.errors import Unavailable
 from gqlapi.http.batching import Batch, Item, accepts_json_lines, read_body
 from gqlapi.http.body import Bodies
 from gqlapi.http.clients import Clients, Headers, headers_of
+from gqlapi.http.compression import Compression
 from gqlapi.http.disconnection import CancelOnDisconnect, ClientDisconnected
 from gqlapi.http.failures import HttpFailure, Pacer, busy
 from gqlapi.http.json import send_json
@@ -29,12 +30,21 @@ BUSY = busy().content
 class GraphQLEndpoint:
     """Answers GraphQL requests: one operation, or a batch of them."""
 
-    def __init__(self, runner: Runner, negotiation: Negotiation, origins: Origins, *, max_body_bytes: int) -> None:
+    def __init__(
+        self,
+        runner: Runner,
+        negotiation: Negotiation,
+        origins: Origins,
+        compression: Compression,
+        *,
+        max_body_bytes: int,
+    ) -> None:
         """Answer by a runner of operations."""
         self._runner = runner
         self._gate = runner.database.gate
         self._negotiation = negotiation
         self._origins = origins
+        self._compression = compression
         self._bodies = Bodies(max_body_bytes)
         self._clients = Clients()
         self._refusals = Pacer()
@@ -52,12 +62,20 @@ class GraphQLEndpoint:
             response = self._negotiation.failure(failure)
         authentication: Authentication | None = scope["state"].get("authentication")
         if response is not None:
-            content, status, headers = response
-            if (authentication is not None or scope["method"] == "POST") and NO_STORE not in headers:
-                headers = (*headers, NO_STORE)  # only mutations hand tokens out
-            await send_json(send, status, content, headers)
+            await self._send(scope, send, response)
         if authentication is not None:  # in the background: the client's connection does not wait for it
             authentication.note_use(self._runner.database)
+
+    async def _send(self, scope: Scope, send: Send, response: Response) -> None:
+        content, status, headers, may_be_kept = response
+        if not may_be_kept:
+            headers = (*headers, NO_STORE)
+        if self._compression.is_on:
+            coding = self._compression.coding_of(scope, headers_of(scope), len(content))
+            if coding is not None:
+                await self._compression.send(send, status, content, headers, coding)
+                return
+        await send_json(send, status, content, headers)
 
     async def _refuse(self, scope: Scope, send: Send) -> None:
         """Answer a request that got no place; the gate has counted it, and it gets no line in the log."""

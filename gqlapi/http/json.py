@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator
+from http import HTTPStatus
 from typing import Any, Protocol
 
 import orjson
@@ -30,8 +31,10 @@ class Json(Protocol):
 
 async def send_json(send: Send, status: int, content: bytes | Json, headers: HeaderList = JSON_HEADERS) -> None:
     """Send a complete response; the headers include its media type."""
-    declared = (b"content-length", b"%d" % len(content))
-    await send({"type": "http.response.start", "status": status, "headers": [*headers, declared]})
+    headers = [*headers]
+    if status != HTTPStatus.NOT_MODIFIED:  # whose length would be that of the body that it leaves out
+        headers.append((b"content-length", b"%d" % len(content)))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
     if isinstance(content, bytes):
         await send({"type": "http.response.body", "body": content})
         return

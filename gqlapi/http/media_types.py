@@ -42,7 +42,7 @@ def preferred(accept: bytes) -> bytes | None:
 
     A wildcard alone gets `application/json`: clients that read the other type name it.
     """
-    weights = _weights(accept)
+    weights = weights_of(accept)
     if weights.get(JSON_LINES):  # for batches only; all else is answered as to a legacy client
         weights.setdefault(JSON, 0.001)
     weight, _, _, media_type = max(_rate(weights, GRAPHQL_RESPONSE), _rate(weights, JSON))
@@ -57,8 +57,8 @@ def _rate(weights: dict[bytes, float], media_type: bytes) -> tuple[float, bool, 
     return weight, is_named, is_named == (media_type == GRAPHQL_RESPONSE), media_type
 
 
-def _weights(accept: bytes) -> dict[bytes, float]:
-    """Return the weight of each media range; all parameters but `q` are ignored."""
+def weights_of(accept: bytes) -> dict[bytes, float]:
+    """Return the weight of each item of an Accept header; all parameters but `q` are ignored."""
     weights: dict[bytes, float] = {}
     for part in accept.lower().split(b","):
         name, *parameters = (text.strip() for text in part.split(b";"))

@@ -29,11 +29,15 @@ MAX_KNOWN_BYTES = 65_536
 
 
 class Response(NamedTuple):
-    """A response over HTTP; the headers include its media type."""
+    """A response over HTTP; the headers include its media type.
+
+    `may_be_kept`: they say what caches may do with it. No cache keeps any other response.
+    """
 
     content: bytes | Json
     status: int
     headers: HeaderList
+    may_be_kept: bool = False
 
 
 class Representation(NamedTuple):

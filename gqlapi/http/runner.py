@@ -15,20 +15,18 @@ from gqlapi.context import Context
 from gqlapi.database.gate import Place
 from gqlapi.database.tracing import Trace
 from gqlapi.database.unit import Database
-from gqlapi.errors import Code
+from gqlapi.http.caching import CacheableAnswer, Caching
 from gqlapi.http.clients import headers_of
 from gqlapi.http.execution import Executor
 from gqlapi.http.json import encode_json
 from gqlapi.http.methods import OPERATIONS, mutation_not_allowed
 from gqlapi.http.pieces import Pieces
 from gqlapi.http.requests import GraphQLRequest, unauthenticated
-from gqlapi.http.responses import NO_STORE, OK, Representation, Response, headers_of_rate
+from gqlapi.http.responses import OK, Representation, Response, headers_of_rate
 from gqlapi.http.usage import UsageCounter
 from gqlapi.operations import BatchBudget, Limits
 from gqlapi.operations.rate import Rates
 
-# A document may be known a moment later.
-PASSING = {Code.PERSISTED_QUERY_NOT_FOUND, Code.PERSISTED_QUERY_NOT_SUPPORTED}
 # Longer texts are encoded piece by piece while they are sent.
 MAX_WHOLE_LENGTH = 1_048_576
 
@@ -41,6 +39,7 @@ class Runner:
         executor: Executor,
         database: Database,
         accounts: Accounts,
+        caching: Caching,
         *,
         limits: Limits,
         reports_costs: bool = False,
@@ -52,6 +51,7 @@ class Runner:
         self.accounts = accounts
         self.limits = limits
         self._executor = executor
+        self._caching = caching
         self._reports_costs = reports_costs
         self._usage = usage
         self._rates = rates
@@ -72,11 +72,14 @@ class Runner:
         """
         context = self._context(scope, client, place)
         context.error_mode, context.budget, context.rates = request.error_mode, budget, self._rates
+        cacheable = self._caching.answer_to(scope, request)
+        if cacheable is not None:
+            context.observation = cacheable.observation
         try:
             result = await self._execute(scope["method"], request, context)
             if self._usage is not None and context.operation is not None:
                 self._usage.count(context.operation.operation, request.variables, headers_of(scope))
-            return self._encode(result, representation, context)
+            return self._encode(result, representation, context, cacheable)
         finally:
             await context.close()
 
@@ -110,7 +113,13 @@ class Runner:
         except InvalidOperationTypeError:
             raise mutation_not_allowed(method) from None
 
-    def _encode(self, result: ExecutionResult, representation: Representation, context: Context) -> Response:
+    def _encode(
+        self,
+        result: ExecutionResult,
+        representation: Representation,
+        context: Context,
+        cacheable: CacheableAnswer | None,
+    ) -> Response:
         """Encode a result; escapes may make it larger than its budget, which counts characters."""
         data: dict[str, Any] = {"data": result.data}
         status, headers = OK, representation.headers
@@ -119,13 +128,14 @@ class Runner:
             if status >= HTTPStatus.BAD_REQUEST or isinstance(result, PreExecutionError):
                 del data["data"]
             data["errors"] = [error.formatted for error in result.errors]
-            if (result.errors[0].extensions or {}).get("code") in PASSING:
-                headers = (*headers, NO_STORE)
         if result.extensions:
             data["extensions"] = result.extensions
-        if context.spent is not None:
-            headers = (*headers, *headers_of_rate(context.spent, status))
         content = Pieces(data) if context.text_length > MAX_WHOLE_LENGTH else encode_json(data)
         if len(content) > self.limits.max_answer_bytes:
             return representation.too_large(self.limits.max_answer_bytes)
-        return Response(content, status, headers)
+        response = Response(content, status, headers)
+        if cacheable is not None:
+            response = cacheable.present(response, result)
+        if context.spent is not None and not response.may_be_kept:
+            response = response._replace(headers=(*response.headers, *headers_of_rate(context.spent, status)))
+        return response

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from functools import cached_property
 from typing import Any, ClassVar
 from uuid import UUID
@@ -229,6 +230,11 @@ class PostSource(Source):
         # Never NULL: what is published has a time, and FALSE AND NULL is FALSE for the rest.
         return sa.or_(sa.false(), *(clauses[status] for status in condition.value))
 
+    def next_publication(self) -> Draft:
+        """Select the time of the scheduled post that becomes public first: the first entry of an index."""
+        is_scheduled = sa.and_(IS_PUBLISHED, POSTS.deleted_at.is_(None), POSTS.published_at > NOW)
+        return Draft(sa.select(POSTS.published_at).where(is_scheduled).order_by(POSTS.published_at).limit(1))
+
     def _is_found(self, condition: Compare) -> sa.ColumnElement[bool]:
         return POSTS.id.in_(found_ids(self.dialect_name, condition.value, "post"))
 
@@ -255,6 +261,11 @@ class PostRepository(Repository[PostRecord]):
     """Reads of posts; authors that are selected are read together with a post or a page, tags with a single post."""
 
     source: PostSource
+
+    async def get_next_publication(self) -> datetime | None:
+        """Return when the next post becomes public by the clock, whoever reads; None if none is scheduled."""
+        rows = await self._read(self.source.next_publication, values={})
+        return rows[0][0] if rows else None
 
     async def get_aggregate_by(self, attribute: str, value: Any) -> Post | None:
         """Load one visible post with the relations that are selected, in one statement each, through `selectinload`."""

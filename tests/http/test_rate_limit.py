@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 from hypothesis import HealthCheck, given, settings
 
+from gqlapi.documents.ids import sha256_id
 from gqlapi.models import ApiScope
 from gqlapi.operations import rate
 from gqlapi.operations.rate import MAX_CLIENTS, PointRate, RateLimited, Rates
@@ -154,6 +155,21 @@ class TestVisitors:
             response = await api.http.post("/graphql", json=[{"query": TAGS}] * 2)
         codes = sorted(error["extensions"]["code"] for answer in response.json() for error in answer.get("errors", []))
         assert codes == ["RATE_LIMITED"]
+
+    async def test_learn_nothing_of_each_other_from_what_caches_keep(self, sqlite_url: str) -> None:
+        path = f"/graphql/documents/{sha256_id(TAGS)}"
+        shown = f"{{ {SHOWN} }}"
+        settings_ = settings_for(
+            sqlite_url, visitor_points_per_minute=500, cache_max_age_seconds=60, report_costs=False
+        )
+        async with serve(settings_) as api:
+            for text in (TAGS, shown):
+                await api.http.post(f"/graphql/documents/{sha256_id(text)}", json={"query": text})
+            kept = await api.http.get(path)
+            own = await api.http.get(f"/graphql/documents/{sha256_id(shown)}")
+        assert "s-maxage" in kept.headers["Cache-Control"]
+        assert "RateLimit" not in kept.headers
+        assert own.headers["Cache-Control"] == "private, no-cache"
 
 
 class TestRates:
