@@ -119,6 +119,11 @@ def is_ideograph(code_point: int) -> bool:
     return any(first <= code_point <= last for first, last in IDEOGRAPHS)
 
 
+def begins_no_word_part(character: str) -> bool:
+    """Whether a text can be cut before a character: it belongs to no word, or is one by itself."""
+    return WORD_END.match(character) is not None and not _combining(character)
+
+
 def is_word_character(character: str) -> bool:
     """Whether a character belongs to words; invisible ones do when they are between letters."""
     return _WORD_CHARACTER.match(character) is not None

@@ -34,7 +34,7 @@ APART: dict[str, set[str]] = {
     "checks": {"lines", "names", "problems", "words"},
     "content": {"words"},
     "errors": set(),
-    "execution": set(),
+    "execution": {"cache"},
     "lines": set(),
     "logs": {"settings"},
     "names": {"lines", "words"},

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from gqlapi.cache import BudgetedCache
 from gqlapi.database.statement_cache import StatementCache
+from gqlapi.execution.leaves import _makers
 from gqlapi.operations import Operations
 from gqlapi.schema import Schema
 from tests.api import Api, serve, settings_for
@@ -108,6 +109,17 @@ class TestDocuments:
         named = await server.execute(query, {"v": ["x"]}, operationName="B")
         assert named["data"] == {"__typename": "Query", "posts": {"nodes": []}}
         assert (await server.execute(query, {"v": False}, operationName="A"))["data"] == {"serverInfo": {}}
+
+
+class TestMakers:
+    async def test_have_a_budget_in_which_names_count(self, server: Api) -> None:
+        for number in range(40):
+            name = f"{'a' * 60_000}{number}"
+            assert await server.data(f"{{ serverInfo {{ {name}: __typename }} }}") == {
+                "serverInfo": {name: "ServerInfo"}
+            }
+        assert len(_makers) < 40
+        assert _makers.bytes <= _makers.max_bytes
 
 
 class TestStatements:

@@ -12,7 +12,7 @@ from markdown_it import MarkdownIt
 from gqlapi import content
 from gqlapi.content import MAX_MARKDOWN_LENGTH, HtmlTooLong, TooComplex, Unrenderable, bounds, max_html_length, render
 from gqlapi.content.bounds import MAX_MARKUP
-from gqlapi.content.markdown import MAX_CONTAINERS_IN_LINE, to_html
+from gqlapi.content.markdown import MAX_CONTAINERS_IN_LINE, MAX_LINES, to_html
 from gqlapi.content.nesting import MAX_COPIES, MAX_DEPTH, check_depth, check_nesting
 from gqlapi.content.sanitizing import sanitize
 from tests.examples import examples
@@ -156,10 +156,18 @@ class TestLength:
 
 class TestMarkup:
     def test_is_counted_up_to_its_bound(self) -> None:
-        item = "- a\n"
-        assert render(item * (MAX_MARKUP // 2 - 1)).html.count("<li>") == MAX_MARKUP // 2 - 1
+        item = "*a* "
+        assert render(item * (MAX_MARKUP // 2 - 1)).html.count("<em>") == MAX_MARKUP // 2 - 1
         with pytest.raises(TooComplex, match="50,000 tags"):
             render(item * (MAX_MARKUP // 2))
+
+
+class TestLines:
+    @pytest.mark.parametrize("end", ["\n", "\r", "\r\n"])
+    def test_are_counted_up_to_their_bound(self, end: str) -> None:
+        assert render(f"a{end}" * MAX_LINES).text.count("a") == MAX_LINES
+        with pytest.raises(TooComplex, match="20,000 lines"):
+            render(f"a{end}" * (MAX_LINES + 1))
 
 
 def assert_bounded(markdown: str) -> None:

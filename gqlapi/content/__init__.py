@@ -9,7 +9,6 @@ from gqlapi.content.bounds import (
     TooComplex,
     Unrenderable,
     check_length,
-    check_markup,
     max_html_length,
     no_checkpoint,
 )
@@ -64,7 +63,6 @@ def render(markdown: str, checkpoint: Checkpoint = no_checkpoint) -> RenderedCon
     max_length = max_html_length(markdown)
     raw = to_html(markdown)
     check_length(raw, max_length)
-    check_markup(raw)
     checkpoint()
     if "<" in markdown:
         check_nesting(raw, max_length)

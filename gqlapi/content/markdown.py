@@ -4,7 +4,7 @@ import re
 
 import pyromark
 
-from gqlapi.content.bounds import TooComplex
+from gqlapi.content.bounds import TooComplex, check_markup
 
 OPTIONS = (
     pyromark.Options.ENABLE_TABLES
@@ -12,6 +12,8 @@ OPTIONS = (
     | pyromark.Options.ENABLE_TASKLISTS
     | pyromark.Options.ENABLE_FOOTNOTES
 )
+# The parser fills the rows of a table up to its columns: 50,000 lines became 11 MB of HTML, and twice that inside.
+MAX_LINES = 20_000
 # The parser looks at each open quote and list for each line: 100,000 characters of a deep list take 0.8 seconds.
 MAX_CONTAINERS_IN_LINE = 200
 _DEEP_LINE = re.compile(
@@ -32,12 +34,15 @@ def to_html(markdown: str) -> str:
     References expand to at most 100 KB, or the length of the Markdown; beyond it they stay as they are written.
 
     Raises:
-        TooComplex: a line begins with too many marks of quotes and lists.
+        TooComplex: there are too many lines or tags, or a line begins with too many marks of quotes and lists.
     """
+    if markdown.count("\n") + markdown.count("\r") - markdown.count("\r\n") > MAX_LINES:
+        raise TooComplex(f"The Markdown has more than {MAX_LINES:,} lines.")
     if _DEEP_LINE.search(markdown):
         raise TooComplex("The Markdown nests too deeply.")
     # Code at the end has a line break only if the Markdown has one.
     html = pyromark.html(f"{markdown}\n", options=OPTIONS)
+    check_markup(html)
     for styled, aligned in _ALIGNMENTS:
         html = html.replace(styled, aligned)
     return html

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, TSQUERY, TSVECTOR
 
 from gqlapi.database.dialect import bind_array
-from gqlapi.words import is_word_character, words
+from gqlapi.words import begins_no_word_part, words
 
 # Words of a title weigh more than those of a body.
 TITLE_WEIGHT, BODY_WEIGHT = 10.0, 1.0
@@ -108,6 +108,11 @@ class SearchQuery:
 
     terms: tuple[Term, ...]
 
+    @property
+    def word_count(self) -> int:
+        """How many words are looked up."""
+        return sum(len(term.words) for term in self.terms)
+
     def written_for(self, dialect_name: str) -> str:
         """Write the query for a database."""
         return self.to_tsquery() if dialect_name == "postgresql" else self.to_fts5()
@@ -172,12 +177,16 @@ class PreparedText:
         return self._left > 0
 
     def lexemes(self, start: int, weight: str) -> str:
-        """Write the words for PostgreSQL, each at its position from `start`, with its weight."""
+        """Write the words for PostgreSQL, each at its position from `start`, with its weight.
+
+        All that follow are at the last position, each word once: a vector has no position twice.
+        """
         if not (found := self.words):
             return ""
-        places = _PLACES[weight]
-        ends = chain(islice(places, min(start, MAX_POSITION), None), repeat(places[-1]))
-        return "'" + " '".join(map(add, found, ends))
+        places, first = _PLACES[weight], min(start, MAX_POSITION)
+        with_places, others = found[: MAX_POSITION - first], dict.fromkeys(found[MAX_POSITION - first :])
+        ends = chain(islice(places, first, None), repeat(places[-1]))
+        return "'" + " '".join(map(add, chain(with_places, others), ends))
 
 
 def _slices(text: str) -> Iterator[str]:
@@ -186,7 +195,7 @@ def _slices(text: str) -> Iterator[str]:
     while start < length:
         end = min(start + SLICE_LENGTH, length)
         if end < length:
-            end = next((i for i in range(end, start, -1) if not is_word_character(text[i])), end)
+            end = next((i for i in range(end, start, -1) if begins_no_word_part(text[i])), end)
         yield text[start:end]
         start = end
 

@@ -35,6 +35,8 @@ from gqlapi.operations.variables import InputType, PlainVariables, check_variabl
 BYTES_PER_TOKEN = 600
 # The memory of a compiled field, with what is generated for it.
 BYTES_PER_FIELD = 2_500
+# A name of 60 KB takes 3.5 times its length: it stands in the text, in a node, and in what is compiled.
+COPIES_OF_TEXT = 4
 CACHE_BYTES = 5 * 1_048_576
 # Of one operation: two for each variable that @skip or @include uses.
 MAX_VARIANTS = 8
@@ -278,7 +280,7 @@ class Operations:
             raise Refused([GraphQLError(str(error), original_error=error)]) from None
         if operation.has_grown:
             operation.has_grown = False
-            self.cache.put(key, operation, len(text) + operation.bytes)
+            self.cache.put(key, operation, COPIES_OF_TEXT * len(text) + operation.bytes)
         return bound
 
     def static_errors(self, text: str, max_cost: int | None = None) -> list[GraphQLError]:

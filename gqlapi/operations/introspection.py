@@ -18,6 +18,8 @@ from graphql import (
 )
 from graphql.execution.values import VariableValues, get_argument_values
 
+from gqlapi.operations.size import name_points
+
 Fields = Callable[[SelectionSetNode], Iterable[FieldNode]]
 
 
@@ -42,7 +44,7 @@ class IntrospectionCost:
             return 1
         definition, arguments = self._read(parent, node)
         value = definition.resolve(source, self._info, **arguments)
-        return self._complete(definition.type, node.selection_set, value)
+        return name_points(node) + self._complete(definition.type, node.selection_set, value)
 
     def _read(self, parent: GraphQLObjectType, node: FieldNode) -> tuple[Any, dict[str, Any]]:
         """Return the definition of a field and its arguments, which are the same for each element."""
@@ -68,10 +70,11 @@ class IntrospectionCost:
         return self._counted[key]
 
     def _split(self, selection_set: SelectionSetNode) -> tuple[int, list[FieldNode]]:
-        """Return the number of leaves of a selection set, and its other fields: the same for each element."""
+        """Return the points of the leaves of a selection set, and its other fields: the same for each element."""
         split = self._splits.get(id(selection_set))
         if split is None:
             fields = [*self._fields(selection_set)]
             nodes = [field for field in fields if field.selection_set is not None]
-            split = self._splits[id(selection_set)] = len(fields) - len(nodes), nodes
+            leaves = sum(1 + name_points(field) for field in fields if field.selection_set is None)
+            split = self._splits[id(selection_set)] = leaves, nodes
         return split

@@ -35,7 +35,7 @@ from gqlapi.execution.declarations import FieldRules, Prepared, rules_of
 from gqlapi.operations.introspection import IntrospectionCost
 from gqlapi.operations.literals import ReadArguments, argument_reader, has_variables
 from gqlapi.operations.price import FieldPrice, Group, IntrospectionPrice, Part
-from gqlapi.operations.size import NO_POINTS, NOTHING, Points, Size
+from gqlapi.operations.size import NO_POINTS, NOTHING, Points, Size, name_points
 
 # Levels that connections add; they do not count as depth.
 UNCOUNTED_LEVELS = frozenset({"edges", "node", "nodes"})
@@ -180,7 +180,9 @@ class Measure:
 
     def _included(self, parent: GraphQLNamedType, selection: SelectionNode, path: Path) -> Size:
         if isinstance(selection, FieldNode):
-            return self._field(parent, selection, (*path, _response_key(selection)))
+            size = self._field(parent, selection, (*path, _response_key(selection)))
+            named = name_points(selection)
+            return size._replace(points=size.points.beside(Points(named))) if named else size
         if isinstance(selection, FragmentSpreadNode):
             return self._fragment(selection.name.value, path)
         assert isinstance(selection, InlineFragmentNode)  # noqa: S101 - the third and last kind of selection

@@ -2,6 +2,11 @@
 
 from typing import NamedTuple
 
+from graphql import FieldNode
+
+# A field stands in the answer with its name, as often as its object: an alias of 60 KB made 240 MB of 4,000 rows.
+NAME_CHARACTERS_PER_POINT = 100
+
 
 class Points(NamedTuple):
     """The cost of a selection, as far as it is known without the values of variables.
@@ -21,6 +26,11 @@ class Points(NamedTuple):
 
 
 NO_POINTS = Points()
+
+
+def name_points(node: FieldNode) -> int:
+    """Return the points of the alias of a field."""
+    return 0 if node.alias is None else len(node.alias.value) // NAME_CHARACTERS_PER_POINT
 
 
 class Size(NamedTuple):

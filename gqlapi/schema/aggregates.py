@@ -16,7 +16,7 @@ from gqlapi.repositories.conditions import Condition
 from gqlapi.repositories.post_aggregates import PostBucketRow, PostGroup
 from gqlapi.schema.fields import argument, describe_enum, prepared_field, relation, trusted
 from gqlapi.schema.filters import PostFilter, to_condition
-from gqlapi.schema.pricing import AGGREGATE_COST, LENGTH_COST, ROOT, count_searches
+from gqlapi.schema.pricing import AGGREGATE_COST, LENGTH_COST, ROOT, filter_cost
 from gqlapi.schema.types import Node
 
 DEFAULT_TOP = 20
@@ -142,7 +142,7 @@ def _surcharge(prepared: Prepared) -> int:
     aggregates: PreparedAggregates = prepared.value
     totals = not SUMMARY_FIELDS.isdisjoint(prepared.selection)
     groups = aggregates.group is not None and "buckets" in prepared.selection
-    searches = (totals + groups) * ROOT.search * count_searches(aggregates.condition)
+    searches = (totals + groups) * filter_cost(ROOT, aggregates.condition)
     length = LENGTH_COST if "averageLength" in prepared.selection else 0
     return (totals + groups) * AGGREGATE_COST + searches + length
 

@@ -25,7 +25,7 @@ from gqlapi.schema.ids import decode_id
 from gqlapi.schema.lists import MAX_PAGE_SIZE, Along, no_others, root_list
 from gqlapi.schema.nodes import load_nodes
 from gqlapi.schema.pagination import Connection
-from gqlapi.schema.pricing import AGGREGATE_COST, ROOT
+from gqlapi.schema.pricing import AGGREGATE_COST, RANKED_WORD_COST, SEARCH_COST
 from gqlapi.schema.rate_limit import RateLimit, rate_limit_of
 from gqlapi.schema.search import SearchConnection, search_field
 from gqlapi.schema.types import AUTHOR, POSTS, TAGS, TAGS_OF_POST, USERS, Node, Post, Tag, User
@@ -224,7 +224,8 @@ class Query:
         f"{AGGREGATE_COST:,} points for the totals, and as many for the buckets."
     )
     search: SearchConnection = search_field(
-        f"Full-text search across posts, users and tags, best hits first. Costs {ROOT.search:,} points."
+        "Full-text search across posts, users and tags, best hits first, among the newest 1,000 of each type. "
+        f"Costs {SEARCH_COST:,} points, and {RANKED_WORD_COST} for each word."
     )
 
     node: Node | None = prepared_field(

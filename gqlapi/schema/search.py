@@ -16,7 +16,7 @@ from gqlapi.schema.fields import argument, describe_enum, prepared_field, rules_
 from gqlapi.schema.lists import DEFAULT_PAGE_SIZE, check_size
 from gqlapi.schema.nodes import load_nodes
 from gqlapi.schema.pagination import PageInfo
-from gqlapi.schema.pricing import HIGHLIGHT_COST, ROOT, reads_rows
+from gqlapi.schema.pricing import HIGHLIGHT_COST, RANKED_WORD_COST, SEARCH_COST, reads_rows
 from gqlapi.schema.scalars import Cursor
 from gqlapi.schema.search_query import Highlighter, parse_query
 from gqlapi.schema.types import Post, Tag, User
@@ -99,7 +99,7 @@ class SearchConnection:
     edges: list[SearchEdge] = strawberry.field(description="The hits with their cursors.", metadata=trusted())
     nodes: list[SearchResult] = strawberry.field(description="What was found, for clients that need no cursor of each.")
     page_info: PageInfo = strawberry.field(description="Where the page lies among the hits.")
-    total_count: int = strawberry.field(description="How many hits can be paged through: at most the best 1,000.")
+    total_count: int = strawberry.field(description="How many hits can be paged through: at most 1,000.")
 
 
 def _prepare(
@@ -152,12 +152,18 @@ def _page_size(prepared: Prepared) -> int:
     return search.size
 
 
+def _surcharge(prepared: Prepared) -> int:
+    search: PreparedSearch = prepared.value
+    rows = search.size if reads_rows(prepared.selection) else 0
+    return SEARCH_COST + RANKED_WORD_COST * search.request.query.word_count + rows
+
+
 def search_field(description: str) -> Any:
     """Declare the search at the root: one statement to rank, one for each type of a page, one for its highlights."""
     rules = FieldRules(
         prepare=_prepare,
         rows=_page_size,
-        surcharge=lambda prepared: ROOT.search + (_page_size(prepared) if reads_rows(prepared.selection) else 0),
+        surcharge=_surcharge,
         relation=Relation(_load, reads=4),
     )
     arguments = [

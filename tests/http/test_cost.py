@@ -37,6 +37,11 @@ def count_values(value: Any) -> int:
     return 1 + sum(map(count_values, value.values())) if isinstance(value, dict) else 1
 
 
+def creation(markdown: str) -> str:
+    """Return a mutation that writes a post."""
+    return f'mutation {{ createPost(input: {{ title: "a", markdown: "{markdown}" }}) {{ post {{ id }} }} }}'
+
+
 async def run(api: Api, document: str) -> tuple[dict[str, Any], int, int]:
     """Return a result, its cost, and the number of its statements."""
     result = await api.execute(document)
@@ -90,10 +95,11 @@ class TestCost:
             ('{ posts(filter: { title: { eq: "a" } }) { totalCount } }', 1 + 1 + 500),
             ('{ posts(filter: { title: { contains: "a" } }) { totalCount } }', 1 + 1 + 500 + 2_000),
             ("{ posts { a: totalCount b: totalCount } }", 1 + 2 + 500),
-            ('{ posts(filter: { search: "a", not: { search: "b" } }) { totalCount } }', 1 + 1 + 500 + 2 * 1_000),
+            ('{ posts(filter: { search: "a", not: { search: "b c" } }) { totalCount } }',
+             1 + 1 + 500 + 2 * 1_000 + 3 * 100),
             ("{ users(first: 2) { nodes { postCount } } }", 1 + 2 + 2 * (1 + 21)),
             ("{ users(first: 2) { nodes { postCount(filter: { status: [DRAFT] }) } } }", 1 + 2 + 2 * (1 + 121)),
-            ('{ users(first: 2) { nodes { postCount(filter: { search: "a" }) } } }', 1 + 2 + 2 * (1 + 121)),
+            ('{ users(first: 2) { nodes { postCount(filter: { search: "a" }) } } }', 1 + 2 + 2 * (1 + 221)),
             ("{ posts { nodes { id } } }", 1 + 20 + 20 * 2),
             ("{ posts(first: 9) { edges { cursor } } }", 1 + 9 + 9 * 2),
             ("{ posts(first: 9) { pageInfo { endCursor } } }", 1 + 9 + 2),
@@ -106,16 +112,26 @@ class TestCost:
             ("{ posts(first: 3) { nodes { author { id } tags { id } } } }", 1 + 3 + 3 * (1 + 2 + 20 * 2)),
             ("{ posts(first: 3) { nodes { content { html } excerpt(length: 300) } } }", 1 + 3 + 3 * (1 + 22 + 4)),
             ("{ users(first: 5) { nodes { posts(last: 7) { nodes { id } } } } }", 1 + 5 + 5 * (1 + 1 + 7 + 7 * 2)),
-            ('{ user(by: {username: "a"}) { id bio } }', 1 + 1 + 6),
+            ('{ user(by: {username: "a"}) { id bio } }', 1 + 1 + 11),
+            (f"{{ posts(first: 9) {{ {'b' * 150}: nodes {{ {'a' * 250}: id }} }} }}", 1 + 9 + 9 * (1 + 1 + 2) + 1),
+            (f"{{ __schema {{ queryType {{ {'a' * 250}: name }} }} }}", 1 + 1 + 1 + 2),
             ('{ nodes(ids: ["a", "b"]) { id } }', 2 * 2),
-            ('{ search(query: "a", first: 5) { edges { highlight } } }', 1 + 1_000 + 5 + 5 * 22),
+            ('{ search(query: "a", first: 5) { edges { highlight } } }', 1 + 3_500 + 250 + 5 + 5 * 122),
+            ('{ search(query: "a b -c") { totalCount } }', 1 + 3_500 + 3 * 250 + 1),
             ("{ postAggregates { count } }", 1 + 1 + 1_000),
             ("{ postAggregates(groupBy: DAY, top: 4) { averageLength buckets { key } } }", 1 + 1 + 7_000 + 4 * 2),
             ("{ viewer { sessions { id } } }", 1 + 100 * 2),
             ("{ posts @skip(if: true) { nodes { id } } a: __typename }", 1),
             ("{ ... { ...F } ...F } fragment F on Query { serverInfo { version } }", 4),
             ('mutation { a: deleteTag(input: { id: "x" }) { deletedId } }', 1 + 1 + 50),
-            ('mutation { signIn(input: { login: "x", password: "y" }) { accessToken } }', 1 + 1 + 50 + 5_000),
+            ('mutation { signIn(input: { login: "x", password: "y" }) { accessToken } }', 1 + 1 + 50 + 7_000),
+            (creation(""), 1 + 2 + 50),
+            (creation("word " * 80), 1 + 2 + 50 + 20),
+            (creation("[]()" * 80), 1 + 2 + 50 + 80),
+            (creation("é" * 100), 1 + 2 + 50 + 20),
+            (creation("[" * 60_000), 1 + 2 + 50 + 10_000),
+            ('mutation { updatePost(input: { id: "a", patch: { title: "b" } }) { post { id } } }', 1 + 2 + 50 + 5_000),
+            ('mutation { updatePost(input: { id: "a", patch: { slug: "b" } }) { post { id } } }', 1 + 2 + 50),
         ],
     )  # fmt: skip
     async def test_is_the_sum_of_its_prices(self, sqlite_url: str, document: str, cost: int) -> None:

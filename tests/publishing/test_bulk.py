@@ -93,7 +93,7 @@ class TestCreatePosts:
 
     async def test_takes_two_thousand_new_tags(self, database_url: str) -> None:
         posts = [{**row, "tags": [{"name": f"Tag {n} {m}"} for m in range(20)]} for n, row in enumerate(rows(100))]
-        async with serve(settings_for(database_url, max_cost=60_000)) as api:
+        async with serve(settings_for(database_url, max_cost=70_000)) as api:
             ada = make_user()
             await save(api.database, [ada])
             payload = await create_posts(await sign_in_as(api, ada), posts)
@@ -104,7 +104,7 @@ class TestCreatePosts:
         ("posts", "points"),
         [
             ({"title": "A", "markdown": "x" * 20_000}, 1_000),
-            ({"title": "A", "markdown": "", "tags": [{"name": f"Tag {number}"} for number in range(20)]}, 400),
+            ({"title": "A", "markdown": "", "tags": [{"name": f"Tag {number}"} for number in range(20)]}, 500),
         ],
         ids=["text", "tags"],
     )

@@ -143,4 +143,10 @@ ATTACKS = (
         REFUSED,
         lambda _: many(10, 'changePassword(input:{currentPassword:"wrong password",newPassword:"new password #"})'),
     ),
+    Attack(
+        "accounts-21",
+        "Three new users in one document: three hashes and three sessions.",
+        TOO_LARGE,
+        lambda _: many(3, 'signUp(input:{username:"new#",email:"new#@example.com",password:"correct horse #"})'),
+    ),
 )

@@ -59,6 +59,19 @@ def titled_images(length: int) -> str:
     return f'[a]: / "{"u" * length}"\n\n{"![a]" * (length // 2)}'
 
 
+def table(columns: int, rows: int, rule: str = "-") -> str:
+    """Return a table whose rows have one cell each."""
+    return f"|{'a|' * columns}\n|{f'{rule}|' * columns}\n" + "a\n" * rows
+
+
+def titles(count: int) -> HttpRequest:
+    """Return a request that changes the title of the author's own post so many times."""
+    fields = (
+        f'a{n}:updatePost(input:{{id:"{OWN_POST_ID}",patch:{{title:"Title {n}"}}}}){{{ERRORS}}}' for n in range(count)
+    )
+    return author(f"mutation{{{' '.join(fields)}}}")
+
+
 ATTACKS = (
     Attack(
         "authored-01",
@@ -266,5 +279,53 @@ ATTACKS = (
         "Letters that become several by folding, in words that are all different.",
         ANY,
         lambda _: create(" ".join(f"{LIGATURE}{n}" for n in range(14_000))),
+    ),
+    Attack(
+        "authored-51",
+        "Ten new bodies of one post, 100,000 characters each.",
+        TOO_LARGE,
+        lambda _: author(
+            "mutation($v:UpdatePostInput!){"
+            + " ".join(f"a{n}:updatePost(input:$v){{{ERRORS}}}" for n in range(10))
+            + "}",
+            {"v": {"id": OWN_POST_ID, "patch": {"markdown": "[a](b) " * 14_000}}},
+        ),
+    ),
+    Attack(
+        "authored-52",
+        "Ten new titles of one post, whose text is indexed again with each.",
+        TOO_LARGE,
+        lambda _: titles(10),
+    ),
+    Attack("authored-53", "As many new titles as the limit of cost just allows.", DATA | REJECTED, lambda _: titles(3)),
+    Attack(
+        "authored-54",
+        "Sixty bodies of 3,300 ligatures, less than is cut from a long one.",
+        TOO_LARGE,
+        lambda _: create_all(LIGATURE * 3_300, 60),
+    ),
+    Attack(
+        "authored-55",
+        "As much in letters that are words by themselves as the limit of cost just allows.",
+        DATA,
+        lambda _: create_all("\u4e2d" * 10_000, 6),
+    ),
+    Attack(
+        "authored-56",
+        "A table whose rows are filled up to 16 columns.",
+        REFUSED,
+        lambda _: create(table(16, 49_000)),
+    ),
+    Attack(
+        "authored-57",
+        "The same with as many lines as are allowed, and aligned.",
+        REFUSED,
+        lambda _: create(table(8, 19_900, ":-:")),
+    ),
+    Attack(
+        "authored-58",
+        "Ideographs, each of which is a word.",
+        DATA,
+        lambda _: create("".join(chr(0x4E00 + n * 7_919 % 20_000) for n in range(99_000))),
     ),
 )

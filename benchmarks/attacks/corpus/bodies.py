@@ -74,7 +74,7 @@ ATTACKS = (
     Attack(
         "bodies-12",
         "JSON in UTF-16.",
-        NOT_JSON | DATA,
+        NOT_JSON,
         lambda _: body(json.dumps({"query": "{__typename}"}).encode("utf-16")),
     ),
     Attack(
@@ -151,5 +151,13 @@ ATTACKS = (
         "Ninety thousand small objects, which take 40 times their length in memory.",
         DATA | NOT_JSON | REFUSED,
         lambda _: body(b'{"variables":{"a":[' + b'{"b":{}},' * 110_000 + b"{}]}," + INFO + b"}"),
+    ),
+    Attack(
+        "bodies-26",
+        "JSON in UTF-16, in which an escaped quote hides 170,000 objects from those who count bytes.",
+        BAD_BODY,
+        lambda _: body(
+            ('{"query":"{__typename}","a":"\\"","variables":{"v":[' + "{}," * 160_000 + "0]}}").encode("utf-16-le")
+        ),
     ),
 )

@@ -325,4 +325,48 @@ ATTACKS = (
             "id title slug status publishedAt readingTimeMinutes updatedAt createdAt version}}}}}"
         ),
     ),
+    Attack(
+        "costs-45",
+        "Thirteen searches of 20 beginnings, each of which ranks all texts.",
+        TOO_LARGE,
+        lambda _: graphql(
+            "{"
+            + " ".join(
+                f'a{n}:search(query:"{" ".join(f"w{n}{term}*" for term in range(20))}"){{totalCount}}'
+                for n in range(13)
+            )
+            + "}"
+        ),
+    ),
+    Attack(
+        "costs-46",
+        "As many searches as the limit of cost just allows.",
+        DATA,
+        lambda _: graphql("{" + " ".join(f'a{n}:search(query:"w{n}*"){{totalCount}}' for n in range(5)) + "}"),
+    ),
+    Attack(
+        "costs-47",
+        "Highlights of 100 hits of six searches.",
+        TOO_LARGE,
+        lambda _: graphql(
+            "{"
+            + " ".join(
+                f'a{n}:search(query:"{COMMON_WORD} -q{n}",types:[POST],first:100){{edges{{highlight}}}}'
+                for n in range(6)
+            )
+            + "}"
+        ),
+    ),
+    Attack(
+        "costs-48",
+        "An alias of 60 KB for each of 2,000 tags of 100 posts: 120 MB.",
+        TOO_LARGE,
+        lambda _: graphql(f"{{posts(first:100){{nodes{{tags{{{'a' * 60_000}:id}}}}}}}}"),
+    ),
+    Attack(
+        "costs-49",
+        "The same for each row of a nested list.",
+        TOO_LARGE,
+        lambda _: graphql(f"{{tags(first:40){{nodes{{posts(first:100){{nodes{{{'a' * 60_000}:__typename}}}}}}}}}}"),
+    ),
 )

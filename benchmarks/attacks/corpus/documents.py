@@ -8,6 +8,7 @@ from benchmarks.attacks.attack import (
     TOO_LONG_DOCUMENT,
     UNPARSED,
     Attack,
+    HttpRequest,
     aliased,
     graphql,
     nested,
@@ -35,6 +36,11 @@ def overlapping(size: int) -> str:
     fields = " ".join(f"...F{n}" for n in range(size))
     texts = " ".join(f"fragment F{n} on Post{{author{{...G{n}}}}} fragment G{n} on User{{id}}" for n in range(size))
     return f"{{posts{{nodes{{{fields}}}}}}} {texts}"
+
+
+def wrong_ids(fields: str) -> HttpRequest:
+    """Return a request for fields of which each takes 100 wrong ids."""
+    return graphql(f"query($v:[ID!]!){{{fields}}}", {"v": ["x"] * 100})
 
 
 ATTACKS = (
@@ -308,5 +314,34 @@ ATTACKS = (
         "Names of 60 KB in 15 places, each in a message.",
         INVALID | FAR_TOO_LARGE,
         lambda _: graphql("{" + " ".join("f" * 60_000 + str(n) for n in range(15)) + "}"),
+    ),
+    Attack(
+        "documents-49",
+        "Errors at 1,900 indexes of a document of 60 KB, which is searched for the line of each.",
+        BAD_INPUT,
+        lambda _: wrong_ids("\n" * 30_000 + " ".join(f"{'a' * 1_500}{n}:nodes(ids:$v){{id}}" for n in range(19))),
+    ),
+    Attack(
+        "documents-50",
+        "The same for fields that are named twice.",
+        BAD_INPUT,
+        lambda _: wrong_ids(
+            "\n" * 58_000 + " ".join(f"a{n}:nodes(ids:$v){{id}} a{n}:nodes(ids:$v){{__typename}}" for n in range(15))
+        ),
+    ),
+    Attack(
+        "documents-51",
+        "Fields that conflict after 58,000 lines.",
+        INVALID,
+        lambda _: graphql(
+            "\n" * 58_000 + "{" + " ".join(f"a{n}:{INFO} a{n}:posts{{totalCount}}" for n in range(15)) + "}"
+        ),
+    ),
+    Attack(
+        "documents-52",
+        "Names of 60 KB, each of which is in a generated function.",
+        DATA,
+        lambda n: graphql(f"{{{INFO} {'a' * 60_000}{n}:__typename}}"),
+        repeats=60,
     ),
 )

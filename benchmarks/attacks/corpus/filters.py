@@ -150,4 +150,34 @@ ATTACKS = (
         lambda n: search("".join(chr(0x4E00 + (n * 400 + i) % 20_000) for i in range(400))),
         repeats=50,
     ),
+    Attack(
+        "filters-30",
+        "Nineteen phrases of 240 words in one filter, each word a reader of the index: 276 MB.",
+        TOO_LARGE,
+        lambda _: posts({"or": [{"search": '"' + "a " * 240 + f'{n}"'} for n in range(19)]}),
+    ),
+    Attack(
+        "filters-31",
+        "A phrase of 490 ligatures, which are four words each.",
+        TOO_LARGE,
+        lambda _: posts({"search": LIGATURE * 490}),
+    ),
+    Attack(
+        "filters-32",
+        "As long a phrase as the limit of cost just allows.",
+        DATA,
+        lambda _: posts({"search": '"' + "a " * 170 + '"'}),
+    ),
+    Attack(
+        "filters-33",
+        "Titles in ligatures, each of a length that is folded before it is compared.",
+        TOO_LARGE,
+        lambda _: posts({"title": {"in": [f"{LIGATURE * 2_370}{n}" for n in range(139)]}}),
+    ),
+    Attack(
+        "filters-34",
+        "Five hundred titles of 296 ligatures.",
+        TOO_LARGE,
+        lambda _: posts({"title": {"in": [f"{LIGATURE * 296}{n}" for n in range(500)]}}),
+    ),
 )

@@ -66,4 +66,10 @@ ATTACKS = (
         DATA | TOO_LARGE | INVALID,
         lambda _: graphql(f"{{{aliased(20, UNKNOWN_TYPE)}}}"),
     ),
+    Attack(
+        "introspection-10",
+        "An alias of 60 KB for the name of each field.",
+        TOO_LARGE,
+        lambda _: graphql(f"{{__schema{{types{{fields{{{'a' * 60_000}:name}}}}}}}}"),
+    ),
 )

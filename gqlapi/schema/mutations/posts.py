@@ -45,7 +45,7 @@ from gqlapi.schema.mutations.post_inputs import (
 )
 from gqlapi.schema.ordering import to_ordering
 from gqlapi.schema.pagination import Edge
-from gqlapi.schema.pricing import MARKDOWN_CHARACTERS_PER_POINT, TAG_COST, WRITE_COST
+from gqlapi.schema.pricing import MARKDOWN_BYTES_PER_POINT, TAG_COST, TITLE_COST, WRITE_COST, markdown_cost
 from gqlapi.schema.scalars import Cursor
 from gqlapi.schema.types import POSTS, Post
 from gqlapi.schema.user_errors import UserError
@@ -159,9 +159,22 @@ def _bulk_size(prepared: Prepared) -> int:
 
 def _bulk_cost(prepared: Prepared) -> int:
     given: CreatePostsInput = prepared.value
-    characters = sum(len(post.markdown) for post in given.posts)
+    texts = sum(markdown_cost(post.markdown) for post in given.posts)
     tags = sum(len(post.tags or ()) for post in given.posts)
-    return WRITE_COST * _bulk_size(prepared) + TAG_COST * tags + characters // MARKDOWN_CHARACTERS_PER_POINT
+    return WRITE_COST * _bulk_size(prepared) + TAG_COST * tags + texts
+
+
+def _creation_cost(prepared: Prepared) -> int:
+    given: CreatePostInput = prepared.value
+    return WRITE_COST + markdown_cost(given.markdown)
+
+
+def _change_cost(prepared: Prepared) -> int:
+    """Charge for a new text, or for a new title of a text that is not known yet."""
+    patch = prepared.value.patch
+    if patch.markdown:
+        return WRITE_COST + markdown_cost(patch.markdown)
+    return WRITE_COST + (TITLE_COST if patch.title else 0)
 
 
 def _bulk_rules() -> FieldRules:
@@ -199,7 +212,12 @@ async def _bulk_rows(info: Info, ids: Sequence[UUID], written: Mapping[UUID, Any
 class PostMutations:
     """Mutations of posts."""
 
-    @mutation(PostPayload, description="Write a new post, as a draft or published at once.")
+    @mutation(
+        PostPayload,
+        description="Write a new post, as a draft or published at once. Costs 1 point for "
+        f"{MARKDOWN_BYTES_PER_POINT} bytes of Markdown, and more for markup.",
+        rules=FieldRules(surcharge=_creation_cost),
+    )
     async def create_post(self, info: Info, given: Annotated[CreatePostInput, INPUT]) -> PostPayload | None:
         viewer = info.context.viewer
         require(viewer, Action.CREATE_POST, viewer.id)
@@ -220,7 +238,7 @@ class PostMutations:
         PostsPayload,
         description=(
             f"Write up to {MAX_BULK} posts in one transaction. Each costs {WRITE_COST} points, {TAG_COST} for each tag,"
-            f" and 1 for {MARKDOWN_CHARACTERS_PER_POINT} characters of Markdown."
+            f" and 1 for {MARKDOWN_BYTES_PER_POINT} bytes of Markdown, more for markup."
         ),
         rules=_bulk_rules(),
     )
@@ -234,7 +252,12 @@ class PostMutations:
 
         return await _bulk_answer(info, await carry_out(info, given, body, shows=models.Post))
 
-    @mutation(PostPayload, description="Change a post. Leave out what stays as it is; an empty patch writes nothing.")
+    @mutation(
+        PostPayload,
+        description="Change a post. Leave out what stays as it is; an empty patch writes nothing. Markdown costs as "
+        f"much as in `createPost`, a title without Markdown {TITLE_COST:,} points.",
+        rules=FieldRules(surcharge=_change_cost),
+    )
     async def update_post(self, info: Info, given: Annotated[UpdatePostInput, INPUT]) -> PostPayload | None:
         problems = _check_change(info, given)
         patch, wrong = to_patch(given.patch)
