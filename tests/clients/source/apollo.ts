@@ -8,7 +8,7 @@ import { PersistedQueryLink } from '@apollo/client/link/persisted-queries';
 import { generatePersistedQueryIdsFromManifest } from '@apollo/persisted-query-lists';
 import { from, mergeMap } from 'rxjs';
 import * as operations from './gql/graphql.js';
-import { BEARER, codes, type Fetch, FIRST, INPUT, observe, place, titles, writeTwice } from './observe.js';
+import { BEARER, codes, type Fetch, FIRST, INPUT, observe, place, refusedTogether, titles, writeTwice } from './observe.js';
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
 
@@ -57,14 +57,20 @@ await observe('refresh', async (fetch) => {
     const { data } = await connect(http(fetch)).mutate({ mutation: operations.RefreshDocument, variables });
     token = data?.refreshSession.accessToken ?? '';
   }
+  let refreshing: Promise<void> | undefined;
   const renew = new ErrorLink(({ error, operation, forward }) => {
     if (CombinedGraphQLErrors.is(error) && codes(error.errors).includes('UNAUTHENTICATED')) {
-      return from(refresh()).pipe(mergeMap(() => forward(operation)));
+      refreshing ??= refresh().finally(() => (refreshing = undefined));
+      return from(refreshing).pipe(mergeMap(() => forward(operation)));
     }
     return undefined;
   });
   const authorize = new SetContextLink(() => ({ headers: { Authorization: `Bearer ${token}` } }));
-  const { data } = await connect(renew, authorize, http(fetch)).query({ query: operations.ViewerDocument });
+  const client = connect(renew, authorize, http(refusedTogether(fetch)));
+  const [{ data }] = await Promise.all([
+    client.query({ query: operations.ViewerDocument }),
+    client.query({ query: operations.CountDocument }),
+  ]);
   return data?.viewer?.username;
 });
 

@@ -36,6 +36,24 @@ function describe(input: string, init: RequestInit = {}): string {
   return [method, id && 'id', query && 'text'].filter(Boolean).join(' ');
 }
 
+// Two requests that are refused at the same time, as those of a page whose token has expired.
+export function refusedTogether(fetch: Fetch): Fetch {
+  let refused = 0;
+  let release: () => void;
+  const both = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  return async (input, init) => {
+    const response = await fetch(input, init);
+    if (response.status === 401) {
+      refused += 1;
+      if (refused === 2) release();
+      await both;
+    }
+    return response;
+  };
+}
+
 interface WriteError {
   __typename: string;
   code: string;

@@ -10,7 +10,7 @@ import { authExchange } from '@urql/exchange-auth';
 import { persistedExchange } from '@urql/exchange-persisted';
 import type { DocumentNode } from 'graphql';
 import * as operations from './gql/graphql.js';
-import { BEARER, codes, type Fetch, FIRST, INPUT, observe, place, titles, writeTwice } from './observe.js';
+import { BEARER, codes, type Fetch, FIRST, INPUT, observe, place, refusedTogether, titles, writeTwice } from './observe.js';
 
 interface Options {
   url?: string;
@@ -68,7 +68,12 @@ await observe('refresh', async (fetch) => {
       token = (await utils.mutate(operations.RefreshDocument, variables)).data?.refreshSession.accessToken;
     },
   }));
-  return (await data(connect(fetch, [auth]).query(operations.ViewerDocument, {}))).viewer?.username;
+  const client = connect(refusedTogether(fetch), [auth]);
+  const [{ viewer }] = await Promise.all([
+    data(client.query(operations.ViewerDocument, {})),
+    data(client.query(operations.CountDocument, {})),
+  ]);
+  return viewer?.username;
 });
 
 type Query = DocumentInput<operations.TitlesQuery, typeof FIRST>;
