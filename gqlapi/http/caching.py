@@ -46,24 +46,26 @@ class Caching:
 
     def present(self, scope: Scope, response: Response, observation: Observation | None, data: object) -> Response:
         """Return a response for caches: 304 without a body for a client that has it (RFC 9110, section 15.4.5)."""
-        [content_type, *_] = response.headers
-        shared = [self._vary, *self._freshness(observation, data)]
-        if isinstance(response.content, bytes):  # the longest ones are not in memory at once
-            headers = headers_of(scope)
-            coding = self._compression.coding_of(scope, headers, len(response.content))
-            etag = etag_of(response.content, "" if coding is None else coding.decode())
+        content, status, (content_type, *_), _ = response
+        shared = [self._vary, NO_CACHE] if observation is None else [self._vary, *self._freshness(observation, data)]
+        if isinstance(content, bytes):  # the longest ones are not in memory at once
+            coding = (
+                self._compression.coding_of(scope, headers_of(scope), len(content)) if self._compression.is_on else None
+            )
+            etag = etag_of(content, "" if coding is None else coding.decode())
             shared.append((b"etag", etag.encode()))
-            if has_already(headers.get(b"if-none-match", b"").decode("latin-1"), etag):
-                return Response(b"", HTTPStatus.NOT_MODIFIED, shared, may_be_kept=True)
-        return Response(response.content, response.status, [content_type, *shared], may_be_kept=True)
+            for name, value in scope["headers"]:
+                if name == b"if-none-match" and has_already(value.decode("latin-1"), etag):
+                    return Response(b"", HTTPStatus.NOT_MODIFIED, shared, may_be_kept=True)
+        return Response(content, status, [content_type, *shared], may_be_kept=True)
 
-    def _freshness(self, observation: Observation | None, data: object) -> HeaderList:
+    def _freshness(self, observation: Observation, data: object) -> HeaderList:
         """Return Cache-Control, and the tags of an answer that is kept.
 
         A purge does not reach browsers: they ask each time. `s-maxage` forbids shared caches to keep on sending an
         answer that has expired (RFC 9111, section 5.2.2.10).
         """
-        if observation is None or not isinstance(data, dict):
+        if not isinstance(data, dict):
             return (NO_CACHE,)
         if observation.plan.is_private:
             return (OWN_CACHE,)

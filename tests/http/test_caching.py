@@ -143,7 +143,8 @@ class TestAge:
         author = make_user()
         post = make_post(author)
         await save(api.database, [author, post])
-        assert shared_age(await get(api, text, **({"id": post.global_id} if "$id" in text else {}))) == age
+        variables: dict[str, Any] = {"id": post.global_id} if "$id" in text else {}
+        assert shared_age(await get(api, text, **variables)) == age
 
     @pytest.mark.parametrize(
         "selection",
