@@ -31,7 +31,7 @@ async def api(database_url: str) -> AsyncIterator[Api]:
         yield api
 
 
-async def get(api: Api, text: str, headers: dict[str, str] | None = None, **variables: Any) -> httpx.Response:
+async def get(api: Api, text: str, headers: Any = None, **variables: Any) -> httpx.Response:
     """Ask by GET for a document, which is registered before."""
     await register(api, text)
     url = f"/graphql/documents/{sha256_id(text)}"
