@@ -69,7 +69,7 @@ class GraphQLEndpoint:
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> Response | None:
         """Read the body, wait for a place, and only then parse: a refusal for want of places costs next to nothing.
 
-        None: the answers of a batch were sent one by one.
+        None: the answers of a batch, or the payloads of an operation, were sent one by one.
 
         Raises:
             HttpFailure: the request is refused.
@@ -97,7 +97,7 @@ class GraphQLEndpoint:
                     place.leave()
                     raise
                 if isinstance(request, GraphQLRequest):
-                    return await self._runner.run(request, scope, client, place, representation)
+                    return await self._runner.stream(request, scope, client, place, representation, send)
                 streams = send if accepts_json_lines(headers) else None
                 return await self._run_batch(request, scope, client, place, representation, streams)
         finally:
