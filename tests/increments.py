@@ -42,7 +42,7 @@ def events(body: str) -> list[Payload]:
 def merged(payloads: list[Payload]) -> Payload:
     """Return the one result that all payloads make; the format is seen by the first of several."""
     result: Payload = {"data": payloads[0]["data"], "errors": payloads[0].get("errors", [])}
-    assert [payload["hasNext"] for payload in payloads] == [True] * (len(payloads) - 1) + [False]
+    assert [payload.get("hasNext", False) for payload in payloads] == [True] * (len(payloads) - 1) + [False]
     (merge_by_ids if "pending" in payloads[0] else merge_by_paths)(result, payloads)
     return result if result["errors"] else {"data": result["data"]}
 

@@ -62,6 +62,17 @@ class DeliveringExecutor(PacedExecutor):
         # Shared by the executors of all payloads, which are copies.
         self.stream_starts: dict[tuple[str | int, ...], int] = self.context_value.stream_starts
 
+    def execute_execution_group(self, *group: Any) -> AwaitableOrValue[Any]:
+        """Execute a deferred fragment, in its turn: hundreds may begin at once."""
+        if self._pace.is_over:
+            return self._execute_in_turn(*group)
+        return super().execute_execution_group(*group)
+
+    async def _execute_in_turn(self, *group: Any) -> Any:
+        await self._pace.turn()
+        result = super().execute_execution_group(*group)
+        return await result if self.is_awaitable(result) else result
+
     def get_stream_usage(self, field_details_list: Any, path: Path) -> Any:
         """Return how a list is streamed, or None.
 

@@ -44,8 +44,8 @@ INTROSPECTION = frozenset({"__schema", "__type"})
 SKIPPED = ""
 NO_NAMES: frozenset[str] = frozenset()
 ONE_POINT = Points(1)
-# Measured: each payload part takes about as long as the values that these buy.
-PART_POINTS = Points(20)
+# Of a deferred fragment, or an item that is streamed: measured 40 microseconds, as ten values of graphql-core's.
+PART_POINTS = Points(10)
 
 Path = tuple[str, ...]
 Roots = dict[str, Size]
