@@ -71,7 +71,8 @@ def merge_by_paths(result: Payload, payloads: list[Payload]) -> None:
         result["errors"] += part.get("errors", [])
         if "items" in part:
             *path, index = part["path"]
-            assert index == len(place := found(result["data"], path))
+            place = found(result["data"], path)
+            assert index == len(place)
             place.extend(part["items"] or [])
         elif part["data"] is not None:
             deepen(found(result["data"], part["path"]), part["data"])

@@ -176,5 +176,3 @@ class TestStatements:
         with ann.statements() as statements:
             payloads = payloads_of(await ask(ann, query))
         assert (len(payloads), len(statements)) == (2, 2)
-
-
