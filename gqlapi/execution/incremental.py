@@ -19,7 +19,6 @@ from graphql.execution.incremental.stream_item_queue import StreamItemQueue
 from graphql.pyutils import AwaitableOrValue, Path
 from strawberry.types import ExecutionResult
 
-from gqlapi.errors import BadUserInput
 from gqlapi.execution.reference import PacedExecutor
 
 # The first index that a stream delivers, by the path of its list.
@@ -82,8 +81,7 @@ class DeliveringExecutor(PacedExecutor):
         try:
             return super().get_stream_usage(field_details_list, path)
         except ValueError:
-            error = BadUserInput("`initialCount` must be 0 or more.")
-            raise GraphQLError(error.message, original_error=error) from None
+            raise GraphQLError("`initialCount` must be 0 or more.") from None
 
     def complete_iterable_value(
         self,

@@ -107,19 +107,18 @@ class Schema(strawberry.Schema):
         context = cast("Context", context_value)
         context.pace = Pace(self._turns)
         context.max_cost = max_cost or self.limits.max_cost
-        check_type = _allow(allowed_operation_types)
+        check_type, delivers = _allow(allowed_operation_types), context.delivery is not None
         try:
-            operation = self.operations.bind(
-                query, operation_name, variable_values, check_type, max_cost, delivers=context.delivery is not None
-            )
+            bind = self.operations.bind
+            operation = bind(query, operation_name, variable_values, check_type, max_cost, delivers=delivers)
             if context.budget is not None:
                 context.budget.take(operation)
         except Refused as refused:
             await context.close()
             return self.refuse(context, refused)
         context.begin(operation)
-        result = await self._execute_bound(operation, context, root_value, variable_values)
-        result = self._present(context, result, is_refused=False)
+        executed = await self._execute_bound(operation, context, root_value, variable_values)
+        result = self._present(context, executed, is_refused=False)
         if operation.is_incremental and context.delivery is not None:
             await context.delivery.end(result.errors or ())
         return result
