@@ -153,6 +153,23 @@ class TestEnd:
         assert (result["data"], internals_in(response)) == (FIRST, [])
 
 
+class TestErrorMode:
+    @pytest.mark.parametrize(("mode", "has_title"), [("PROPAGATE", False), ("NULL", True), ("HALT", False)])
+    async def test_applies_to_each_fragment_by_itself(
+        self, ann: Api, monkeypatch: pytest.MonkeyPatch, mode: str, *, has_title: bool
+    ) -> None:
+        def fail(*_: Any) -> Any:
+            raise RuntimeError("failed")
+
+        monkeypatch.setattr(*SLOW, fail)
+        query = READ.replace("posts {", "displayName posts {").replace("user(", "tags { nodes { name } } user(", 1)
+        result = merged(payloads_of(await ask(ann, query, onError=mode)))
+        expected = {"tags": {"nodes": [{"name": "a"}, {"name": "b"}]}, **FIRST}
+        if has_title:
+            expected["user"] = {**FIRST["user"], "displayName": "Ann", "posts": None}
+        assert (result["data"], len(result["errors"])) == (expected, 1)
+
+
 async def ends(before: set[asyncio.Task[Any]]) -> bool:
     """Tell whether all tasks end but those that were there before."""
     for _ in range(100):
@@ -169,6 +186,14 @@ class TestStatements:
         await save(ann.database, [*others, *map(make_post, others)])
         with ann.statements() as statements:
             assert len(merged(payloads_of(await ask(ann, query)))["data"]["users"]["nodes"]) == 9
+        assert len(statements) == 2
+
+    async def test_of_a_deferred_count_come_later(self, ann: Api) -> None:
+        with ann.statements() as statements:
+            async with reading(ann, "{ posts { nodes { title } ... @defer { totalCount } } }") as answer:
+                assert "count(" not in statements[0].lower()
+                assert (await answer.first())["data"] == {"posts": {"nodes": [{"title": "Two"}, {"title": "One"}]}}
+                assert merged(await answer.rest())["data"]["posts"]["totalCount"] == 2
         assert len(statements) == 2
 
     async def test_of_a_deferred_fragment_in_a_list_is_one(self, ann: Api) -> None:
