@@ -17,6 +17,7 @@ from gqlapi.database.tracing import Trace
 from gqlapi.database.unit import Database
 from gqlapi.execution.declarations import NOTHING, Prepared
 from gqlapi.execution.failures import ErrorMode
+from gqlapi.execution.incremental import Delivery
 from gqlapi.execution.pacing import Pace, Turns
 from gqlapi.execution.reference import Answer
 from gqlapi.loaders import Loaders
@@ -41,6 +42,8 @@ class Context:
     answer: Answer
     # What an error does to the answer; set by the transport.
     error_mode = ErrorMode.PROPAGATE
+    # Where the payloads of an operation with @defer or @stream go; without it, there is one answer.
+    delivery: Delivery | None = None
     # Shared by the operations of a batch.
     budget: BatchBudget | None = None
     # The points of all clients, and what this one has spent; only contexts of a server have them.
@@ -81,6 +84,8 @@ class Context:
         self.max_cost = 0
         # The bytes of the long texts of its answer.
         self.text_length = 0
+        # The first index that a stream delivers, by the path of its list.
+        self.stream_starts: dict[tuple[str | int, ...], int] = {}
         self.operation: BoundOperation | None = None
         self._repositories: Repositories | None = None
         self._loaders: Loaders | None = None
@@ -97,7 +102,8 @@ class Context:
         self.operation = operation
         self.costs = operation.costs
         # Before its first transaction, a mutation reads who asks, and most of them nothing else.
-        is_read_at_once = operation.operation.reads_once and self._find_viewer is None
+        reads_once = operation.operation.reads_once and not operation.is_incremental
+        is_read_at_once = reads_once and self._find_viewer is None
         self._unit.expects_one_statement = operation.operation.is_serial or is_read_at_once
         self._forget()
 

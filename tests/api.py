@@ -175,9 +175,9 @@ async def in_unit(database: Database, work: Callable[[ReadUnit], Awaitable[Any]]
         await unit.close()
 
 
-async def gets_everything_back(database: Database) -> bool:
+async def gets_everything_back(database: Database, attempts: int = 100) -> bool:
     """Tell whether all connections and places return; what nobody waits for any more takes a moment."""
-    for _ in range(100):
+    for _ in range(attempts):
         if _has_everything(database):
             return True
         await asyncio.sleep(0.05)

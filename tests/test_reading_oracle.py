@@ -64,10 +64,14 @@ class Answers:
 
     async def check(self, query: tuple[Field, ...], *, split: bool) -> None:
         """Compare the server's answer with the oracle's."""
-        for part in _lists(query):
-            await self._learn_cursors(part.type, part.order)
+        await self.learn(query)
         document = Document(query, lambda part, id_: self.cursors[part.type, part.order][id_], split=split)
         assert await self.api.data(document.text, document.variables) == Oracle(WORLD, self.cursors).answer(None, query)
+
+    async def learn(self, query: tuple[Field, ...]) -> None:
+        """Learn the cursors that a query may need."""
+        for part in _lists(query):
+            await self._learn_cursors(part.type, part.order)
 
     async def _learn_cursors(self, kind: str, order: Order) -> None:
         if (kind, order) in self.cursors:

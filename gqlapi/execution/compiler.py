@@ -1,26 +1,29 @@
 """Compiles an operation: merged fields in the order of the response, and how the values of each are found."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from operator import attrgetter
 from types import MappingProxyType
 from typing import Any
 
 from graphql import (
-    BooleanValueNode,
+    DirectiveNode,
     DocumentNode,
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
+    GraphQLDeferDirective,
     GraphQLError,
     GraphQLIncludeDirective,
     GraphQLObjectType,
     GraphQLSchema,
     GraphQLSkipDirective,
+    GraphQLStreamDirective,
     InlineFragmentNode,
     OperationDefinitionNode,
     OperationType,
     SelectionNode,
     SelectionSetNode,
+    VariableNode,
     is_abstract_type,
 )
 from graphql.execution.values import VariableValues, get_directive_values
@@ -31,6 +34,10 @@ from gqlapi.execution.plan import Field, Kind, Nested, Operation, Scope, Subscop
 
 IN_LEAVES = frozenset({Kind.TYPENAME, Kind.ATTRIBUTE, Kind.DEFAULT, Kind.COMPUTED})
 NO_VARIABLES = VariableValues({}, {})
+DELIVERY = (GraphQLDeferDirective, GraphQLStreamDirective)
+DELIVERY_NAMES = frozenset(directive.name for directive in DELIVERY)
+# Directives whose `if` decides how an operation is compiled.
+CONDITIONAL = frozenset({GraphQLSkipDirective.name, GraphQLIncludeDirective.name, *DELIVERY_NAMES})
 
 
 def fragments_of(document: DocumentNode) -> dict[str, FragmentDefinitionNode]:
@@ -53,20 +60,43 @@ def is_included(node: SelectionNode, variables: VariableValues) -> bool:
     return include is None or bool(include["if"])
 
 
-def flag_names(definitions: Any) -> frozenset[str]:
-    """Return the names of the variables that @skip and @include use anywhere in operations and fragments."""
-    names: set[str] = set()
+def is_delivered_later(node: SelectionNode, variables: VariableValues) -> bool:
+    """Return whether a selection has a @defer or @stream that its `if` does not switch off.
+
+    Raises:
+        GraphQLError: a directive has a wrong value.
+    """
+    if not node.directives:
+        return False
+    given = (get_directive_values(directive, node, variables) for directive in DELIVERY)
+    return any(values is not None and values["if"] for values in given)
+
+
+def directives_of(definitions: Any) -> Iterator[DirectiveNode]:
+    """Yield the directives of all selections in operations and fragments."""
     pending: list[SelectionSetNode] = [definition.selection_set for definition in definitions]
     while pending:
         for node in pending.pop().selections:
-            for directive in node.directives or ():
-                if directive.name.value in {"skip", "include"}:
-                    values = (argument.value for argument in directive.arguments or ())
-                    names.update(value.name.value for value in values if not isinstance(value, BooleanValueNode))  # type: ignore[attr-defined] # the document is valid: it is a variable
+            yield from node.directives or ()
             inner = getattr(node, "selection_set", None)
             if inner is not None:
                 pending.append(inner)
-    return frozenset(names)
+
+
+def flag_names(definitions: Any) -> frozenset[str]:
+    """Return the names of the variables of `if` in directives, anywhere in operations and fragments."""
+    return frozenset(
+        argument.value.name.value
+        for directive in directives_of(definitions)
+        if directive.name.value in CONDITIONAL
+        for argument in directive.arguments or ()
+        if argument.name.value == "if" and isinstance(argument.value, VariableNode)
+    )
+
+
+def has_deliveries(definitions: Any) -> bool:
+    """Return whether operations and fragments have @defer or @stream anywhere."""
+    return any(directive.name.value in DELIVERY_NAMES for directive in directives_of(definitions))
 
 
 def compile_operation(
@@ -76,7 +106,7 @@ def compile_operation(
     flags: VariableValues = NO_VARIABLES,
     selected: Selected = MappingProxyType({}),
 ) -> Operation:
-    """Compile an operation of a valid document, for the given values of the variables of @skip and @include.
+    """Compile an operation of a valid document, for the given values of the variables of `if` in directives.
 
     `selected` are the attributes that it reads of each type.
 

@@ -10,6 +10,7 @@ from graphql import (
     GraphQLOutputType,
     GraphQLResolveInfo,
 )
+from graphql.execution import Executor
 from graphql.pyutils import AwaitableOrValue, Path, gather_with_cancel
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
@@ -48,7 +49,14 @@ class PacedContext(Protocol):
 
 
 class PacedExecutor(StrawberryGraphQLCoreExecutionContext):
-    """Completes long lists in slices, and completes nothing more once the answer is too large."""
+    """Completes long lists in slices, and completes nothing more once the answer is too large.
+
+    Ignores @defer and @stream, which the class that Strawberry has here would obey.
+    """
+
+    execute_collected_root_fields = Executor.execute_collected_root_fields
+    execute_collected_subfields = Executor.execute_collected_subfields  # type: ignore[assignment] # graphql-core renames a parameter
+    handle_stream = Executor.handle_stream
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Start with no object seen."""

@@ -15,12 +15,12 @@ from gqlapi.http.clients import Clients, Headers, headers_of
 from gqlapi.http.compression import Compression
 from gqlapi.http.disconnection import CancelOnDisconnect, ClientDisconnected
 from gqlapi.http.failures import HttpFailure, Pacer, busy
-from gqlapi.http.json import send_json
+from gqlapi.http.json import NO_STORE, send_json
 from gqlapi.http.media_types import check_media_type
 from gqlapi.http.methods import BODIES, OPERATIONS, method_not_allowed
 from gqlapi.http.origins import Origins
 from gqlapi.http.requests import GraphQLRequest, bearer_token, read_parameters, refuse_page
-from gqlapi.http.responses import NO_STORE, UNAVAILABLE_HEADERS, Negotiation, Representation, Response
+from gqlapi.http.responses import UNAVAILABLE_HEADERS, Negotiation, Representation, Response
 from gqlapi.http.runner import Runner
 from gqlapi.operations import BatchBudget
 
@@ -87,7 +87,7 @@ class GraphQLEndpoint:
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> Response | None:
         """Read the body, wait for a place, and only then parse: a refusal for want of places costs next to nothing.
 
-        None: the answers of a batch were sent one by one.
+        None: the answers of a batch, or the payloads of an operation, were sent one by one.
 
         Raises:
             HttpFailure: the request is refused.
@@ -115,7 +115,7 @@ class GraphQLEndpoint:
                     place.leave()
                     raise
                 if isinstance(request, GraphQLRequest):
-                    return await self._runner.run(request, scope, client, place, representation)
+                    return await self._runner.stream(request, scope, client, place, representation, send)
                 streams = send if accepts_json_lines(headers) else None
                 return await self._run_batch(request, scope, client, place, representation, streams)
         finally:

@@ -10,6 +10,7 @@ from starlette.types import Send
 
 HeaderList = Iterable[tuple[bytes, bytes]]
 MEDIA_TYPE = "application/json; charset=utf-8"
+NO_STORE = (b"cache-control", b"no-store")
 JSON_HEADERS: HeaderList = ((b"content-type", MEDIA_TYPE.encode()),)
 
 

@@ -1,6 +1,7 @@
 """Media types: of the bodies that clients send, and of the answers that they accept."""
 
 from http import HTTPStatus
+from typing import NamedTuple
 
 from starlette.types import Scope
 
@@ -12,7 +13,14 @@ JSON = b"application/json"
 GRAPHQL_RESPONSE = b"application/graphql-response+json"
 # Of answers to batches, a line for each: https://github.com/graphql/graphql-over-http/pull/307
 JSON_LINES = b"application/jsonl"
+# Of answers of several payloads: `rfcs/IncrementalDelivery.md` and `rfcs/GraphQLOverSSE.md` of graphql-over-http.
+MULTIPART = b"multipart/mixed"
+EVENT_STREAM = b"text/event-stream"
 UTF_8 = frozenset({b"utf-8", b"utf8"})
+# Formats of multipart answers, as Accept names them; all in lower case.
+DEFER_SPEC = b"deferspec=20220824"
+INCREMENTAL_SPEC = b"incrementalspec=v0.2"
+LEAST_WEIGHT = 0.001
 # The more specific one first.
 WILDCARDS = (b"application/*", b"*/*")
 # Media types that a 415 offers (RFC 10008, section 3).
@@ -43,10 +51,48 @@ def preferred(accept: bytes) -> bytes | None:
     A wildcard alone gets `application/json`: clients that read the other type name it.
     """
     weights = weights_of(accept)
-    if weights.get(JSON_LINES):  # for batches only; all else is answered as to a legacy client
-        weights.setdefault(JSON, 0.001)
+    # For some requests only; all others are answered as those of a legacy client.
+    if any(weights.get(name) for name in (JSON_LINES, MULTIPART, EVENT_STREAM)):
+        weights.setdefault(JSON, LEAST_WEIGHT)
     weight, _, _, media_type = max(_rate(weights, GRAPHQL_RESPONSE), _rate(weights, JSON))
     return media_type if weight else None
+
+
+class Preference(NamedTuple):
+    """The stream that a client prefers for answers of several payloads.
+
+    `parameters` are those of the media range, without spaces; `is_only`: all answers have to be one.
+    """
+
+    media_type: bytes
+    parameters: frozenset[bytes]
+    is_only: bool
+
+
+def preferred_stream(accept: bytes) -> Preference | None:
+    """Return the stream that an Accept header prefers, None where it prefers JSON, or names none.
+
+    A wildcard names none. Events come after multipart, because some clients name both and read only the latter.
+    """
+    ranges = [_range(part) for part in accept.lower().split(b",")]
+    json = max((weight for name, _, weight in ranges if name in {JSON, GRAPHQL_RESPONSE}), default=0.0)
+    streams = [
+        (weight, name == MULTIPART, -place, Preference(name, parameters, is_only=not json))
+        for place, (name, parameters, weight) in enumerate(ranges)
+        if weight and weight >= json and (name == EVENT_STREAM or (name == MULTIPART and _is_read(parameters)))
+    ]
+    return max(streams)[-1] if streams else None
+
+
+def _is_read(parameters: frozenset[bytes]) -> bool:
+    """Whether this server has the format that the parameters name; without one, it is that of 2022."""
+    named = {parameter for parameter in parameters if parameter.partition(b"=")[0].endswith(b"spec")}
+    return named <= {DEFER_SPEC, INCREMENTAL_SPEC}
+
+
+def _range(part: bytes) -> tuple[bytes, frozenset[bytes], float]:
+    name, *parameters = (text.strip() for text in part.split(b";"))
+    return name, frozenset(text.replace(b" ", b"").replace(b'"', b"") for text in parameters), _quality(parameters)
 
 
 def _rate(weights: dict[bytes, float], media_type: bytes) -> tuple[float, bool, bool, bytes]:

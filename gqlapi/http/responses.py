@@ -16,13 +16,13 @@ from gqlapi.http.clients import Headers
 from gqlapi.http.failures import RETRY_AFTER, HttpFailure
 from gqlapi.http.json import HeaderList, Json, encode_json
 from gqlapi.http.media_types import GRAPHQL_RESPONSE, JSON, accept_of, preferred
+from gqlapi.http.streaming import Streaming, choose_streaming
 from gqlapi.operations.rate import WINDOW_SECONDS, Spent
 from gqlapi.settings import HttpStatus
 
 # The specification's own; HTTP has no status for this.
 PARTIAL_SUCCESS = 294
 VARY = (b"vary", b"Accept")
-NO_STORE = (b"cache-control", b"no-store")
 OK = 200
 # Clients send few different Accept headers; a hostile one may have 32 KiB.
 MAX_KNOWN_BYTES = 65_536
@@ -41,12 +41,16 @@ class Response(NamedTuple):
 
 
 class Representation(NamedTuple):
-    """The headers of a successful response, and the statuses of the others, for one media type."""
+    """The headers of a successful response, and the statuses of the others, for one media type.
+
+    `streaming` is how answers of several payloads are sent, if the client reads such.
+    """
 
     headers: HeaderList
     partial: int
     unparsable: int
     request_error: int
+    streaming: Streaming | None = None
 
     def of_errors(self, result: ExecutionResult, *, may_repeat: bool) -> tuple[int, HeaderList]:
         """Return status and headers of a result with errors; with 400 or more the response must have no `data`.
@@ -135,7 +139,10 @@ class Negotiation:
         self._known_bytes += len(accept or b"")
         if self._known_bytes > MAX_KNOWN_BYTES:
             self._known, self._known_bytes = {}, len(accept or b"")
-        return self._known.setdefault(accept, self._by_type[media_type])
+        representation = self._by_type[media_type]
+        if accept and (streaming := choose_streaming(accept)) is not None:
+            representation = representation._replace(streaming=streaming)
+        return self._known.setdefault(accept, representation)
 
     def failure(self, failure: HttpFailure) -> Response:
         """Return the response of a request that was refused before GraphQL began."""

@@ -3,7 +3,7 @@
 from http import HTTPStatus
 from typing import Any
 
-from starlette.types import Scope
+from starlette.types import Scope, Send
 from strawberry.schema.exceptions import InvalidOperationTypeError
 from strawberry.types import ExecutionResult
 from strawberry.types.execution import PreExecutionError
@@ -23,6 +23,7 @@ from gqlapi.http.methods import OPERATIONS, mutation_not_allowed
 from gqlapi.http.pieces import Pieces
 from gqlapi.http.requests import GraphQLRequest, unauthenticated
 from gqlapi.http.responses import OK, Representation, Response, headers_of_rate
+from gqlapi.http.streaming import StreamedAnswer
 from gqlapi.http.usage import UsageCounter
 from gqlapi.operations import BatchBudget, Limits
 from gqlapi.operations.rate import Rates
@@ -71,7 +72,38 @@ class Runner:
             HttpFailure: the operation is refused.
         """
         context = self._context(scope, client, place)
-        context.error_mode, context.budget, context.rates = request.error_mode, budget, self._rates
+        context.budget = budget
+        return await self._run(request, scope, context, representation)
+
+    async def stream(
+        self,
+        request: GraphQLRequest,
+        scope: Scope,
+        client: Client,
+        place: Place,
+        representation: Representation,
+        send: Send,
+    ) -> Response | None:
+        """Do what `run` does, or send the payloads of an operation that has several, and return None.
+
+        Raises:
+            HttpFailure: the operation is refused.
+        """
+        context, streaming = self._context(scope, client, place), representation.streaming
+        if streaming is None:
+            return await self._run(request, scope, context, representation)
+        context.delivery = answer = StreamedAnswer(send, streaming.framing, self.limits.max_answer_bytes)
+        response = await self._run(request, scope, context, representation)
+        if answer.has_begun:
+            return None
+        if not streaming.is_only or response.status >= HTTPStatus.BAD_REQUEST:
+            return response
+        return Response(streaming.framing.whole(response.content), OK, streaming.framing.headers)
+
+    async def _run(
+        self, request: GraphQLRequest, scope: Scope, context: Context, representation: Representation
+    ) -> Response:
+        context.error_mode, context.rates = request.error_mode, self._rates
         cacheable = self._caching.answer_to(scope, request)
         if cacheable is not None:
             context.observation = cacheable.observation

@@ -68,6 +68,11 @@ class BoundOperation:
         self.measured = measured
         self._outcomes = outcomes
 
+    @property
+    def is_incremental(self) -> bool:
+        """Whether something of it is delivered later."""
+        return self.measured.is_incremental
+
     def prepared(self, field: Field) -> Prepared:
         """Return what the arguments of a field became, and the names of the fields selected below it."""
         slot = self.measured.slots.get(id(field.nodes[0]))

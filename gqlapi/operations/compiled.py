@@ -12,6 +12,7 @@ from graphql import (
     GraphQLError,
     GraphQLSchema,
     OperationDefinitionNode,
+    OperationType,
     get_nullable_type,
     get_operation_ast,
 )
@@ -20,7 +21,7 @@ from strawberry.schema.schema_converter import GraphQLCoreConverter
 
 from gqlapi.cache import BudgetedCache
 from gqlapi.errors import BadUserInput, LimitExceeded
-from gqlapi.execution.compiler import NO_VARIABLES, compile_operation, flag_names, fragments_of
+from gqlapi.execution.compiler import NO_VARIABLES, compile_operation, flag_names, fragments_of, has_deliveries
 from gqlapi.execution.plan import Operation
 from gqlapi.operations.arguments import Arguments
 from gqlapi.operations.binding import MAX_ERRORS, BoundOperation, Preparation, Refused, costs_of
@@ -38,7 +39,7 @@ BYTES_PER_FIELD = 2_500
 # A name of 60 KB takes 3.5 times its length: it stands in the text, in a node, and in what is compiled.
 COPIES_OF_TEXT = 4
 CACHE_BYTES = 5 * 1_048_576
-# Of one operation: two for each variable that @skip or @include uses.
+# Of one operation: two for each variable of an `if`, and again two where something may be delivered later.
 MAX_VARIANTS = 8
 
 
@@ -66,7 +67,7 @@ class Rules:
 
 
 class CompiledOperation:
-    """One operation, for given values of the variables of @skip and @include."""
+    """One operation, for given values of the variables of `if` in directives."""
 
     def __init__(
         self,
@@ -74,8 +75,10 @@ class CompiledOperation:
         definition: OperationDefinitionNode,
         document: DocumentNode,
         flags: VariableValues,
+        *,
+        delivers: bool = False,
     ) -> None:
-        """Measure an operation, and read the arguments that have no variables.
+        """Measure an operation, and read the arguments that have no variables; `delivers`: @defer takes effect.
 
         Raises:
             Refused: a directive has a wrong value.
@@ -95,6 +98,7 @@ class CompiledOperation:
             preparation.prepare,
             max_cost=limits.max_cost,
             max_root_fields=limits.max_roots(definition),
+            delivers=delivers,
         ).measure(root_type, definition.selection_set)
         self._errors = preparation.errors
         self._count = preparation.arguments.count
@@ -171,6 +175,9 @@ class KnownOperation:
         fragments = fragments_of(document)
         # Fragments of other operations may use variables of the same names and of other types.
         flags = flag_names([definition, *fragments.values()])
+        # Mutations answer at once: what they have written is known by then.
+        is_query = definition.operation is OperationType.QUERY
+        self._may_deliver = is_query and has_deliveries([definition, *fragments.values()])
         self._flags = sorted(name for name in flags if get_nullable_type(self._types.get(name)) is GraphQLBoolean)
         self._variants: dict[tuple[object, ...], CompiledOperation] = {}
         # Whether a variant was compiled since this was last looked at.
@@ -182,18 +189,20 @@ class KnownOperation:
         fields = sum(variant.fields for variant in self._variants.values())
         return BYTES_PER_TOKEN * self._document.token_count + BYTES_PER_FIELD * fields
 
-    def bind(self, given: dict[str, Any]) -> BoundOperation:
-        """Coerce variables, and bind them.
+    def bind(self, given: dict[str, Any], *, delivers: bool = False) -> BoundOperation:
+        """Coerce variables, and bind them; `delivers`: @defer and @stream take effect.
 
         Raises:
             Refused: a variable or an argument is wrong, or a limit is exceeded.
         """
         variables = self._coerce(given)
-        values = tuple(variables.coerced.get(name) for name in self._flags)
+        delivers = delivers and self._may_deliver
+        values = (delivers, *(variables.coerced.get(name) for name in self._flags))
         variant = self._variants.get(values)
         if variant is not None:
             return variant.bind(variables)
-        variant = CompiledOperation(self._rules, self.definition, self._document, self._only_flags(variables))
+        flags = self._only_flags(variables)
+        variant = CompiledOperation(self._rules, self.definition, self._document, flags, delivers=delivers)
         bound = variant.bind(variables)
         if len(self._variants) >= MAX_VARIANTS:
             del self._variants[next(iter(self._variants))]
@@ -260,10 +269,12 @@ class Operations:
         given: dict[str, Any] | None = None,
         check_type: Any = None,
         max_cost: int | None = None,
+        *,
+        delivers: bool = False,
     ) -> BoundOperation:
         """Return an operation with the values of its variables; `check_type` is called with its type first.
 
-        `max_cost` replaces the limit of the cost.
+        `max_cost` replaces the limit of the cost; `delivers`: @defer and @stream take effect.
 
         Raises:
             Refused: it is not valid, or exceeds a limit.
@@ -273,7 +284,7 @@ class Operations:
             operation = self.cache.get(key) or self._read(text, name, max_cost)
             if check_type is not None:
                 check_type(operation.definition.operation)
-            bound = operation.bind(given or {})
+            bound = operation.bind(given or {}, delivers=delivers)
         except GraphQLError as error:
             raise Refused([error]) from None
         except (RecursionError, ValueError) as error:

@@ -30,7 +30,7 @@ from graphql import (
 from graphql.execution.values import VariableValues
 
 from gqlapi.errors import BadUserInput
-from gqlapi.execution.compiler import NO_VARIABLES, is_included
+from gqlapi.execution.compiler import NO_VARIABLES, has_deliveries, is_delivered_later, is_included
 from gqlapi.execution.declarations import FieldRules, Prepared, rules_of
 from gqlapi.operations.introspection import IntrospectionCost
 from gqlapi.operations.literals import ReadArguments, argument_reader, has_variables
@@ -44,9 +44,12 @@ INTROSPECTION = frozenset({"__schema", "__type"})
 SKIPPED = ""
 NO_NAMES: frozenset[str] = frozenset()
 ONE_POINT = Points(1)
+# Of a deferred fragment, or an item that is streamed: measured 40 microseconds, as ten values of graphql-core's.
+PART_POINTS = Points(10)
 
 Path = tuple[str, ...]
 Roots = dict[str, Size]
+Check = Callable[[SelectionNode, VariableValues], bool]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,7 +77,7 @@ class Measured:
     """What is known of an operation before it runs; `roots` are its root fields, by their names in the response.
 
     `slots` has the number of the call of each field node with arguments, by the identity of the node; `outcomes` those
-    of the calls without variables.
+    of the calls without variables. `is_incremental`: something of it is delivered later.
     """
 
     roots: Roots = field(default_factory=dict)
@@ -83,6 +86,7 @@ class Measured:
     outcomes: list[Outcome | None] = field(default_factory=list)
     slots: dict[int, int] = field(default_factory=dict)
     parts: list[Part] = field(default_factory=list)
+    is_incremental: bool = False
 
     @property
     def size(self) -> Size:
@@ -107,11 +111,12 @@ class Measure:
         *,
         max_cost: int,
         max_root_fields: int,
+        delivers: bool = False,
     ) -> None:
         """Prepare the walk; the document must be valid, which rules out cycles of fragments.
 
         `prepare` reads the arguments of a call without variables, and returns None when they are wrong; `flags` are the
-        variables of @skip and @include.
+        variables of `if` in directives; `delivers`: @defer and @stream take effect.
         """
         self._schema = schema
         self._fragments = fragments
@@ -119,6 +124,7 @@ class Measure:
         self._prepare = prepare
         self._max_cost = max_cost
         self._max_root_fields = max_root_fields
+        self._delivers = delivers
         self._introspection = IntrospectionCost(schema, self._fields, NO_VARIABLES, max_cost)
         self._sizes: dict[str, Size] = {}
         self._roots: dict[str, Roots] = {}
@@ -146,6 +152,7 @@ class Measure:
             return {name: self._selection(root_type, selection, ())}
         if not self._is_included(selection, ()):
             return {SKIPPED: directives}
+        directives = directives.beside(self._part_of(selection, ()))
         if isinstance(selection, FragmentSpreadNode):
             name = selection.name.value
             if name not in self._roots:
@@ -176,7 +183,16 @@ class Measure:
         directives = Size(directives=len(selection.directives))
         if not self._is_included(selection, path):
             return directives
+        if not isinstance(selection, FieldNode):
+            directives = directives.beside(self._part_of(selection, path))
         return directives.beside(self._included(parent, selection, path))
+
+    def _part_of(self, selection: SelectionNode, path: Path) -> Size:
+        """Return the size of the part of a payload that a selection becomes, if it is delivered later."""
+        if not self._delivers or not self._check(is_delivered_later, selection, path):
+            return NOTHING
+        self._measured.is_incremental = True
+        return Size(points=PART_POINTS)
 
     def _included(self, parent: GraphQLNamedType, selection: SelectionNode, path: Path) -> Size:
         if isinstance(selection, FieldNode):
@@ -215,6 +231,7 @@ class Measure:
         if node.selection_set is None:
             return Size(1, 1, aliases, 0, self._price(rules, definition, call, NO_POINTS, NO_NAMES))
         inner = self._selections(get_named_type(definition.type), node.selection_set, path)
+        inner = inner.beside(self._part_of(node, path))  # each item of a list that is streamed
         depth = inner.depth + (node.name.value not in UNCOUNTED_LEVELS)
         if node.name.value in INTROSPECTION:
             depth, points = 1, self._introspect(parent, node)
@@ -248,11 +265,14 @@ class Measure:
 
     def _introspect(self, parent: GraphQLNamedType, node: FieldNode) -> Points:
         assert isinstance(parent, GraphQLObjectType)  # noqa: S101 - the root type
+        # Any of its values may be a part of a payload.
+        has_parts = self._delivers and has_deliveries([node, *self._fragments.values()])
+        factor = PART_POINTS.cost if has_parts else 1
         if not _has_variables_below(node, self._fragments):
-            return Points(self._introspection.of(parent, node))
+            return Points(factor * self._introspection.of(parent, node))
 
         def count(variables: VariableValues) -> int:
-            return IntrospectionCost(self._schema, self._fields, variables, self._max_cost).of(parent, node)
+            return factor * IntrospectionCost(self._schema, self._fields, variables, self._max_cost).of(parent, node)
 
         return self._part(IntrospectionPrice(count))
 
@@ -291,8 +311,11 @@ class Measure:
         Raises:
             GraphQLError: its @skip or @include has null, with the path of the first field that it is about.
         """
+        return self._check(is_included, selection, path)
+
+    def _check(self, check: Check, selection: SelectionNode, path: Path) -> bool:
         try:
-            return is_included(selection, self._flags)
+            return check(selection, self._flags)
         except GraphQLError as error:
             details = BadUserInput(error.message)
             raise GraphQLError(

@@ -3,12 +3,22 @@
 import asyncio
 import hashlib
 from collections.abc import Callable, Iterable
+from contextlib import aclosing
 from functools import cached_property
+from inspect import isawaitable
 from typing import Any, cast
 
 import graphql
 import strawberry
-from graphql import DocumentNode, GraphQLError, GraphQLInputObjectType, GraphQLSchema, OperationType, execute
+from graphql import (
+    DocumentNode,
+    ExperimentalIncrementalExecutionResults,
+    GraphQLError,
+    GraphQLInputObjectType,
+    GraphQLSchema,
+    OperationType,
+    experimental_execute_incrementally,
+)
 from strawberry.exceptions import MissingQueryError
 from strawberry.schema.config import StrawberryConfig
 from strawberry.schema.exceptions import InvalidOperationTypeError
@@ -21,6 +31,7 @@ from gqlapi.database.tracing import Trace
 from gqlapi.errors import ApiError, OperationTimeout, answer_too_large
 from gqlapi.execution.declarations import attach_rules, install_resolvers
 from gqlapi.execution.engine import Engine
+from gqlapi.execution.incremental import DeliveringExecutor
 from gqlapi.execution.observing import ObservingEngine
 from gqlapi.execution.pacing import Pace, Turns
 from gqlapi.execution.reference import Answer, PacedExecutor
@@ -52,7 +63,7 @@ class Schema(strawberry.Schema):
             query=Query,
             mutation=Mutation,
             types=[User, Post, Tag, ApiToken, Session, *USER_ERRORS],
-            config=StrawberryConfig(scalar_map=SCALARS),
+            config=StrawberryConfig(scalar_map=SCALARS, enable_experimental_incremental_execution=True),
         )
         self.limits = limits
         attach_rules(self._schema, declared_rules)
@@ -88,7 +99,7 @@ class Schema(strawberry.Schema):
     ) -> ExecutionResult:
         """Run one operation within the deadline, give its connection back, and make its errors fit for clients.
 
-        `max_cost` replaces the limit of the cost.
+        `max_cost` replaces the limit of the cost. What the context's `delivery` has begun to deliver has no result.
 
         Raises:
             MissingQueryError: there is no document.
@@ -100,17 +111,21 @@ class Schema(strawberry.Schema):
         context = cast("Context", context_value)
         context.pace = Pace(self._turns)
         context.max_cost = max_cost or self.limits.max_cost
-        check_type = _allow(allowed_operation_types)
+        check_type, delivers = _allow(allowed_operation_types), context.delivery is not None
         try:
-            operation = self.operations.bind(query, operation_name, variable_values, check_type, max_cost)
+            bind = self.operations.bind
+            operation = bind(query, operation_name, variable_values, check_type, max_cost, delivers=delivers)
             if context.budget is not None:
                 context.budget.take(operation)
         except Refused as refused:
             await context.close()
             return self.refuse(context, refused)
         context.begin(operation)
-        result = await self._execute_bound(operation, context, root_value, variable_values)
-        return self._present(context, result, is_refused=False)
+        executed = await self._execute_bound(operation, context, root_value, variable_values)
+        result = self._present(context, executed, is_refused=False)
+        if operation.is_incremental and context.delivery is not None:
+            await context.delivery.end(result.errors or ())
+        return result
 
     def refuse(self, context: Context, refused: Refused) -> ExecutionResult:
         """Return the result of an operation that does not run."""
@@ -124,7 +139,8 @@ class Schema(strawberry.Schema):
             async with asyncio.timeout(self.limits.operation_timeout_seconds):
                 await context.authenticate()
                 context.spend()
-                return await self._run(operation, context, root, variables)
+                run = self._run_incrementally if operation.is_incremental else self._run
+                return await run(operation, context, root, variables)
         except TimeoutError:
             context.note_timeout()
             seconds = self.limits.operation_timeout_seconds
@@ -168,20 +184,57 @@ class Schema(strawberry.Schema):
     async def _run_reference(
         self, operation: BoundOperation, context: Context, root: Any, variables: dict[str, Any] | None
     ) -> ExecutionResult:
+        result = await self._start(PacedExecutor, operation, context, root, variables)
+        assert isinstance(result, graphql.ExecutionResult)  # noqa: S101 - this executor delivers nothing later
+        return ExecutionResult(data=result.data, errors=result.errors)
+
+    async def _run_incrementally(
+        self, operation: BoundOperation, context: Context, root: Any, variables: dict[str, Any] | None
+    ) -> ExecutionResult:
+        """Deliver the payloads of an operation one by one, or return its result if nothing of it is left for later."""
+        result = await self._start(DeliveringExecutor, operation, context, root, variables)
+        if isinstance(result, graphql.ExecutionResult):
+            return ExecutionResult(data=result.data, errors=result.errors)
+        delivery, initial = context.delivery, result.initial_result
+        assert delivery is not None  # noqa: S101 - else the operation is not bound as an incremental one
+        async with aclosing(result.subsequent_results) as payloads:
+            first = self._present(context, ExecutionResult(initial.data, initial.errors), is_refused=False)
+            await delivery.begin(first, initial.pending, context.stream_starts)
+            async for payload in payloads:
+                self._check_size(context)
+                for part in (*(payload.incremental or ()), *(payload.completed or ())):
+                    if part.errors:
+                        part.errors = [present(error, context.request_id, is_refused=False) for error in part.errors]
+                await delivery.add(payload)
+        return ExecutionResult(data=None, errors=None)
+
+    async def _start(
+        self,
+        executor: type[PacedExecutor],
+        operation: BoundOperation,
+        context: Context,
+        root: Any,
+        variables: dict[str, Any] | None,
+    ) -> graphql.ExecutionResult | ExperimentalIncrementalExecutionResults:
+        """Execute by graphql-core, as far as its first payload."""
         context.answer = Answer(self.limits.max_answer_bytes)
         compiled = operation.operation
-        executed = execute(
-            self._schema,
-            DocumentNode(definitions=(compiled.definition, *compiled.fragments.values())),
-            root,
-            context,
-            variables,
-            executor_class=PacedExecutor,
+        document = DocumentNode(definitions=(compiled.definition, *compiled.fragments.values()))
+        executed = experimental_execute_incrementally(
+            self._schema, document, root, context, variables, executor_class=executor
         )
-        result = executed if isinstance(executed, graphql.ExecutionResult) else await executed
+        result = await executed if isawaitable(executed) else executed
+        self._check_size(context)
+        return result
+
+    def _check_size(self, context: Context) -> None:
+        """Raise when what was completed so far is too large.
+
+        Raises:
+            LimitExceeded: it is.
+        """
         if context.answer.is_too_large:
             raise answer_too_large(self.limits.max_answer_bytes)
-        return ExecutionResult(data=result.data, errors=result.errors)
 
     def _present(self, context: Context, result: ExecutionResult, *, is_refused: bool) -> ExecutionResult:
         """Make the errors of a result fit for clients, and report its cost."""
