@@ -10,12 +10,14 @@ import anyio
 import asyncpg
 import pytest
 import sqlalchemy as sa
+from starlette.types import Message
 
 from gqlapi.context import Context
 from gqlapi.database.engine import EngineOptions
 from gqlapi.database.kept import KeptStatement
 from gqlapi.database.read_unit import ReadUnit, UnitClosed
 from gqlapi.database.unit import Database
+from gqlapi.http.streaming import INCREMENTAL_V02, StreamedAnswer
 from gqlapi.models import Post, Tag, UserRole, Viewer
 from gqlapi.schema import Limits, Schema
 from tests.api import gets_everything_back, in_unit
@@ -27,6 +29,7 @@ QUERY = (
     "{ a: posts { totalCount nodes { author { username } tags { name } content { html } } } "
     "b: tags { totalCount nodes { name } } }"
 )
+DELIVERED = "{ tags { totalCount } ... @defer { posts { totalCount nodes { title } } } }"
 CREATE = (
     "mutation($input: CreatePostInput!) { createPost(input: $input) { post { author { username } tags { name } } } }"
 )
@@ -146,6 +149,20 @@ class TestCancellation:
     async def test_of_a_query_loses_nothing(self, database: Database, is_cold: bool) -> None:  # noqa: FBT001 - a parameter
         schema = Schema(Limits())
         await self.cancel_everywhere(database, lambda: schema.execute(QUERY, {}, Context(database)), is_cold=is_cold)
+
+    @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+    async def test_of_a_delivery_loses_nothing(self, database: Database, is_cold: bool) -> None:  # noqa: FBT001 - a parameter
+        schema = Schema(Limits())
+
+        async def send(_message: Message) -> None:
+            await asyncio.sleep(0)
+
+        async def deliver() -> None:
+            context = Context(database)
+            context.delivery = StreamedAnswer(send, INCREMENTAL_V02, 1_000)
+            await schema.execute(DELIVERED, {}, context)
+
+        await self.cancel_everywhere(database, deliver, is_cold=is_cold, steps=12)
 
     async def test_of_a_mutation_loses_nothing(self, database: Database, is_cold: bool) -> None:  # noqa: FBT001 - a parameter
         author = make_user(role=UserRole.EDITOR)

@@ -49,7 +49,7 @@ PRIORITIES = {
     "application/json;q=7, application/graphql-response+json;q=0.1": GRAPHQL,
 }
 UNACCEPTABLE = [
-    *("image/png", "text/html", "text/*", "application/graphql+json", "text/event-stream", "multipart/mixed"),
+    *("image/png", "text/html", "text/*", "application/graphql+json", "text/event-stream;q=0", "multipart/*"),
     *("application/json;q=0", "*/*;q=0", "application/*;q=0.0, */*", "application/jsonx", "x", ",", "application"),
 ]
 REQUESTS = {
