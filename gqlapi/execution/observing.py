@@ -36,15 +36,15 @@ class ObservingEngine(Engine):
     def _below(self, nested: Nested, objects: list[Any]) -> list[Any]:
         if nested.field.rules.is_embedded:
             return objects
-        if nested.read is None:
-            compute, prepared = nested.field.rules.compute, self.bound.prepared(nested.field)
-            assert compute is not None  # noqa: S101 - by the kind of the field
-            values = [compute(source, self.context, prepared) for source in objects]
-        else:
-            try:
-                values = [*map(nested.read, objects)]
-            except Exception:  # noqa: BLE001 - they were not read with the objects, and are selected later
-                return []
+        try:
+            values = [*map(nested.read or self._compute(nested), objects)]
+        except Exception:  # noqa: BLE001 - not read with the objects, and selected later; or an error of the field
+            return []
         if nested.is_list:
             values = [*chain.from_iterable(value for value in values if isinstance(value, list | tuple))]
         return [value for value in values if value is not None]
+
+    def _compute(self, nested: Nested) -> Callable[[Any], Any]:
+        compute, prepared = nested.field.rules.compute, self.bound.prepared(nested.field)
+        assert compute is not None  # noqa: S101 - by the kind of the field
+        return lambda source: compute(source, self.context, prepared)

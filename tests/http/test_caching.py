@@ -1,6 +1,6 @@
 """Answers that caches may keep: validators, maximum ages, tags, and what must never be kept."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -22,6 +22,18 @@ from tests.signing_in import sign_in_as
 
 POST = "query($id: ID!) { post(by: { id: $id }) { title author { displayName } tags { name } } }"
 LIST = "{ posts { nodes { title } } }"
+EVERYWHERE = """
+query($id: ID!) {
+  users { edges { node { id posts(first: 3) { edges { node { id ...Whole } } } } } }
+  more: posts(last: 2) { nodes { ...Whole } }
+  tags { nodes { id posts(first: 2) { nodes { id author { id } } } } }
+  search(query: "post") { nodes { ... on Post { ...Whole } ... on User { id } ... on Tag { id } } }
+  node(id: $id) { id ...Whole }
+  post(by: { id: $id }) { ...Whole content { headings { text } } }
+  postAggregates { count }
+}
+fragment Whole on Post { id author { id } tags { id } }
+"""
 SETTINGS = {"report_costs": False, "cache_max_age_seconds": 86_400}
 
 
@@ -48,6 +60,15 @@ async def signed_in(api: Api, role: UserRole) -> Api:
     user = make_user(role=role)
     await save(api.database, [user])
     return await sign_in_as(api, user)
+
+
+def ids_in(value: object) -> Iterator[str]:
+    """Yield all ids in an answer."""
+    if isinstance(value, dict):
+        yield from (child for name, child in value.items() if name == "id")
+        value = [*value.values()]
+    for child in value if isinstance(value, list) else ():
+        yield from ids_in(child)
 
 
 def shared_age(response: httpx.Response) -> int:
@@ -202,6 +223,17 @@ class TestTags:
         await save(api.database, [author, one, two, post])
         response = await get(api, POST, id=post.global_id)
         assert tags(response) == {row.global_id for row in (post, author, one, two)}
+
+    async def test_are_the_ids_that_the_answer_shows(self, database_url: str) -> None:
+        async with serve(settings_for(database_url, **SETTINGS, cache_tag_bytes=16_000, max_cost=1_000_000)) as api:
+            authors, words = [make_user(), make_user()], [make_tag() for _ in range(5)]
+            posts = [make_post(authors[n % 2], *words[n % 4 : n % 4 + 2]) for n in range(12)]
+            await save(api.database, [*authors, *words, *posts, make_user(), make_scheduled_post(authors[0])])
+            response = await get(api, EVERYWHERE, id=posts[3].global_id)
+            assert response.status_code == 200, response.text
+            ids = set(ids_in(response.json()))
+            assert {*posts, *authors, *words} == {row for row in (*posts, *authors, *words) if row.global_id in ids}
+            assert tags(response) - {"Post", "User", "Tag"} == ids
 
     async def test_of_lists_have_the_types_of_their_rows(self, api: Api) -> None:
         author, tag = make_user(), make_tag()
