@@ -18,7 +18,7 @@ from gqlapi.database.unit import Database
 from gqlapi.http.caching import CacheableAnswer, Caching
 from gqlapi.http.clients import headers_of
 from gqlapi.http.execution import Executor
-from gqlapi.http.json import encode_json
+from gqlapi.http.json import HeaderList, encode_json
 from gqlapi.http.methods import OPERATIONS, mutation_not_allowed
 from gqlapi.http.pieces import Pieces
 from gqlapi.http.requests import GraphQLRequest, unauthenticated
@@ -92,13 +92,18 @@ class Runner:
         context, streaming = self._context(scope, client, place), representation.streaming
         if streaming is None:
             return await self._run(request, scope, context, representation)
-        context.delivery = answer = StreamedAnswer(send, streaming.framing, self.limits.max_answer_bytes)
+
+        def headers() -> HeaderList:
+            rate = () if context.spent is None else headers_of_rate(context.spent, OK)
+            return (*streaming.framing.headers, *rate)
+
+        context.delivery = answer = StreamedAnswer(send, streaming.framing, self.limits.max_answer_bytes, headers)
         response = await self._run(request, scope, context, representation)
         if answer.has_begun:
             return None
-        if not streaming.is_only or response.status >= HTTPStatus.BAD_REQUEST:
+        if not streaming.is_only or response.status >= HTTPStatus.MULTIPLE_CHOICES:
             return response
-        return Response(streaming.framing.whole(response.content), OK, streaming.framing.headers)
+        return Response(streaming.framing.whole(response.content), OK, headers())
 
     async def _run(
         self, request: GraphQLRequest, scope: Scope, context: Context, representation: Representation

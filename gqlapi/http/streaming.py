@@ -76,8 +76,11 @@ def choose_streaming(accept: bytes) -> Streaming | None:
 class StreamedAnswer:
     """Sends the payloads of one operation, each in one piece; all together are bounded like one answer."""
 
-    def __init__(self, send: Send, framing: Framing, max_bytes: int) -> None:
-        """Send in a framing."""
+    def __init__(
+        self, send: Send, framing: Framing, max_bytes: int, headers: Callable[[], HeaderList] | None = None
+    ) -> None:
+        """Send in a framing; `headers` returns those of the response, which are known when it begins."""
+        self._headers = headers or (lambda: framing.headers)
         self._send = send
         self._framing = framing
         self._payloads = framing.payloads()
@@ -94,7 +97,7 @@ class StreamedAnswer:
         """
         encoded = self._encode(self._payloads.first(result, pending, starts))
         self.has_begun = True
-        headers = [*self._framing.headers, NO_STORE]
+        headers = [*self._headers(), NO_STORE]
         self._unsent.append({"type": "http.response.start", "status": HTTPStatus.OK, "headers": headers})
         await self._write(self._framing.start + encoded)
 

@@ -192,6 +192,13 @@ class TestLimit:
         error = only_error(await ask(api, query, APOLLO))
         assert (error["extensions"]["code"], error["path"]) == ("LIMIT_EXCEEDED", ["tags"])
 
+    async def test_of_the_rate_is_in_the_headers(self, sqlite_url: str) -> None:
+        async with serve(settings_for(sqlite_url, visitor_points_per_minute=100, report_costs=False)) as api:
+            for query in ("{ ... @defer { serverInfo { maxCost } } }", "{ serverInfo { maxCost } }"):
+                response = await ask(api, query)
+                assert payloads_of(response)
+                assert "ratelimit" in response.headers
+
     async def test_of_the_cost_counts_it_in_introspection(self, api: Api) -> None:
         fields = "types @stream { name fields { name args { name type { name kind } } type { name kind } } }"
         assert "errors" not in (await ask(api, f"{{ __schema {{ {fields} }} }}", JSON)).json()
