@@ -111,6 +111,13 @@ class TestFormat:
         refused = await ask(api, "{ nope }", accept)
         assert (refused.status_code, refused.headers["content-type"]) == (422, f"{RESPONSE}; charset=utf-8")
 
+    async def test_is_json_from_the_reference_executor_as_well(self, sqlite_url: str) -> None:
+        async with serve(settings_for(sqlite_url, executor="reference", report_costs=False)) as api:
+            await save(api.database, [make_tag(name=name) for name in "abc"])
+            assert (await ask(api, DEFER, JSON)).json() == {"data": TAG}
+            assert (await ask(api, STREAM, JSON)).json() == await result_of(api, STREAM)
+            assert await result_of(api, DEFER) == {"data": TAG}
+
     async def test_is_json_for_operations_that_deliver_nothing_later(self, api: Api) -> None:
         for query in (PLAIN, DEFER.replace("@defer(", "@defer(if: false, ")):
             assert (await ask(api, query, APOLLO)).headers["content-type"] == f"{RESPONSE}; charset=utf-8"
