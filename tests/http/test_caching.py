@@ -7,7 +7,6 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
-from graphql import GraphQLField, get_named_type
 
 from gqlapi.database.types import utc_now
 from gqlapi.documents.ids import sha256_id
@@ -85,26 +84,11 @@ def tags(response: httpx.Response) -> set[str]:
     return set(keys)
 
 
-def _has_rule(name: str, field: GraphQLField) -> bool:
-    """Whether a root field, or what it returns, has a rule."""
-    type_ = get_named_type(field.type)
-    names = {f"Query.{name}", type_.name}
-    return any(rule.max_age is not None or rule.is_private for key in names if (rule := CACHE_RULES.get(key))) or (
-        type_.name == "Node"  # which may be any of them
-    )
-
-
 class TestDeclarations:
     def test_name_what_the_schema_has(self) -> None:
         schema = Schema(Limits())._schema
         known = {*schema.type_map, *coordinates_of_schema(schema)}
         assert CACHE_RULES.keys() - known == set()
-
-    def test_have_an_age_for_each_root_field(self) -> None:
-        schema = Schema(Limits())._schema
-        assert schema.query_type is not None
-        declared = {name: _has_rule(name, field) for name, field in schema.query_type.fields.items()}
-        assert {name for name, has_rule in declared.items() if not has_rule} == set()
 
 
 class TestValidator:
