@@ -84,7 +84,8 @@ class TestHalt:
             return
         assert outcome.result.data is None
         assert outcome.result.errors
-        assert len(outcome.result.errors) == 1
+        # Wrong variables are all told: nothing ran.
+        assert len(outcome.result.errors) == 1 or not any(error.path for error in outcome.result.errors)
         assert impossible(outcome.result.errors, reference.possible) == []
 
     async def test_nothing_below_a_failed_level_is_resolved(self) -> None:
