@@ -1,14 +1,38 @@
 import { readFile } from 'node:fs/promises';
 import { createHash } from 'node:crypto';
-import { ApolloClient, ApolloLink, CombinedGraphQLErrors, gql, HttpLink, InMemoryCache } from '@apollo/client';
+import {
+  ApolloClient,
+  ApolloLink,
+  CombinedGraphQLErrors,
+  gql,
+  HttpLink,
+  InMemoryCache,
+  NetworkStatus,
+  type TypedDocumentNode,
+} from '@apollo/client';
+import { Defer20220824Handler, GraphQL17Alpha9Handler } from '@apollo/client/incremental';
 import { BatchHttpLink } from '@apollo/client/link/batch-http';
 import { SetContextLink } from '@apollo/client/link/context';
 import { ErrorLink } from '@apollo/client/link/error';
 import { PersistedQueryLink } from '@apollo/client/link/persisted-queries';
 import { generatePersistedQueryIdsFromManifest } from '@apollo/persisted-query-lists';
-import { from, mergeMap } from 'rxjs';
+import { filter, firstValueFrom, from, map, mergeMap, takeWhile, toArray } from 'rxjs';
 import * as operations from './gql/graphql.js';
-import { BEARER, codes, type Fetch, FIRST, INPUT, observe, place, refusedTogether, titles, writeTwice } from './observe.js';
+import {
+  BEARER,
+  codes,
+  ends,
+  type Fetch,
+  FIRST,
+  INPUT,
+  observe,
+  type Page,
+  place,
+  pageOf,
+  refusedTogether,
+  titles,
+  writeTwice,
+} from './observe.js';
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
 
@@ -101,3 +125,21 @@ await observe('batch', async (fetch) => {
   const [first, second] = await Promise.all([read(client), client.query({ query: operations.CountDocument })]);
   return [first, typeof second.data?.posts.totalCount];
 });
+
+async function deliveries(fetch: Fetch, query: TypedDocumentNode<Page, typeof FIRST>): Promise<unknown> {
+  const seen = [];
+  for (const incrementalHandler of [new Defer20220824Handler(), new GraphQL17Alpha9Handler()]) {
+    const client = new ApolloClient({ cache: new InMemoryCache(), link: http(fetch), incrementalHandler });
+    const results = client.watchQuery({ query, variables: FIRST }).pipe(
+      filter(({ dataState }) => dataState !== 'empty'),
+      takeWhile(({ networkStatus }) => networkStatus === NetworkStatus.streaming, true),
+      map(({ data }) => pageOf(data as Page)),
+      toArray(),
+    );
+    seen.push(ends(await firstValueFrom(results)));
+  }
+  return seen;
+}
+
+await observe('defer', (fetch) => deliveries(fetch, operations.DeferredDocument));
+await observe('stream', (fetch) => deliveries(fetch, operations.StreamedDocument));

@@ -82,3 +82,16 @@ export function codes(errors: readonly unknown[] | undefined): unknown[] {
 export function titles(data: { posts: { nodes: readonly { title: string }[] } } | null | undefined): unknown {
   return data?.posts.nodes.map((node) => node.title);
 }
+
+export interface Page {
+  posts: { nodes: readonly { title: string; author?: { username: string } }[]; totalCount?: number };
+}
+
+// What is there of a page of which a part may come later.
+export function pageOf(data: Page | null | undefined): unknown {
+  const authors = data?.posts.nodes.flatMap((node) => node.author?.username ?? []);
+  return [titles(data), authors, typeof data?.posts.totalCount];
+}
+
+// The number of payloads, and so of what was seen between the first and the last of them, is the server's choice.
+export const ends = (seen: unknown[]) => [seen.at(0), seen.at(-1)];

@@ -6,15 +6,33 @@ import {
   type GraphQLTaggedNode,
   type MutationParameters,
   Network,
+  Observable,
   type OperationType,
+  readInlineData,
   RecordSource,
   type RequestParameters,
   Store,
   type Variables,
 } from 'relay-runtime';
-import { BEARER, codes, type Fetch, FIRST, INPUT, observe, place, titles, writeTwice } from './observe.js';
+import {
+  BEARER,
+  codes,
+  ends,
+  type Fetch,
+  FIRST,
+  INPUT,
+  observe,
+  pageOf,
+  place,
+  titles,
+  writeTwice,
+} from './observe.js';
+import { MULTIPART, responsesOf } from './relay-multipart.js';
+import deferred, { type operationsDeferredQuery } from './relay/__generated__/operationsDeferredQuery.graphql.js';
 import partial, { type operationsPartialQuery } from './relay/__generated__/operationsPartialQuery.graphql.js';
+import details, { type operationsDetails$key } from './relay/__generated__/operationsDetails.graphql.js';
 import refresh, { type operationsRefreshMutation } from './relay/__generated__/operationsRefreshMutation.graphql.js';
+import streamed, { type operationsStreamedQuery } from './relay/__generated__/operationsStreamedQuery.graphql.js';
 import titlesOf, { type operationsTitlesQuery } from './relay/__generated__/operationsTitlesQuery.graphql.js';
 import viewer, { type operationsViewerQuery } from './relay/__generated__/operationsViewerQuery.graphql.js';
 import write, { type operationsWriteMutation } from './relay/__generated__/operationsWriteMutation.graphql.js';
@@ -106,3 +124,36 @@ await observe('trusted documents', (fetch) =>
     return (await response.json()) as GraphQLResponse;
   }),
 );
+
+async function deliveries<Operation extends OperationType>(
+  fetch: Fetch,
+  document: GraphQLTaggedNode,
+  see: (data: Operation['response']) => unknown,
+): Promise<unknown> {
+  async function send({ text }: RequestParameters, variables: Variables, next: (response: GraphQLResponse) => void) {
+    const body = JSON.stringify({ query: text, variables });
+    const headers = { ...JSON_TYPE, Accept: MULTIPART };
+    const answer = await fetch(place.url, { method: 'POST', headers, body });
+    for await (const response of responsesOf(answer)) next(response);
+  }
+  const network = Network.create((params, variables) =>
+    Observable.create((sink) => {
+      send(params, variables, sink.next).then(sink.complete, sink.error);
+    }),
+  );
+  const environment = new Environment({ network, store: new Store(new RecordSource()) });
+  const seen: unknown[] = [];
+  return new Promise((resolve, error) => {
+    const next = (data: Operation['response']) => seen.push(see(data));
+    const complete = () => resolve([ends(seen)]);
+    fetchQuery<Operation>(environment, document, FIRST).subscribe({ next, complete, error });
+  });
+}
+
+await observe('defer', (fetch) =>
+  deliveries<operationsDeferredQuery>(fetch, deferred, ({ posts }) => {
+    const { totalCount, nodes } = readInlineData<operationsDetails$key>(details, posts);
+    return pageOf({ posts: { totalCount, nodes: posts.nodes.map((node, at) => ({ ...nodes?.[at], ...node })) } });
+  }),
+);
+await observe('stream', (fetch) => deliveries<operationsStreamedQuery>(fetch, streamed, pageOf));

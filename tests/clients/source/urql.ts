@@ -10,7 +10,21 @@ import { authExchange } from '@urql/exchange-auth';
 import { persistedExchange } from '@urql/exchange-persisted';
 import type { DocumentNode } from 'graphql';
 import * as operations from './gql/graphql.js';
-import { BEARER, codes, type Fetch, FIRST, INPUT, observe, place, refusedTogether, titles, writeTwice } from './observe.js';
+import {
+  BEARER,
+  codes,
+  ends,
+  type Fetch,
+  FIRST,
+  INPUT,
+  observe,
+  type Page,
+  pageOf,
+  place,
+  refusedTogether,
+  titles,
+  writeTwice,
+} from './observe.js';
 
 interface Options {
   url?: string;
@@ -95,3 +109,17 @@ await observe('trusted documents', (fetch) => {
   const ids = persistedExchange({ enforcePersistedQueries: true, generateHash, preferGetForPersistedQueries: false });
   return read(connect(fetch, [ids], { url: place.trusted }));
 });
+
+function deliveries(fetch: Fetch, query: DocumentInput<Page, typeof FIRST>): Promise<unknown> {
+  const seen: unknown[] = [];
+  return new Promise((resolve, reject) => {
+    connect(fetch).query(query, FIRST).subscribe(({ data, error, hasNext }) => {
+      if (error) reject(error);
+      seen.push(pageOf(data));
+      if (!hasNext) resolve([ends(seen)]);
+    });
+  });
+}
+
+await observe('defer', (fetch) => deliveries(fetch, operations.DeferredDocument));
+await observe('stream', (fetch) => deliveries(fetch, operations.StreamedDocument));

@@ -56,6 +56,38 @@ export const documents = () => [
     }
   `,
   graphql`
+    query operationsDeferredQuery($first: Int!) {
+      posts(first: $first) {
+        nodes {
+          id
+          title
+        }
+        ...operationsDetails @defer
+      }
+    }
+  `,
+  graphql`
+    fragment operationsDetails on PostConnection @inline {
+      totalCount
+      nodes {
+        title
+        author {
+          username
+        }
+      }
+    }
+  `,
+  graphql`
+    query operationsStreamedQuery($first: Int!) {
+      posts(first: $first) {
+        nodes @stream(label: "nodes", initialCount: 1) {
+          id
+          title
+        }
+      }
+    }
+  `,
+  graphql`
     query operationsPartialQuery {
       node(id: "not an id") @catch {
         id
