@@ -115,6 +115,7 @@ def nest(depth: int, key: str = "not", inside: Any = None) -> Any:
 WARM_UP = (
     graphql("{serverInfo{version}}"),
     graphql('{posts(first:1){totalCount nodes{id author{id} tags{id}}} search(query:"a"){totalCount}}'),
+    graphql('{search(query:"a",types:[POST]){edges{highlight}}}'),
     author("{viewer{id}}"),
     author('mutation{createPost(input:{title:"Warm",markdown:"*a*"}){errors{code} post{id}}}'),
 )

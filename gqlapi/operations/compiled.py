@@ -325,6 +325,8 @@ class Operations:
         definition = get_operation_ast(document, name)
         if definition is None:
             raise Refused([no_operation(name)])
+        if (error := self._rules.limits.exceeded_far(definition)) is not None:
+            raise Refused([error])
         if errors := validation_errors(self._rules.schema, document):
             raise Refused(errors)
         return KnownOperation(self._rules_of(max_cost), document, definition)

@@ -16,6 +16,7 @@ from gqlapi.database.read_unit import ReadUnit
 from gqlapi.http import body
 from gqlapi.http.body import Bodies
 from gqlapi.http.failures import HttpFailure
+from gqlapi.operations import compiled
 from tests.api import Api, only_error, serve, settings_for
 from tests.clocks import Deadlines
 
@@ -174,3 +175,37 @@ def count_separators(text: bytes) -> int:
             inside = character == '"'
             count += character in "[{,"
     return count
+
+
+class TestFarTooManyAliases:
+    @pytest.fixture
+    def validated(self, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+        """The documents that were validated."""
+        documents: list[Any] = []
+        validate = compiled.validation_errors
+
+        def note(schema: Any, document: Any) -> Any:
+            documents.append(document)
+            return validate(schema, document)
+
+        monkeypatch.setattr(compiled, "validation_errors", note)
+        return documents
+
+    @pytest.mark.parametrize("nested", ["{}", "serverInfo {{ {} }}", "... on Query {{ {} }}"])
+    async def test_are_refused_before_the_document_is_validated(
+        self, sqlite_url: str, validated: list[Any], nested: str
+    ) -> None:
+        selection = nested.format(" ".join(f"a{number}: unknown" for number in range(10)))
+        async with serve(settings_for(sqlite_url, max_aliases=3)) as api:
+            error = only_error(await api.post(f"{{ {selection} }}"))
+        assert (error["extensions"]["code"], error["extensions"]["actual"]) == ("LIMIT_EXCEEDED", 10)
+        assert validated == []
+
+    async def test_are_not_those_that_are_skipped_or_never_used(self, sqlite_url: str) -> None:
+        skipped = " ".join(f"a{number}: __typename @skip(if: true)" for number in range(10))
+        document = f"query One {{ {skipped} __typename }} query Two {{ {skipped.replace(' @skip(if: true)', '')} }}"
+        async with serve(settings_for(sqlite_url, max_aliases=3)) as api:
+            assert await api.execute(document, operationName="One") | {"extensions": 0} == {
+                "data": {"__typename": "Query"},
+                "extensions": 0,
+            }
