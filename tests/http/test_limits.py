@@ -17,6 +17,7 @@ from gqlapi.http import body
 from gqlapi.http.body import Bodies
 from gqlapi.http.failures import HttpFailure
 from gqlapi.operations import compiled
+from gqlapi.operations.documents import validation_errors
 from tests.api import Api, only_error, serve, settings_for
 from tests.clocks import Deadlines
 
@@ -182,7 +183,7 @@ class TestFarTooManyAliases:
     def validated(self, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         """The documents that were validated."""
         documents: list[Any] = []
-        validate = compiled.validation_errors
+        validate = validation_errors
 
         def note(schema: Any, document: Any) -> Any:
             documents.append(document)
