@@ -200,4 +200,5 @@ class TestStatements:
         query = "{ tags { nodes { name ... @defer { posts { nodes { title } } } } } }"
         with ann.statements() as statements:
             payloads = payloads_of(await ask(ann, query))
-        assert (len(payloads), len(statements)) == (2, 2)
+        assert len(payloads) > 1
+        assert len(statements) == 2
