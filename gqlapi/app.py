@@ -95,7 +95,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
 
 
 def create_rates(settings: Settings) -> Rates | None:
-    """Make the budgets of clients, if the settings have any."""
+    """Build the rate limits from the settings, or None if there are none."""
     points = settings.user_points_per_minute, settings.visitor_points_per_minute
     return Rates(*points) if any(points) else None
 

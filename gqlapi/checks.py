@@ -67,7 +67,7 @@ def check_name(text: str, path: Path, max_length: int, max_folded_length: int) -
     yield from problems
     if not problems:
         name = normalize_nickname(text)
-        # A visible character may stand for a space and an accent, which alone is not visible.
+        # A visible character may decompose into a space and an accent, which alone is not visible.
         problems = [*check_line(name, path, max_length, max_folded_length)]
         yield from problems
         if not problems and not is_nickname(name):

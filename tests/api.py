@@ -121,7 +121,7 @@ async def serve(settings: Settings, *, examines_pool: bool = False) -> AsyncIter
 
 
 async def _find_nothing(_settings: Settings) -> None:
-    """Stand for the check of the pool."""
+    """Replace the check of the pool."""
 
 
 async def _end(server: uvicorn.Server) -> None:

@@ -40,7 +40,7 @@ OPTIONS = {
     "wal_level": "minimal",
     "max_wal_senders": "0",
     "max_connections": "200",
-    # Nobody looks at them.
+    # They are never read.
     "track_counts": "off",
     "update_process_title": "off",
     # Half of the writers of some tests stand in each other's way; a deadlock is noticed after this long.

@@ -50,7 +50,7 @@ class DeliveredLater(Document):
 
 
 def _has_twice(fields: tuple[Field, ...]) -> bool:
-    """Tell whether a field stands in a selection and in a fragment of it."""
+    """Return whether a field is in a selection and in a fragment of it."""
     spread = [own for part in fields for own in (part.selection if part.name == "..." else (part,))]
     return len(set(map(id, spread))) < len(spread) or any(_has_twice(own.selection) for own in spread)
 

@@ -54,7 +54,7 @@ class HttpRequest:
 
 @dataclass(frozen=True, slots=True)
 class Attack:
-    """A hostile request; `make` gets a number: below `repeats`, each number makes a request of its own."""
+    """A hostile request; `make` gets a number: below `repeats`, each number makes a different request."""
 
     id: str
     purpose: str

@@ -2,8 +2,7 @@
 
 The parameters are among those that the OWASP Password Storage Cheat Sheet lists as equal minimums for Argon2id: 12 MiB,
 three passes, one lane (https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html). Section 4 of
-RFC 9106 recommends 64 MiB and more, and leaves the choice to who knows how much may be spent: here anybody can ask for
-a hash.
+RFC 9106 recommends 64 MiB and more, and leaves the choice to the deployment: here any client can cause a hash.
 """
 
 import asyncio

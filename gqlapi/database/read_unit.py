@@ -87,7 +87,7 @@ class ReadUnit:
         return self._body_budget
 
     async def fetch(self, statement: KeptStatement, values: Values, *, timeout_ms: int | None = None) -> Rows:
-        """Execute a kept statement, with a timeout of its own if given, and return its rows as the driver has them.
+        """Execute a kept statement, with its own timeout if given, and return its rows as the driver has them.
 
         Its `processors` are not applied.
 

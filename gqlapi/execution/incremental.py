@@ -124,7 +124,7 @@ class DeliveringExecutor(PacedExecutor):
     ) -> StreamItemQueue:
         """Return the queue of a stream, which completes its items together once it begins.
 
-        graphql-core's completes one item after the other, each with statements of its own.
+        graphql-core's completes one item after the other, each with its own statements.
         """
         assert not is_async  # noqa: S101 - repositories return lists
 

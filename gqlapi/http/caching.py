@@ -36,7 +36,7 @@ class Caching:
         self._vary = (b"vary", b"Accept, Authorization" + (b", Accept-Encoding" if compression.is_on else b""))
 
     def answer_to(self, scope: Scope, request: GraphQLRequest) -> "CacheableAnswer | None":
-        """Return what caches may keep as the answer to a request; None if it has a token, or a document of its own."""
+        """Return what caches may keep as the answer to a request; None if it has a token or the text of a document."""
         if scope["method"] not in METHODS or not request.is_of_known_document:
             return None
         if scope["state"].get("authentication") is not None:
@@ -85,10 +85,10 @@ class Caching:
     def _tags(self, observation: Observation, data: dict[str, object]) -> list[str]:
         """Return the global ids of the objects of an answer, and the types on whose rows it depends.
 
-        Of types whose ids do not fit, the type stands for all of its rows.
+        Of types whose ids do not fit, the type is sent as one tag for all of its rows.
         """
         types = observation.rows_of(data)
-        length = sum(len(name) + 1 for name in {*types, *observation.tags})  # any type may have to stand for its rows
+        length = sum(len(name) + 1 for name in {*types, *observation.tags})  # any type may be sent as a tag
         ids: list[str] = []
         for name, tags in sorted(observation.tags.items(), key=lambda item: len(item[1])):
             length += sum(len(tag) + 1 for tag in tags)

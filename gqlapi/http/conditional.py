@@ -10,7 +10,7 @@ OF_BODY = {"content-encoding", "content-length", "content-type"}
 
 
 def etag_of(content: bytes, coding: str = "") -> str:
-    """Return the strong validator of a body; each of its content codings has one of its own."""
+    """Return the strong validator of a body; each content coding has its own."""
     digest = hashlib.blake2b(content, digest_size=16).hexdigest()
     return f'"{digest}-{coding}"' if coding else f'"{digest}"'
 

@@ -12,7 +12,7 @@ from gqlapi.http.clients import Headers
 from gqlapi.http.failures import HttpFailure
 from gqlapi.http.methods import OPERATIONS
 
-# What the scripts of a page may read besides the headers that every page may read.
+# Headers that scripts may read, in addition to those that CORS always exposes.
 EXPOSED_HEADERS = ("X-Request-Id", "Retry-After", "RateLimit", "RateLimit-Policy", "WWW-Authenticate", "Allow")
 # No page sends one of these to another origin without a preflight, which only allowed origins pass.
 PREFLIGHT_HEADERS = (b"graphql-require-preflight", b"apollo-require-preflight", b"x-apollo-operation-name")

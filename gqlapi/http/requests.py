@@ -27,7 +27,7 @@ class GraphQLRequest(NamedTuple):
 
     @property
     def is_of_known_document(self) -> bool:
-        """Whether the request brings no text: anybody can make the id of one."""
+        """Whether the request has an id and no text: with a text, any client can compute the id."""
         return self.document_id is not None and not self.query
 
 

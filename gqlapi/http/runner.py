@@ -33,7 +33,7 @@ MAX_WHOLE_LENGTH = 1_048_576
 
 
 class Runner:
-    """Runs operations, each in a context of its own."""
+    """Runs operations, each in its own context."""
 
     def __init__(
         self,

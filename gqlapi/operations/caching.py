@@ -17,7 +17,7 @@ class CacheRule:
     """What is declared of a type, a field or the type of an argument, by its schema coordinate.
 
     `max_age`: for how many seconds a shared cache may keep an answer with it. `is_private`: its value depends on the
-    viewer. `rows_of`: the types on whose rows it depends besides those that it shows. `missing`: the types a row of
+    viewer. `rows_of`: the types on whose rows it depends in addition to those it shows. `missing`: the types a row of
     which may take the place of a null.
     """
 
@@ -156,7 +156,7 @@ class Observation:
                 return
 
     def rows_of(self, data: Mapping[str, Any]) -> set[str]:
-        """Return the types on whose rows an answer depends, besides the objects whose ids are noted."""
+        """Return the types on whose rows an answer depends, in addition to the objects whose ids are noted."""
         types = {*self.plan.rows_of, *self.overfull}
         for name, missing in (self.plan.missing or {}).items():
             value = data.get(name)

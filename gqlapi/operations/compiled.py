@@ -36,7 +36,7 @@ from gqlapi.operations.variables import InputType, PlainVariables, check_variabl
 BYTES_PER_TOKEN = 600
 # The memory of a compiled field, with what is generated for it.
 BYTES_PER_FIELD = 2_500
-# A name of 60 KB takes 3.5 times its length: it stands in the text, in a node, and in what is compiled.
+# A name of 60 KB takes 3.5 times its length: it is in the text, in a node, and in the compiled operation.
 COPIES_OF_TEXT = 4
 CACHE_BYTES = 5 * 1_048_576
 # Of one operation: two for each variable of an `if`, and again two where something may be delivered later.
@@ -113,7 +113,7 @@ class CompiledOperation:
         return self._measured.size.fields
 
     def static_errors(self, *, is_constant: bool) -> list[GraphQLError]:
-        """Return the errors that the operation has whatever its variables are; if it `is_constant`, its cost counts."""
+        """Return the errors that the operation has for any variables; if it `is_constant`, its cost counts."""
         if self._errors:
             return self._errors
         costs = costs_of(self._measured, self._measured.outcomes, NO_VARIABLES) if is_constant else {}
@@ -295,7 +295,7 @@ class Operations:
         return bound
 
     def static_errors(self, text: str, max_cost: int | None = None) -> list[GraphQLError]:
-        """Return why a document, or one of its operations, could never run, whatever its variables are."""
+        """Return why a document, or one of its operations, could never run with any variables."""
         try:
             document = self._parse(text)
             operations = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]

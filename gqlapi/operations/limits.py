@@ -78,7 +78,7 @@ class Limits:
 
 
 def _written_aliases(selection_set: SelectionSetNode) -> int:
-    """Count the aliases that stand in a selection outside of fragments with names, and that no directive skips."""
+    """Count the aliases of a selection, without those in named fragments or on fields with directives."""
     aliases, pending = 0, [selection_set]
     while pending:
         for selection in pending.pop().selections:

@@ -85,7 +85,7 @@ class Rates:
     """The points of users and of networks, as far as they are limited."""
 
     def __init__(self, user_points: int, network_points: int) -> None:
-        """Allow so many points a minute to each user and to each network of nobody who is signed in; 0 is no limit."""
+        """Set the points per minute of each signed-in user and of each network of visitors; 0 is no limit."""
         self._users = PointRate(user_points) if user_points else None
         self._networks = PointRate(network_points) if network_points else None
 

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from graphql import FieldNode
 
-# A field stands in the answer with its name, as often as its object: an alias of 60 KB made 240 MB of 4,000 rows.
+# The answer repeats the name of a field for each object: an alias of 60 KB made 240 MB of 4,000 rows.
 NAME_CHARACTERS_PER_POINT = 100
 
 

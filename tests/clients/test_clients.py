@@ -22,7 +22,7 @@ DOCUMENT = ROOT / "docs" / "clients.md"
 MANIFESTS = ("persisted-queries.json", "gql/persisted-documents.json", "persisted-query-manifest.json")
 COLOUR = re.compile(r"\x1b\[\d*m")
 # All that the generators print when they have nothing to complain about. A step of graphql-codegen that fails has
-# another mark, but also a text and an exit status of its own.
+# another mark, but also its own text and exit status.
 QUIET = {
     "relay-compiler": re.compile(r"\[INFO\] .*"),
     "graphql-codegen": re.compile(r"\S (Parse Configuration|Load GraphQL \w+|Generate( outputs| to \./gql/)?)"),

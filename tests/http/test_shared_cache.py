@@ -1,4 +1,4 @@
-"""Whatever is read, written, scheduled and purged: a shared cache shows what the server would answer now."""
+"""For any reads, writes, schedules and purges, a shared cache shows what the server would answer now."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta

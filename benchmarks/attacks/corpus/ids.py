@@ -23,7 +23,7 @@ def registration(text: str, hash_: str) -> HttpRequest:
 
 ATTACKS = (
     Attack("ids-01", "An id of a million characters.", UNKNOWN, lambda _: named("x" * 1_000_000)),
-    Attack("ids-02", "An id that nobody knows.", UNKNOWN, lambda n: named(f"sha256:{n:064x}"), repeats=20),
+    Attack("ids-02", "An unknown id.", UNKNOWN, lambda n: named(f"sha256:{n:064x}"), repeats=20),
     Attack(
         "ids-03",
         "An id of 60 KB in the path.",

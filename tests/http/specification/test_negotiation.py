@@ -137,7 +137,7 @@ class TestLegacyClient:
 
 
 class TestOldDrafts:
-    """`GQLAPI_HTTP_STATUS=400`, for tools of before the edition."""
+    """`GQLAPI_HTTP_STATUS=400`, for tools from before the edition."""
 
     async def test_have_statuses_of_their_own(self, sqlite_url: str) -> None:
         statuses = {200: (200, 200), 294: (200, 200), 400: (400, 200), 422: (400, 200)}
