@@ -242,7 +242,7 @@ class TestConflicts:
         bodies = [lambda session, first=first: body(session, first) for first in (0, 1)]
         await asyncio.gather(*map(database.transact, bodies))
         # One that is run again may be quicker than the other one wakes up, and meet it once more.
-        assert len(runs) == 2 if dialect == "sqlite" else len(runs) > 2
+        assert len(runs) in ([2] if dialect == "sqlite" else range(3, 6))
         assert await numbers(database) == [2, 2]
 
     async def test_of_an_outdated_snapshot_end_well(self, postgresql_url: str) -> None:
