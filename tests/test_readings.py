@@ -98,6 +98,6 @@ class TestConstructor:
 
     def test_groups_by_parents(self) -> None:
         shape = RecordShape(TagRecord, ("id", "name"), has_parent=True, shared=True)
-        by_parent = constructor(shape)([("x", 1, "one"), ("y", 1, "one"), ("x", 2, "two")])
+        by_parent = constructor(shape)([("x", 1, "one"), ("x", 2, "two"), ("y", 1, "one")])
         assert [tag.name for tag in by_parent["x"]] == ["one", "two"]
         assert by_parent["y"][0] is by_parent["x"][0]

@@ -71,8 +71,9 @@ def page_per_parent(
     window: Window,
     columns: Mapping[str, sa.ColumnElement[Any]],
 ) -> AnySelect:
-    """Build one statement that reads the same page of the children of every parent, the parent's id first.
+    """Build one statement that reads the same page of the children of every parent, one parent after the other.
 
+    The parent's id is the first column.
     `children` selects the labelled `columns`, `link` is its column that refers to the parent, `columns` must hold
     `id` and every key. Bounded by the page, whereas a window function reads every child of every parent: measured
     0.75 against 36 ms on PostgreSQL, 1.05 against 128 ms on SQLite (20 parents of 2,500 rows).
@@ -94,7 +95,7 @@ def _lateral_page(
     return (
         sa.select(parent.label("parent_id"), *(page.c[name] for name in columns))
         .join(page, sa.true())
-        .order_by(*(key.order_by(backward=window.backward) for key in order))
+        .order_by(parent, *(key.order_by(backward=window.backward) for key in order))
     )
 
 
@@ -114,7 +115,7 @@ def _correlated_page(
     return (
         sa.select(parent.c.value.label("parent_id"), *(column.label(name) for name, column in columns.items()))
         .join_from(parent, identity.table, identity.in_(page))
-        .order_by(*(key.order_by(backward=window.backward) for key in order))
+        .order_by(parent.c.value, *(key.order_by(backward=window.backward) for key in order))
     )
 
 

@@ -39,11 +39,12 @@ class Relation:
 
     `load` takes the context, distinct keys, and the prepared arguments, and returns a value for each key, in their
     order; an exception among the values is the error of its key. `key` is the attribute that holds an object's key;
-    without it the object is its own key. `by_argument`: the key is what the arguments became, so that fields with
-    different arguments are loaded together. `known` returns the value of an object that was read with it, or UNKNOWN;
-    `attribute` is where records have it, which lack the attribute if it was not.
-    `reads` is the most statements that one load takes; `along` returns the relations of its objects that these read as
-    well, in an operation that reads the given attributes of each type.
+    without it the object is its own key. `by_argument`: the key is the prepared arguments, so that fields that have
+    others are loaded together. `known` returns the value of an object that was read with it, or UNKNOWN; `attribute` is
+    where records have it, which lack the attribute if it was not.
+    `reads` is the most statements that one load takes, `reads_together` whether that holds for any number of keys;
+    `along` returns the relations of its objects that these read as well, in an operation that reads the given
+    attributes of each type.
     """
 
     load: Load
@@ -52,12 +53,13 @@ class Relation:
     known: Callable[[Any], Any] | None = None
     attribute: str | None = None
     reads: int = 1
+    reads_together: bool = False
     along: Callable[[Selected], tuple["Relation", ...]] = lambda _selected: ()
 
     def key_of(self, source: Any, prepared: Prepared) -> Any:
         """Return the key of an object."""
         if self.by_argument:
-            return prepared.value
+            return prepared
         return source if self.key is None else getattr(source, self.key)
 
 

@@ -216,11 +216,14 @@ def _reads(scope: Scope, selected: Selected, along: tuple[Relation, ...] = ()) -
     `along` are relations that were read with the objects.
     """
     reads = 0
+    read = [*along]
     for field in scope.composites:
         relation = field.rules.relation
         if relation is None and field.kind is Kind.RESOLVER:
             return MANY
-        reads += 0 if relation is None or relation in along else relation.reads
+        reads += 0 if relation is None or relation in read else relation.reads
+        if relation is not None and relation.reads_together:
+            read.append(relation)
         step = field.step
         while step.items is not None:
             step = step.items

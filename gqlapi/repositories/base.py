@@ -1,10 +1,10 @@
 """What all repositories share: they read through one unit, for one viewer, at one moment."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import chain
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 from uuid import UUID
 
 from gqlapi.database.dialect import bind_ids
@@ -12,6 +12,8 @@ from gqlapi.database.kept import Values
 from gqlapi.database.pagination import cut_page
 from gqlapi.database.read_unit import ReadUnit
 from gqlapi.database.types import utc_now
+from gqlapi.database.unions import numbered_values
+from gqlapi.errors import ApiError
 from gqlapi.models import ANONYMOUS, Viewer
 from gqlapi.repositories.conditions import FoldedKeys, Separation
 from gqlapi.repositories.construction import constructor
@@ -22,6 +24,8 @@ from gqlapi.repositories.sources import Build, ListForm, Selection, Source, read
 R = TypeVar("R", bound=Record)
 # A body is up to 1.3 million characters: so many rows of them may be in memory before they are counted.
 ROWS_WITH_BODIES = 10
+# From so many on, pages are read together.
+MANY_PAGES = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,15 @@ class ReadScope:
     def values(self) -> dict[str, Any]:
         """The values of the parameters that all statements share."""
         return {"now": self.now, "viewer_id": self.viewer.id}
+
+
+class _Listed(NamedTuple):
+    """A page that is to be read: its form, the values of the slots, and whether the statement can be kept."""
+
+    request: PageRequest
+    form: ListForm
+    values: dict[str, Any]
+    is_kept: bool
 
 
 class Repository(Generic[R]):
@@ -73,11 +86,49 @@ class Repository(Generic[R]):
         self._count_bodies(records, selection)
         return _cut(records, request)
 
+    async def pages(self, requests: Sequence[PageRequest]) -> list[RecordPage[R] | ApiError]:
+        """Read several pages by one statement; a request that is refused has its error in its place."""
+        if len(requests) < MANY_PAGES:
+            return [await self.page(request) for request in requests]
+        listed = [self._listed(request) for request in requests]
+        read = [one for one in listed if not isinstance(one, ApiError)]
+        by_number = await self._read_pages(read)
+        pages = (_cut(by_number.get(number, ()), one.request) for number, one in enumerate(read))
+        return [one if isinstance(one, ApiError) else next(pages) for one in listed]
+
     async def count(self, request: PageRequest) -> int:
         """Count all rows that the pages of a list go through."""
         form, values, is_kept = self._count_form(request)
         ((total,),) = await self._read(self.source.count, form, values=values, is_kept=is_kept)
         return int(total)
+
+    def _listed(self, request: PageRequest) -> "_Listed | ApiError":
+        """Return how a page is read, or why it is not."""
+        try:
+            if request.include_deleted:
+                self.source.visible_with_deleted()
+            return _Listed(request, *self._form(request))
+        except ApiError as error:
+            return error
+
+    async def _read_pages(self, listed: Sequence["_Listed"]) -> dict[int, list[R]]:
+        """Read the pages that are listed; return the records of those that have any, by the number of their page."""
+        if not listed:
+            return {}
+        selections = [self.source.page_selection(self.scope.selected, one.request.ordering) for one in listed]
+        names = {name for selection in selections for name in selection.names}
+        selection = selections[0]._replace(names=tuple(sorted(names)))
+        values: dict[str, Any] = {}
+        for number, one in enumerate(listed):
+            values |= numbered_values(number, one.values)
+        is_kept = all(one.is_kept for one in listed)
+        bounds = self._bounds_bodies(sum(one.request.window.size for one in listed))
+        forms = tuple(replace(one.form, bounds_bodies=False) for one in listed)
+        found: dict[int, list[R]] = await self._read(
+            self.source.pages, selection, forms, bounds, values=values, is_kept=is_kept
+        )
+        self._count_bodies(chain.from_iterable(found.values()), selection)
+        return found
 
     async def _by_ids(self, build: Build, ids: Sequence[UUID]) -> list[R | None]:
         selection, values = self._selection(), bind_ids(self.scope.dialect_name, ids)
@@ -90,7 +141,7 @@ class Repository(Generic[R]):
         """Read the same page of each parent's children, in the order of `ids`."""
         form, values, is_kept = self._form(request, parents=len(ids))
         values |= bind_ids(self.scope.dialect_name, ids)
-        selection = Selection(self._selection(request.ordering).names)
+        selection = self.source.child_selection(self.scope.selected, request.ordering)
         by_parent = await self._read(build, selection, form, values=values, is_kept=is_kept)
         self._count_bodies(chain.from_iterable(by_parent.values()), selection)
         return [_cut(by_parent.get(id_, ()), request) for id_ in ids]
@@ -121,15 +172,18 @@ class Repository(Generic[R]):
     def _form(self, request: PageRequest, parents: int = 1) -> tuple[ListForm, dict[str, Any], bool]:
         """Return the form of a list, the values of its slots, and whether its statement can be kept."""
         counted, values, is_kept = self._count_form(request)
-        has_bodies = not self.source.bodies.isdisjoint(self.scope.selected.get(self.source.record.typename, ()))
         form = ListForm(
             counted.condition,
             counted.include_deleted,
             request.ordering,
             request.window.form,
-            bounds_bodies=has_bodies and request.window.size * parents >= ROWS_WITH_BODIES,
+            bounds_bodies=self._bounds_bodies(request.window.size * parents),
         )
         return form, values | request.window.values, is_kept
+
+    def _bounds_bodies(self, rows: int) -> bool:
+        has_bodies = not self.source.bodies.isdisjoint(self.scope.selected.get(self.source.record.typename, ()))
+        return has_bodies and rows >= ROWS_WITH_BODIES
 
     def _count_form(self, request: PageRequest) -> tuple[ListForm, dict[str, Any], bool]:
         if request.condition is None:

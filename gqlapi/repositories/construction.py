@@ -16,10 +16,10 @@ Listed = tuple[str, type[Any], tuple[str, ...]]
 class RecordShape:
     """What the columns of rows are: those of a record, after its parent's id and before a joined record's.
 
-    A record that several parents have is one object if it is `shared`. `joined` is the attribute, the class and the
-    columns of a record that rides along, one object for each id; `listed` are those of a list of records, whose columns
-    are arrays, or, if it is `spread`, one item for each row: the rows of a record follow each other, and equal items
-    are one object.
+    The rows of a parent follow each other. A record that several parents have is one object if it is `shared`.
+    `joined` is the attribute, the class and the columns of a record that rides along, one object for each id; `listed`
+    are those of a list of records, whose columns are arrays, or, if it is `spread`, one item for each row: the rows of
+    a record follow each other, and equal items are one object.
     """
 
     record: type[Any]
@@ -59,8 +59,10 @@ def _source(shape: RecordShape, processors: Sequence[Processor | None]) -> list[
     ]
     own = slice(int(shape.has_parent), shape.has_parent + len(shape.names))
     joined = slice(own.stop, own.stop + len(joined_names))
-    lines = ["def make(rows):", " found, joined_records, records, parents, last = {}, {}, [], {}, None"]
+    lines = ["def make(rows):", " found, joined_records, records, parents, parent, last = {}, {}, [], {}, None, None"]
     lines += [f" for {', '.join(values)}, in rows:"]
+    if shape.has_parent:
+        lines += ["  if value_0 != parent:", "   parent, last = value_0, None", "   parents[parent] = records = []"]
     id_ = values[own][shape.names.index("id")]
     creation = _creation("one", "record", shape.names, made[own])
     if shape.joined is not None:
@@ -68,17 +70,14 @@ def _source(shape: RecordShape, processors: Sequence[Processor | None]) -> list[
         other = _creation("other", "joined_record", names, made[joined])
         creation += _shared("other", values[joined][names.index("id")], other, found="joined_records")
         creation.append(f"one.{attribute} = other")
-    if shape.spread and shape.listed is not None:
-        return [*lines, *_spread(shape.listed, id_, creation, values[joined.stop :], made[joined.stop :])]
     if shape.shared:
         creation = _shared("one", id_, creation)
-    lines += [f"  {line}" for line in creation]
-    if shape.listed is not None:
-        lines += [f"  {line}" for line in _list_creation(shape.listed[0], listed_names, values[joined.stop :])]
-    if not shape.has_parent:
-        return [*lines, "  records.append(one)", " return records"]
-    lines += ["  records = parents.get(value_0)", "  if records is None:", "   parents[value_0] = [one]"]
-    return [*lines, "  else:", "   records.append(one)", " return parents"]
+    if shape.listed is not None and not shape.spread:
+        creation += _list_creation(shape.listed[0], listed_names, values[joined.stop :])
+    creation.append("records.append(one)")
+    if shape.listed is not None and shape.spread:
+        creation = _spread(shape.listed, id_, creation, values[joined.stop :], made[joined.stop :])
+    return [*lines, *(f"  {line}" for line in creation), f" return {'parents' if shape.has_parent else 'records'}"]
 
 
 def _spread(
@@ -92,10 +91,9 @@ def _spread(
     attribute, _, names = listed
     item_id = values[names.index("id")]
     item = _shared("item", item_id, _creation("item", "listed_record", names, made))
-    lines = [f"  if {id_} != last:", f"   last = {id_}", *(f"   {line}" for line in creation)]
-    lines += [f"   one.{attribute} = items = []", "   records.append(one)"]
-    lines += [f"  if {item_id} is not None:", *(f"   {line}" for line in item), "   items.append(item)"]
-    return [*lines, " return records"]
+    lines = [f"if {id_} != last:", f" last = {id_}", *(f" {line}" for line in creation)]
+    lines.append(f" one.{attribute} = items = []")
+    return [*lines, f"if {item_id} is not None:", *(f" {line}" for line in item), " items.append(item)"]
 
 
 def _list_creation(attribute: str, names: Sequence[str], arrays: Sequence[str]) -> list[str]:

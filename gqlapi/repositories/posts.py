@@ -1,6 +1,6 @@
 """Reads of posts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
@@ -14,6 +14,7 @@ from gqlapi.database.dialect import AnySelect
 from gqlapi.database.pagination import Key
 from gqlapi.database.search import found_ids
 from gqlapi.database.types import enum_column_type
+from gqlapi.database.unions import place_of
 from gqlapi.errors import Forbidden, Unauthenticated
 from gqlapi.models import Post, PostState, PostStatus, PostTag, Tag, User, Viewer
 from gqlapi.models.post import MAX_POST_SLUG_LENGTH, MAX_TITLE_KEY_LENGTH, MAX_TITLE_LENGTH
@@ -79,10 +80,7 @@ class PostSource(Source):
 
         Measured: half of the time of a second statement and the snapshot that two need.
         """
-        selection = self.selection(selected, ordering)
-        if not tags_come_along(selected):
-            return selection
-        return selection._replace(listed_names=self._tags.selection(selected).names)
+        return self.selection(selected, ordering)._replace(listed_names=self._tags_along(selected))
 
     def key_selection(self, selected: Mapping[str, frozenset[str]]) -> Selection:
         """Return the columns to read of a single post: its tags come with it on PostgreSQL, in arrays.
@@ -93,6 +91,11 @@ class PostSource(Source):
         if self.dialect_name != "postgresql" or "tags" not in selected.get("Post", NOTHING):
             return selection
         return selection._replace(listed_names=self._tags.selection(selected).names)
+
+    def child_selection(self, selected: Mapping[str, frozenset[str]], ordering: Ordering) -> Selection:
+        """Return the columns to read of the posts of authors or tags: their own tags come with them."""
+        selection = super().child_selection(selected, ordering)
+        return selection._replace(listed_names=self._tags_along(selected))
 
     def visible(self) -> sa.ColumnElement[bool]:
         """Condition for published posts whose time has come, authors' own, all for editors; deleted ones never."""
@@ -135,16 +138,16 @@ class PostSource(Source):
         """Select one page, with a row for each tag of a post if its tags are to be read."""
         if not selection.listed_names:
             return super().page(selection, form)
-        draft = super().page(selection._replace(listed_names=()), form)
-        page = draft.statement.subquery("page")
-        keys = [
-            Key(key.name, page.c[key.name], key.descending, key.nullable) for key in self.keys(form.required_ordering)
-        ]
-        statement = self._tags.beside(page, selection.listed_names).order_by(
-            *(key.order_by(backward=form.required_window.backward) for key in keys), LINKS.position, LINKS.tag_id
-        )
-        listed = "tags", TagRecord, selection.listed_names
-        return Draft(statement, replace(self._shape(selection), listed=listed, spread=True))
+        page = super().page(selection._replace(listed_names=()), form).statement.subquery("page")
+        return self._with_tags(page, self._order(page, form), selection)
+
+    def pages(self, selection: Selection, forms: tuple[ListForm, ...], bounds_bodies: bool) -> Draft:  # noqa: FBT001 - a part of the shape
+        """Select several pages, with a row for each tag of a post if its tags are to be read."""
+        own = selection._replace(listed_names=())
+        if own == selection:
+            return super().pages(selection, forms, bounds_bodies)
+        rows = self._union(own, forms, bounds_bodies=bounds_bodies)
+        return self._with_tags(rows, place_of(rows), selection, has_parent=True)
 
     def keys(self, ordering: Ordering) -> list[Key]:
         """Return the columns of an ordering; a public post has a time of publication."""
@@ -172,11 +175,29 @@ class PostSource(Source):
         reads_posts = form.condition is not None or not self._sees_only_public
         return self.count_of_parents(self._of_tags(form.condition, reads_posts=reads_posts), LINKS.tag_id)
 
+    def page_of_parents(
+        self,
+        selection: Selection,
+        form: ListForm,
+        children: AnySelect,
+        link: sa.ColumnElement[UUID],
+        keys: Sequence[Key],
+    ) -> Draft:
+        """Select the same page of the posts of each parent in `ids`, with a row for each tag if tags are to be read."""
+        draft = super().page_of_parents(selection, form, children, link, keys)
+        if not selection.listed_names:
+            return draft
+        page = draft.statement.order_by(None).subquery("page")
+        return self._with_tags(page, [page.c.parent_id, *self._order(page, form)], selection, has_parent=True)
+
     def status(self) -> sa.ColumnElement[PostStatus]:
         """Return the status that a post has now."""
         scheduled = sa.and_(IS_PUBLISHED, POSTS.published_at > NOW)
         status = sa.case((scheduled, PostStatus.SCHEDULED.value), else_=sa.cast(POSTS.state, sa.String))
         return sa.type_coerce(status, STATUS_TYPE)
+
+    def _tags_along(self, selected: Mapping[str, frozenset[str]]) -> tuple[str, ...]:
+        return self._tags.selection(selected).names if tags_come_along(selected) else ()
 
     @property
     def _sees_only_public(self) -> bool:
@@ -196,6 +217,17 @@ class PostSource(Source):
             arrays = [sa.type_coerce(array, sa.types.NULLTYPE).label(f"listed_{array.key}") for array in tags.c]
             statement, source = statement.add_columns(*arrays), source.outerjoin(tags, sa.true())
         return statement.select_from(source)
+
+    def _with_tags(
+        self, page: sa.Subquery, order: Iterable[Any], selection: Selection, *, has_parent: bool = False
+    ) -> Draft:
+        """Select the rows of pages in an order, with a row for each tag of a post."""
+        statement = self._tags.beside(page, selection.listed_names).order_by(*order, LINKS.position, LINKS.tag_id)
+        return Draft(statement, replace(self._shape(selection), has_parent=has_parent, spread=True))
+
+    def _order(self, page: sa.Subquery, form: ListForm) -> list[Any]:
+        keys = (Key(k.name, page.c[k.name], k.descending, k.nullable) for k in self.keys(form.required_ordering))
+        return [key.order_by(backward=form.required_window.backward) for key in keys]
 
     def _shape(self, selection: Selection) -> RecordShape:
         joined = ("author", UserRecord, selection.joined_names) if selection.joined_names else None

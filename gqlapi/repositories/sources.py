@@ -1,7 +1,7 @@
 """What the statements of reads are made of, once for each kind of viewer: columns, visibility, filters, pages."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property, lru_cache
 from typing import Any, ClassVar, NamedTuple
 from uuid import UUID
@@ -13,6 +13,7 @@ from gqlapi.database.dialect import AnySelect, is_one_of, octet_length, page_per
 from gqlapi.database.kept import KeptStatement
 from gqlapi.database.pagination import Key, Window
 from gqlapi.database.types import UtcDateTime
+from gqlapi.database.unions import OrderedPage, place_of, shown, union_of_pages
 from gqlapi.errors import Forbidden
 from gqlapi.models import Viewer
 from gqlapi.repositories.conditions import Condition, Filterable
@@ -22,6 +23,8 @@ from gqlapi.repositories.pages import Ordering
 # Parameters that every read supplies.
 NOW = sa.bindparam("now", type_=UtcDateTime())
 VIEWER_ID = sa.bindparam("viewer_id", type_=sa.Uuid())
+BODY_BUDGET = sa.bindparam("body_budget", type_=sa.BigInteger)
+SHARED = frozenset({NOW.key, VIEWER_ID.key, BODY_BUDGET.key})
 MAX_BYTES = 5 * 1_048_576
 NOTHING: frozenset[str] = frozenset()
 
@@ -131,6 +134,10 @@ class Source:
         """Return the columns to read of a single row."""
         return self.selection(selected)
 
+    def child_selection(self, selected: Mapping[str, frozenset[str]], ordering: Ordering) -> Selection:
+        """Return the columns to read of the rows of the pages of parents."""
+        return Selection(self.selection(selected, ordering).names)
+
     def visible(self) -> sa.ColumnElement[bool]:
         """Condition for the rows that the viewer may see."""
         raise NotImplementedError
@@ -173,9 +180,14 @@ class Source:
 
     def page(self, selection: Selection, form: ListForm) -> Draft:
         """Select one page."""
-        statement = self._select(selection).where(self.matching(form.condition, include_deleted=form.include_deleted))
-        statement = form.required_window.apply(statement, self.keys(form.required_ordering))
+        statement = self._page(selection, form)
         return Draft(self._bounded(statement, selection, form, bounds=form.bounds_bodies), self._shape(selection))
+
+    def pages(self, selection: Selection, forms: tuple[ListForm, ...], bounds_bodies: bool) -> Draft:  # noqa: FBT001 - a part of the shape
+        """Select several pages, one after the other, each row after the number of its page."""
+        rows = self._union(selection, forms, bounds_bodies=bounds_bodies)
+        statement = sa.select(*shown(rows)).order_by(*place_of(rows))
+        return Draft(statement, replace(self._shape(selection), has_parent=True))
 
     def count(self, form: ListForm) -> Draft:
         """Count all rows that the pages of a list go through."""
@@ -211,6 +223,17 @@ class Source:
     def _columns(self, selection: Selection) -> dict[str, sa.ColumnElement[Any]]:
         return {name: self.column(name) for name in selection.names}
 
+    def _page(self, selection: Selection, form: ListForm) -> AnySelect:
+        statement = self._select(selection).where(self.matching(form.condition, include_deleted=form.include_deleted))
+        return form.required_window.apply(statement, self.keys(form.required_ordering))
+
+    def _union(self, selection: Selection, forms: Sequence[ListForm], *, bounds_bodies: bool) -> sa.Subquery:
+        pages = (
+            OrderedPage(self._page(selection, f), self.keys(f.required_ordering), f.required_window.backward)
+            for f in forms
+        )
+        return self._bounded(union_of_pages([*pages], SHARED), selection, bounds=bounds_bodies).subquery("page")
+
     def _select(self, selection: Selection) -> AnySelect:
         return sa.select(*_labelled(self._columns(selection)))
 
@@ -231,7 +254,7 @@ class Source:
         measured = statement.subquery("measured")
         lengths = (octet_length(self.dialect_name, measured.c[name]) for name in sorted(bodies))
         together = sa.func.sum(sum(lengths, start=sa.literal_column("0"))).over()
-        fits = together <= sa.bindparam("body_budget", type_=sa.BigInteger)
+        fits = together <= BODY_BUDGET
         columns = [
             sa.case((fits, column)).label(column.key) if column.key in bodies else column for column in measured.c
         ]
@@ -242,7 +265,8 @@ class Source:
             Key(key.name, measured.c[key.name], key.descending, key.nullable)
             for key in self.keys(form.required_ordering)
         )
-        return bounded.order_by(*(key.order_by(backward=form.required_window.backward) for key in keys))
+        parent = [measured.c.parent_id] if "parent_id" in measured.c else []
+        return bounded.order_by(*parent, *(key.order_by(backward=form.required_window.backward) for key in keys))
 
 
 def _labelled(columns: Mapping[str, sa.ColumnElement[Any]]) -> list[sa.Label[Any]]:

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from gqlapi.database.dialect import AnySelect, bind_ids, is_one_of
+from gqlapi.database.unions import shown
 from gqlapi.models import PostTag, Tag
 from gqlapi.models.tag import MAX_TAG_NAME_KEY_LENGTH, MAX_TAG_NAME_LENGTH, MAX_TAG_SLUG_LENGTH
 from gqlapi.repositories.base import Repository
@@ -65,7 +66,7 @@ class TagSource(Source):
         """Select all columns of posts and those of their tags, a row for each tag, one for a post without tags."""
         tags = [self.column(name).label(f"tag_{name}") for name in names]
         return (
-            sa.select(*posts.c, *tags)
+            sa.select(*shown(posts), *tags)
             .join_from(posts, PostTag.__table__, LINKS.post_id == posts.c.id, isouter=True)
             .join(Tag.__table__, sa.and_(LINKS.tag_id == TAGS.id, self.visible()), isouter=True)
         )

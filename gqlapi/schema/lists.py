@@ -60,26 +60,41 @@ def root_list(
     arguments: Sequence[StrawberryArgument] = (),
     along: Along = no_others,
 ) -> Any:
-    """Declare a list at the root: one statement for the page and the relations `along`, one for the count."""
+    """Declare a list at the root: one statement for all pages and the relations `along`, one for each count."""
 
-    async def load(context: Context, keys: list[Any], prepared: Prepared) -> list[List]:
-        request: PageRequest = prepared.value
+    async def load(context: Context, keys: list[Prepared], _prepared: Prepared) -> list[List | Exception]:
         source = repository(context.repositories)
-        page = await source.page(request) if reads_rows(prepared.selection) else None
-
-        async def count(context: Context, keys: list[Any]) -> list[int]:
-            return [await repository(context.repositories).count(request) for _ in keys]
-
-        counter = Counter((source.record.typename, request.condition, request.include_deleted), count)
-        return [List(page, request.ordering, counter) for _ in keys]
+        wanted = [key.value for key in keys if reads_rows(key.selection)]
+        pages = iter(await source.pages(wanted))
+        return [
+            _root_list_of(repository, source, key.value, next(pages) if reads_rows(key.selection) else None)
+            for key in keys
+        ]
 
     rules = FieldRules(
         prepare=_preparer(kind),
         rows=_page_size,
         surcharge=_surcharge(ROOT, kind.indexed),
-        relation=Relation(load, along=along),
+        relation=Relation(load, by_argument=True, reads_together=True, along=along),
     )
     return prepared_field([*_list_arguments(kind), *arguments], rules, description)
+
+
+def _root_list_of(
+    repository: Callable[[Repositories], Repository[Any]],
+    source: Repository[Any],
+    request: PageRequest,
+    page: RecordPage[Any] | Exception | None,
+) -> List | Exception:
+    """Return a list at the root, or why its page could not be read."""
+    if isinstance(page, Exception):
+        return page
+
+    async def count(context: Context, keys: list[Any]) -> list[int]:
+        return [await repository(context.repositories).count(request) for _ in keys]
+
+    counter = Counter((source.record.typename, request.condition, request.include_deleted), count)
+    return List(page, request.ordering, counter)
 
 
 def nested_list(kind: ListKind, page: PageByParents, count: CountByParents, *, description: str) -> Any:

@@ -92,15 +92,13 @@ def _prepare_nodes(*, ids: list[strawberry.ID]) -> tuple[GlobalId | ApiError, ..
     return tuple(map(_decoded, ids))
 
 
-async def _load_nodes(context: Context, ids: list[GlobalId | Exception], _prepared: Prepared) -> list[Any]:
-    return await load_nodes(context, ids)
+async def _load_nodes(context: Context, keys: list[Prepared], _prepared: Prepared) -> list[Any]:
+    return await load_nodes(context, [key.value for key in keys])
 
 
-async def _load_node_lists(
-    context: Context, lists: list[tuple[GlobalId | Exception, ...]], _prepared: Prepared
-) -> list[list[Any]]:
-    found = iter(await load_nodes(context, [id_ for ids in lists for id_ in ids]))
-    return [[next(found) for _ in ids] for ids in lists]
+async def _load_node_lists(context: Context, keys: list[Prepared], _prepared: Prepared) -> list[list[Any]]:
+    found = iter(await load_nodes(context, [id_ for key in keys for id_ in key.value]))
+    return [[next(found) for _ in key.value] for key in keys]
 
 
 async def _load_viewer(context: Context, keys: list[Any], _prepared: Prepared) -> Sequence[Any]:
@@ -143,10 +141,11 @@ def _by_key(
     def prepare(*, by: Any) -> UniqueKey | ApiError | None:
         return _to_key(by, typename, attribute)
 
-    async def load(context: Context, keys: list[UniqueKey | Exception | None], _prepared: Prepared) -> list[Any]:
+    async def load(context: Context, prepared_keys: list[Prepared], _prepared: Prepared) -> list[Any]:
         source = repository(context.repositories)
+        keys: list[UniqueKey | Exception | None] = [key.value for key in prepared_keys]
         found: dict[UniqueKey, Any] = {}
-        ids = [key for key in keys if isinstance(key, UniqueKey) and key.attribute == "id"]
+        ids = [*dict.fromkeys(key for key in keys if isinstance(key, UniqueKey) and key.attribute == "id")]
         if len(ids) > 1:
             found.update(zip(ids, await source.list_by_ids([key.value for key in ids]), strict=True))
         for key in keys:
