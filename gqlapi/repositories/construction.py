@@ -90,7 +90,7 @@ def _spread(
     """Make a record at the first of its rows, and an item of its list at each; a row without an item has NULL there."""
     attribute, _, names = listed
     item_id = values[names.index("id")]
-    item = _shared("item", item_id, _creation("item", "listed_record", names, made))
+    item = _creation("item", "listed_record", names, made)
     lines = [f"if {id_} != last:", f" last = {id_}", *(f" {line}" for line in creation)]
     lines.append(f" one.{attribute} = items = []")
     return [*lines, f"if {item_id} is not None:", *(f" {line}" for line in item), " items.append(item)"]
