@@ -29,8 +29,8 @@ PATIENCE_SECONDS = 60
 # A server has settled when it uses less than this share of a core for this long.
 IDLE_SHARE, SETTLED_SECONDS, SETTLE_SECONDS = 0.1, 0.1, 20
 NUMBER = "@@N@@"
-# The others write posts for an author that the request names.
-SIGNED_IN = frozenset({"gqlapi", "limit"})
+# Mercurius writes posts for an author that the request names.
+SIGNED_IN = frozenset({"gqlapi", "limit", "ordinary"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -162,7 +162,7 @@ async def create_post(pool: asyncpg.Pool, variables: Variables) -> Data:
 
 
 async def insert_post(pool: asyncpg.Pool, variables: Variables) -> Data:
-    """W6 as the ordinary server and Mercurius have it: one INSERT without a token."""
+    """W6 as Mercurius has it: one INSERT without a token."""
     key = await writes.insert_post(pool, key_of(variables["authorId"]), variables["title"], variables["markdown"])
     return {"createPost": {"id": text_of(b"Post", key), "title": variables["title"]}}
 

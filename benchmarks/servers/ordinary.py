@@ -4,7 +4,6 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from secrets import token_hex
 from typing import Any
 
 import sqlalchemy as sa
@@ -22,6 +21,7 @@ from strawberry.schema.config import StrawberryConfig
 
 from benchmarks.servers.ordinary_loaders import Loaders
 from benchmarks.servers.ordinary_models import NEWEST, PostRow, TagRow, UserRow, is_public
+from benchmarks.servers.ordinary_writes import create_post
 from gqlapi.models.global_id import GlobalId, decode_global_id
 from gqlapi.schema.scalars import SCALARS
 
@@ -144,13 +144,10 @@ class Mutation:
 
     @strawberry.mutation
     async def create_post(self, info: Info, title: str, markdown: str, author_id: strawberry.ID) -> Post:
-        """Insert a draft."""
-        slug = f"{title.lower().replace(' ', '-')}-{token_hex(4)}"
-        key = decode_global_id(author_id).id
-        row = PostRow(title=title, title_key=title.lower(), slug=slug, markdown=markdown, author_id=key)
-        info.context["session"].add(row)
-        await info.context["session"].commit()
-        return Post.of(row)
+        """Write a draft of the owner of the token."""
+        token = info.context["request"].headers["authorization"].removeprefix("Bearer ")
+        author = decode_global_id(author_id).id
+        return Post.of(await create_post(info.context["session"], token, author, title, markdown))
 
 
 class App(GraphQL[Any, None]):

@@ -32,6 +32,7 @@ class UserRow(Base):
     __tablename__ = "users"
     id: Mapped[UUID] = mapped_column(primary_key=True)
     display_name: Mapped[str]
+    role: Mapped[str]
     deleted_at: Mapped[datetime | None] = mapped_column(MOMENT)
 
 
