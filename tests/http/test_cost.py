@@ -122,7 +122,7 @@ class TestCost:
             ("{ postAggregates(groupBy: DAY, top: 4) { averageLength buckets { key } } }", 1 + 1 + 7_000 + 4 * 2),
             ("{ viewer { sessions { id } } }", 1 + 100 * 2),
             ("{ posts @skip(if: true) { nodes { id } } a: __typename }", 1),
-            ("{ ... { ...F } ...F } fragment F on Query { serverInfo { version } }", 4),
+            ("{ ... { ...F } ...F } fragment F on Query { serverInfo { version } }", 2),
             ('mutation { a: deleteTag(input: { id: "x" }) { deletedId } }', 1 + 1 + 50),
             ('mutation { signIn(input: { login: "x", password: "y" }) { accessToken } }', 1 + 1 + 50 + 7_000),
             (creation(""), 1 + 2 + 50),
