@@ -221,7 +221,7 @@ class KnownOperation:
         """
         variables = self._coerce(given)
         delivers = delivers and self._may_deliver
-        values = (delivers, *(variables.coerced.get(name) for name in self._flags))
+        values = (delivers, *[variables.coerced.get(name) for name in self._flags])
         variant = self._variants.get(values)
         if variant is not None:
             return variant.bind(variables)

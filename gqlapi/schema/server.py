@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 from collections.abc import Callable, Iterable
 from contextlib import aclosing
-from functools import cached_property
+from functools import cache, cached_property
 from inspect import isawaitable
 from typing import Any, cast
 
@@ -111,7 +111,8 @@ class Schema(strawberry.Schema):
         context = cast("Context", context_value)
         context.pace = Pace(self._turns)
         context.max_cost = max_cost or self.limits.max_cost
-        check_type, delivers = _allow(allowed_operation_types), context.delivery is not None
+        types = None if allowed_operation_types is None else frozenset(allowed_operation_types)
+        check_type, delivers = _allow(types), context.delivery is not None
         try:
             bind = self.operations.bind
             operation = bind(query, operation_name, variable_values, check_type, max_cost, delivers=delivers)
@@ -261,7 +262,8 @@ def _wrapped(error: ApiError) -> GraphQLError:
     return GraphQLError(error.message, original_error=error)
 
 
-def _allow(types: Iterable[AllowedType] | None) -> Callable[[OperationType], None]:
+@cache
+def _allow(types: frozenset[AllowedType] | None) -> Callable[[OperationType], None]:
     """Return the check of the type of an operation: all types are allowed where none are named."""
     allowed = None if types is None else {type_.value for type_ in types}
 
