@@ -111,8 +111,7 @@ class Schema(strawberry.Schema):
         context = cast("Context", context_value)
         context.pace = Pace(self._turns)
         context.max_cost = max_cost or self.limits.max_cost
-        types = None if allowed_operation_types is None else frozenset(allowed_operation_types)
-        check_type, delivers = _allow(types), context.delivery is not None
+        check_type, delivers = _allow(allowed_operation_types), context.delivery is not None
         try:
             bind = self.operations.bind
             operation = bind(query, operation_name, variable_values, check_type, max_cost, delivers=delivers)
@@ -262,9 +261,13 @@ def _wrapped(error: ApiError) -> GraphQLError:
     return GraphQLError(error.message, original_error=error)
 
 
-@cache
-def _allow(types: frozenset[AllowedType] | None) -> Callable[[OperationType], None]:
+def _allow(types: Iterable[AllowedType] | None) -> Callable[[OperationType], None]:
     """Return the check of the type of an operation: all types are allowed where none are named."""
+    return _allow_all_of(None if types is None else frozenset(types))
+
+
+@cache
+def _allow_all_of(types: frozenset[AllowedType] | None) -> Callable[[OperationType], None]:
     allowed = None if types is None else {type_.value for type_ in types}
 
     def check(type_: OperationType) -> None:
