@@ -33,13 +33,13 @@ FIELDS = {
 }
 OTHERS = [
     'search(query: "text") { totalCount edges { highlight node { ... on Post { title } ... on User { username } } } }',
-    'search(query: "text") { nodes { __typename ... on Post { tags { id } } ... on User { posts { nodes { id } } } } }',
-    'search(query: "text") { nodes { ... on Post { id } } nodes { ... on Post { id tags { name } } __typename } }',
     "postAggregates(groupBy: TAG, top: 3) { count averageLength buckets { key count node { id } } }",
     "serverInfo { version }",
     "__schema { queryType { fields { name args { name } } } }",
     '__type(name: "Post") { interfaces { name } }',
     "viewer { sessions { id } }",
+    'search(query: "text") { nodes { __typename ... on Post { tags { id } } ... on User { posts { nodes { id } } } } }',
+    'search(query: "text") { nodes { ... on Post { id } } nodes { ... on Post { id tags { name } } __typename } }',
 ]
 
 
