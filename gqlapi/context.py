@@ -18,7 +18,7 @@ from gqlapi.database.unit import Database
 from gqlapi.execution.declarations import NOTHING, Prepared
 from gqlapi.execution.failures import ErrorMode
 from gqlapi.execution.incremental import Delivery
-from gqlapi.execution.pacing import Pace, Turns
+from gqlapi.execution.pacing import Pace
 from gqlapi.execution.reference import Answer
 from gqlapi.loaders import Loaders
 from gqlapi.models import ANONYMOUS, AuditEvent, Viewer
@@ -40,6 +40,8 @@ class Context:
 
     # The budget of the answer, set where the reference executor runs the operation.
     answer: Answer
+    # The turns of the operation; set by who executes it.
+    pace: Pace
     # What an error does to the answer; set by the transport.
     error_mode = ErrorMode.PROPAGATE
     # Where the payloads of an operation with @defer or @stream go; without it, there is one answer.
@@ -71,7 +73,6 @@ class Context:
         """
         self.viewer = self._requester = viewer
         self._find_viewer = find_viewer
-        self.pace = Pace(Turns())
         self.client = client or Client()
         self.request_id = request_id
         self.trace = trace
@@ -246,6 +247,11 @@ class Context:
     def note_timeout(self) -> None:
         """Count an operation that took too long among the incidents of the database."""
         self._database.incidents.record(Trouble.OPERATION_TIMEOUT)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing is left for `close` to do."""
+        return self._unit.is_over
 
     async def close(self) -> None:
         """End the snapshot, give the connection back, and forget what was loaded."""

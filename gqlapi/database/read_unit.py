@@ -74,6 +74,8 @@ class ReadUnit:
         self._failure: Exception | None = None
         self._closing: asyncio.Task[None] | None = None
         self._closed = False
+        # Whether it was closed, and connection and place were given back.
+        self.is_over = False
         self._body_budget = self._max_body_length = max_body_length
 
     @property
@@ -206,6 +208,7 @@ class ReadUnit:
             self._leave()
 
     def _leave(self) -> None:
+        self.is_over = True
         if self._place is not None:
             self._place.leave()
 

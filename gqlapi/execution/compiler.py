@@ -10,31 +10,25 @@ from graphql import (
     DocumentNode,
     FieldNode,
     FragmentDefinitionNode,
-    FragmentSpreadNode,
-    GraphQLDeferDirective,
     GraphQLError,
     GraphQLIncludeDirective,
     GraphQLObjectType,
     GraphQLSchema,
     GraphQLSkipDirective,
-    GraphQLStreamDirective,
-    InlineFragmentNode,
     OperationDefinitionNode,
     OperationType,
-    SelectionNode,
     SelectionSetNode,
     VariableNode,
-    is_abstract_type,
 )
-from graphql.execution.values import VariableValues, get_directive_values
+from graphql.execution.values import VariableValues
 
+from gqlapi.execution.collecting import DELIVERY, Collector, selection_sets_of
 from gqlapi.execution.declarations import Selected
 from gqlapi.execution.leaves import maker
 from gqlapi.execution.plan import Field, Kind, Nested, Operation, Scope, Subscopes
 
 IN_LEAVES = frozenset({Kind.TYPENAME, Kind.ATTRIBUTE, Kind.DEFAULT, Kind.COMPUTED})
 NO_VARIABLES = VariableValues({}, {})
-DELIVERY = (GraphQLDeferDirective, GraphQLStreamDirective)
 DELIVERY_NAMES = frozenset(directive.name for directive in DELIVERY)
 # Directives whose `if` decides how an operation is compiled.
 CONDITIONAL = frozenset({GraphQLSkipDirective.name, GraphQLIncludeDirective.name, *DELIVERY_NAMES})
@@ -43,33 +37,6 @@ CONDITIONAL = frozenset({GraphQLSkipDirective.name, GraphQLIncludeDirective.name
 def fragments_of(document: DocumentNode) -> dict[str, FragmentDefinitionNode]:
     """Return the fragments of a document by their names."""
     return {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)}
-
-
-def is_included(node: SelectionNode, variables: VariableValues) -> bool:
-    """Return whether a selection is part of the operation, by its @skip and @include.
-
-    Raises:
-        GraphQLError: a directive has a wrong value.
-    """
-    if not node.directives:
-        return True
-    skip = get_directive_values(GraphQLSkipDirective, node, variables)
-    if skip and skip["if"]:
-        return False
-    include = get_directive_values(GraphQLIncludeDirective, node, variables)
-    return include is None or bool(include["if"])
-
-
-def is_delivered_later(node: SelectionNode, variables: VariableValues) -> bool:
-    """Return whether a selection has a @defer or @stream that its `if` does not switch off.
-
-    Raises:
-        GraphQLError: a directive has a wrong value.
-    """
-    if not node.directives:
-        return False
-    given = (get_directive_values(directive, node, variables) for directive in DELIVERY)
-    return any(values is not None and values["if"] for values in given)
 
 
 def directives_of(definitions: Any) -> Iterator[DirectiveNode]:
@@ -131,18 +98,14 @@ class Compiler:
     ) -> None:
         """Compile for the given values of the variables of directives."""
         self._schema = schema
-        self._fragments = fragments
-        self._flags = flags
+        self._collector = Collector(schema, fragments, flags)
 
     def scope(self, type_: GraphQLObjectType, selection_sets: list[SelectionSetNode]) -> Scope:
         """Compile selection sets, merged, on one object type."""
-        collected: dict[str, list[FieldNode]] = {}
-        visited: set[str] = set()
-        for selection_set in selection_sets:
-            self._collect(type_, selection_set, collected, visited)
+        collected = self._collector.collect(type_, selection_sets)
         fields = [
-            Field(nodes, type_, definition, self._selected_names(nodes), Subscopes(nodes, self._below))
-            for nodes in collected.values()
+            Field(nodes, type_, definition, self._collector.names_below(nodes), Subscopes(nodes, self._below))
+            for nodes in collected.fields.values()
             if (definition := self._schema.get_field(type_, nodes[0].name.value)) is not None
         ]
         leaves = [field for field in fields if field.kind in IN_LEAVES and field.step.leaf is not None]
@@ -150,54 +113,7 @@ class Compiler:
         return Scope(type_, fields, leaves, nested, maker(type_, fields, leaves))
 
     def _below(self, type_: GraphQLObjectType, nodes: list[FieldNode]) -> Scope:
-        return self.scope(type_, [node.selection_set for node in nodes if node.selection_set is not None])
-
-    def _collect(
-        self,
-        type_: GraphQLObjectType,
-        selection_set: SelectionSetNode,
-        collected: dict[str, list[FieldNode]],
-        visited: set[str],
-    ) -> None:
-        """Collect fields: https://spec.graphql.org/September2025/#CollectFields()."""
-        for node in selection_set.selections:
-            if node.directives and not is_included(node, self._flags):
-                continue
-            if isinstance(node, FieldNode):
-                name = node.alias.value if node.alias else node.name.value
-                collected.setdefault(name, []).append(node)
-            elif isinstance(node, InlineFragmentNode):
-                if node.type_condition is None or self._applies(node.type_condition.name.value, type_):
-                    self._collect(type_, node.selection_set, collected, visited)
-            elif isinstance(node, FragmentSpreadNode) and node.name.value not in visited:
-                visited.add(node.name.value)
-                fragment = self._fragments[node.name.value]
-                if self._applies(fragment.type_condition.name.value, type_):
-                    self._collect(type_, fragment.selection_set, collected, visited)
-
-    def _applies(self, condition: str, type_: GraphQLObjectType) -> bool:
-        if condition == type_.name:
-            return True
-        named = self._schema.type_map[condition]
-        return is_abstract_type(named) and self._schema.is_sub_type(named, type_)
-
-    def _selected_names(self, nodes: list[FieldNode]) -> frozenset[str]:
-        """Return the names of the fields directly below, on any type."""
-        names: set[str] = set()
-        visited: set[str] = set()
-        pending = [node.selection_set for node in nodes if node.selection_set is not None]
-        while pending:
-            for node in pending.pop().selections:
-                if node.directives and not is_included(node, self._flags):
-                    continue
-                if isinstance(node, FieldNode):
-                    names.add(node.name.value)
-                elif isinstance(node, InlineFragmentNode):
-                    pending.append(node.selection_set)
-                elif isinstance(node, FragmentSpreadNode) and node.name.value not in visited:
-                    visited.add(node.name.value)
-                    pending.append(self._fragments[node.name.value].selection_set)
-        return frozenset(names)
+        return self.scope(type_, selection_sets_of(nodes))
 
 
 def _nested(field: Field) -> Nested | None:

@@ -12,8 +12,6 @@ from gqlapi.lines import printable
 
 Headers = dict[bytes, bytes]
 FORWARDED_FOR = b"x-forwarded-for"
-# Parsing an address takes longer than the rest of `client_of`.
-_network_of = lru_cache(maxsize=4_096)(network_of)
 
 logger = structlog.get_logger()
 
@@ -21,6 +19,16 @@ logger = structlog.get_logger()
 def headers_of(scope: Scope) -> Headers:
     """Return the headers of a request by their names in lower case; of repeated ones the first."""
     return dict(reversed(scope["headers"]))
+
+
+@lru_cache(maxsize=4_096)
+def _read_address(text: str) -> tuple[str, str]:
+    """Return an address and its network; parsing it takes longer than the rest of `client_of`.
+
+    A proxy may pass on any text as the address, which goes to the log and to terminals.
+    """
+    address = printable(text)
+    return address, network_of(address)
 
 
 class Clients:
@@ -36,14 +44,14 @@ class Clients:
         Its keys are its network, and its token if it has one, valid or not. Both are bounded: many made-up tokens of
         one network get no more than the network, and one token in many networks no more than a client.
         """
-        # A proxy may pass on any text as the address, which goes to the log and to terminals.
-        address = printable(scope["client"][0]) if scope.get("client") else ""
+        peer = scope.get("client")
+        address, network = _read_address(peer[0]) if peer else _read_address("")
         if FORWARDED_FOR in headers and not self._has_warned:
             self._check_forwarded(scope, address)
         token, agent = headers.get(b"authorization"), headers.get(b"user-agent")
         token_keys = () if token is None else (hashlib.sha256(token).digest(),)
         user_agent = None if agent is None else agent.decode("latin-1")
-        return Client(address, user_agent, (_network_of(address), *token_keys))
+        return Client(address, user_agent, (network, *token_keys))
 
     def _check_forwarded(self, scope: Scope, address: str) -> None:
         """Warn if the client is the peer although a header names another: who is trusted has replaced it."""

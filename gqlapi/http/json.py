@@ -11,6 +11,7 @@ from starlette.types import Send
 HeaderList = Iterable[tuple[bytes, bytes]]
 MEDIA_TYPE = "application/json; charset=utf-8"
 NO_STORE = (b"cache-control", b"no-store")
+NOT_MODIFIED = int(HTTPStatus.NOT_MODIFIED)
 JSON_HEADERS: HeaderList = ((b"content-type", MEDIA_TYPE.encode()),)
 
 
@@ -32,9 +33,8 @@ class Json(Protocol):
 
 async def send_json(send: Send, status: int, content: bytes | Json, headers: HeaderList = JSON_HEADERS) -> None:
     """Send a complete response; the headers include its media type."""
-    headers = [*headers]
-    if status != HTTPStatus.NOT_MODIFIED:  # whose length would be that of the body that it leaves out
-        headers.append((b"content-length", b"%d" % len(content)))
+    if status != NOT_MODIFIED:  # whose length would be that of the body that it leaves out
+        headers = (*headers, (b"content-length", b"%d" % len(content)))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     if isinstance(content, bytes):
         await send({"type": "http.response.body", "body": content})

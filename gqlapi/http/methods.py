@@ -7,12 +7,12 @@ from strawberry.types.graphql import OperationType
 from gqlapi.http.failures import HttpFailure
 from gqlapi.http.media_types import ACCEPT_QUERY
 
-QUERIES = {OperationType.QUERY}
+QUERIES = frozenset({OperationType.QUERY})
 # GET, HEAD and QUERY (RFC 10008) are safe: they change nothing (RFC 9110, section 9.2.1).
-OPERATIONS: dict[str, set[OperationType]] = {
+OPERATIONS: dict[str, frozenset[OperationType]] = {
     "GET": QUERIES,
     "HEAD": QUERIES,
-    "POST": {OperationType.QUERY, OperationType.MUTATION},
+    "POST": frozenset({OperationType.QUERY, OperationType.MUTATION}),
     "QUERY": QUERIES,
 }
 # Methods whose request is in the body.

@@ -1,5 +1,6 @@
 """Runs one operation of a request, and encodes its result."""
 
+from collections.abc import Awaitable
 from http import HTTPStatus
 from typing import Any
 
@@ -23,7 +24,7 @@ from gqlapi.http.methods import OPERATIONS, mutation_not_allowed
 from gqlapi.http.pieces import Pieces
 from gqlapi.http.requests import GraphQLRequest, unauthenticated
 from gqlapi.http.responses import OK, Representation, Response, headers_of_rate
-from gqlapi.http.streaming import StreamedAnswer
+from gqlapi.http.streaming import StreamedAnswer, Streaming
 from gqlapi.http.usage import UsageCounter
 from gqlapi.operations import BatchBudget, Limits
 from gqlapi.operations.rate import Rates
@@ -75,7 +76,7 @@ class Runner:
         context.budget = budget
         return await self._run(request, scope, context, representation)
 
-    async def stream(
+    def stream(
         self,
         request: GraphQLRequest,
         scope: Scope,
@@ -83,16 +84,26 @@ class Runner:
         place: Place,
         representation: Representation,
         send: Send,
-    ) -> Response | None:
+    ) -> Awaitable[Response | None]:
         """Do what `run` does, or send the payloads of an operation that has several, and return None.
 
-        Raises:
+        What is awaited raises:
             HttpFailure: the operation is refused.
         """
         context, streaming = self._context(scope, client, place), representation.streaming
         if streaming is None:
-            return await self._run(request, scope, context, representation)
+            return self._run(request, scope, context, representation)
+        return self._stream(request, scope, context, representation, streaming, send)
 
+    async def _stream(
+        self,
+        request: GraphQLRequest,
+        scope: Scope,
+        context: Context,
+        representation: Representation,
+        streaming: Streaming,
+        send: Send,
+    ) -> Response | None:
         def headers() -> HeaderList:
             rate = () if context.spent is None else headers_of_rate(context.spent, OK)
             return (*streaming.framing.headers, *rate)
@@ -108,17 +119,29 @@ class Runner:
     async def _run(
         self, request: GraphQLRequest, scope: Scope, context: Context, representation: Representation
     ) -> Response:
+        """Execute an operation, whose caller is authenticated when it is known to be allowed.
+
+        Raises:
+            HttpFailure: the method does not allow the operation, or the token is not valid; an operation never runs as
+                if it had none.
+        """
+        method = scope["method"]
         context.error_mode, context.rates = request.error_mode, self._rates
         cacheable = self._caching.answer_to(scope, request)
         if cacheable is not None:
             context.observation = cacheable.observation
         try:
-            result = await self._execute(scope["method"], request, context)
+            result = await self._executor.execute(request, context, OPERATIONS[method])
             if self._usage is not None and context.operation is not None:
                 self._usage.count(context.operation.operation, request.variables, headers_of(scope))
             return self._encode(result, representation, context, cacheable)
+        except InvalidToken:
+            raise unauthenticated() from None
+        except InvalidOperationTypeError:
+            raise mutation_not_allowed(method) from None
         finally:
-            await context.close()
+            if not context.is_closed:
+                await context.close()
 
     def _context(self, scope: Scope, client: Client, place: Place) -> Context:
         state, trace = scope["state"], None
@@ -135,20 +158,6 @@ class Runner:
             place=place,
             find_viewer=None if authentication is None else authentication.find_viewer,
         )
-
-    async def _execute(self, method: str, request: GraphQLRequest, context: Context) -> ExecutionResult:
-        """Execute an operation, whose caller is authenticated when it is known to be allowed.
-
-        Raises:
-            HttpFailure: the method does not allow the operation, or the token is not valid; an operation never runs as
-                if it had none.
-        """
-        try:
-            return await self._executor.execute(request, context, OPERATIONS[method])
-        except InvalidToken:
-            raise unauthenticated() from None
-        except InvalidOperationTypeError:
-            raise mutation_not_allowed(method) from None
 
     def _encode(
         self,

@@ -11,7 +11,6 @@ from gqlapi.execution.declarations import NOTHING, Prepared
 from gqlapi.execution.plan import Field, Operation
 from gqlapi.operations.arguments import Arguments
 from gqlapi.operations.measure import Call, Measured, Outcome
-from gqlapi.operations.price import evaluate, total
 
 MAX_ERRORS = 10
 
@@ -96,12 +95,3 @@ class BoundOperation:
         outcome = self._outcomes[slots[0]]
         selection = frozenset().union(*(self.measured.calls[slot].selection for slot in slots))
         return Prepared(None if outcome is None else outcome.value, selection)
-
-
-def costs_of(measured: Measured, outcomes: Sequence[Outcome | None], variables: VariableValues) -> dict[str, int]:
-    """Return the points of each root field, by its name in the response."""
-    results = []
-    if measured.parts:
-        values = [None if outcome is None else outcome.value for outcome in outcomes]
-        results = evaluate(measured.parts, values, variables)
-    return {name: total(size.points, results)[0] for name, size in measured.roots.items() if size.fields}

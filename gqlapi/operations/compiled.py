@@ -1,7 +1,7 @@
 """Operations, compiled once for all requests that send the same document."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from typing import Any
@@ -10,6 +10,7 @@ from graphql import (
     DocumentNode,
     GraphQLBoolean,
     GraphQLError,
+    GraphQLObjectType,
     GraphQLSchema,
     OperationDefinitionNode,
     OperationType,
@@ -24,12 +25,14 @@ from gqlapi.errors import BadUserInput, LimitExceeded
 from gqlapi.execution.compiler import NO_VARIABLES, compile_operation, flag_names, fragments_of, has_deliveries
 from gqlapi.execution.plan import Operation
 from gqlapi.operations.arguments import Arguments
-from gqlapi.operations.binding import MAX_ERRORS, BoundOperation, Preparation, Refused, costs_of
+from gqlapi.operations.binding import MAX_ERRORS, BoundOperation, Preparation, Refused
 from gqlapi.operations.conversion import Converters
 from gqlapi.operations.documents import read_document, validation_errors
 from gqlapi.operations.limits import Limits
 from gqlapi.operations.measure import Measure, Outcome
 from gqlapi.operations.presentation import no_operation
+from gqlapi.operations.price import Price
+from gqlapi.operations.pricing import Pricing
 from gqlapi.operations.variables import InputType, PlainVariables, check_variables, variable_types
 
 # The memory of a parsed document: measured 1.2 MB for 2,000 tokens.
@@ -81,7 +84,7 @@ class CompiledOperation:
         """Measure an operation, and read the arguments that have no variables; `delivers`: @defer takes effect.
 
         Raises:
-            Refused: a directive has a wrong value.
+            GraphQLError: a directive has a wrong value, or the operation is too large to be priced.
         """
         self._rules = rules
         self._definition = definition
@@ -96,11 +99,11 @@ class CompiledOperation:
             self._fragments,
             flags,
             preparation.prepare,
-            max_cost=limits.max_cost,
             max_root_fields=limits.max_roots(definition),
             delivers=delivers,
         ).measure(root_type, definition.selection_set)
         self._errors = preparation.errors
+        self._price = self._make_price(root_type, delivers=delivers)
         self._count = preparation.arguments.count
         self._selected = _selected(self._measured.selected, rules.embedded)
         self._variable_calls = [(slot, call) for slot, call in enumerate(self._measured.calls) if call.has_variables]
@@ -116,7 +119,7 @@ class CompiledOperation:
         """Return the errors that the operation has for any variables; if it `is_constant`, its cost counts."""
         if self._errors:
             return self._errors
-        costs = costs_of(self._measured, self._measured.outcomes, NO_VARIABLES) if is_constant else {}
+        costs = self._costs(self._measured.outcomes, NO_VARIABLES) if is_constant else {}
         return self._rules.limits.exceeded(self._measured, costs, self._definition)
 
     def bind(self, variables: VariableValues) -> BoundOperation:
@@ -128,7 +131,7 @@ class CompiledOperation:
         if self._bound is not None and variables is NO_VARIABLES:
             return self._bound
         outcomes = self._outcomes(variables)
-        costs = costs_of(self._measured, outcomes, variables)
+        costs = self._costs(outcomes, variables)
         if self._operation is None or sum(costs.values()) > self._rules.limits.max_cost:
             if errors := self._rules.limits.exceeded(self._measured, costs, self._definition):
                 raise Refused(errors, costs)
@@ -139,6 +142,27 @@ class CompiledOperation:
         if variables is NO_VARIABLES:  # nothing that a client sent is kept
             self._bound = bound
         return bound
+
+    def _make_price(self, root_type: GraphQLObjectType, *, delivers: bool) -> Price:
+        """Return the price; none for an operation that is too large anyway, whose merged fields may be too many."""
+        limits = self._rules.limits
+        if limits.exceeded(self._measured, {}, self._definition):
+            return Price()
+        pricing = Pricing(
+            self._rules.schema,
+            self._fragments,
+            self._flags,
+            self._measured,
+            max_cost=limits.max_cost,
+            delivers=delivers,
+        )
+        return pricing.price(root_type, self._definition.selection_set)
+
+    def _costs(self, outcomes: Sequence[Outcome | None], variables: VariableValues) -> dict[str, int]:
+        """Return the points of each root field, by its name in the response."""
+        has_parts = bool(self._price.parts)
+        values = [None if outcome is None else outcome.value for outcome in outcomes] if has_parts else []
+        return self._price.of(values, variables)
 
     def _outcomes(self, variables: VariableValues) -> list[Outcome | None]:
         """Read the arguments that have variables; those that are wrong are told together with the others."""
@@ -197,7 +221,7 @@ class KnownOperation:
         """
         variables = self._coerce(given)
         delivers = delivers and self._may_deliver
-        values = (delivers, *(variables.coerced.get(name) for name in self._flags))
+        values = (delivers, *[variables.coerced.get(name) for name in self._flags])
         variant = self._variants.get(values)
         if variant is not None:
             return variant.bind(variables)

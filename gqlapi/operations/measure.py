@@ -1,4 +1,4 @@
-"""One pass over an operation when it is compiled: its size, its price, its arguments, and what it selects.
+"""One pass over an operation when it is compiled: its size, its arguments, and what it selects.
 
 Each fragment is walked once, however often it is spread: linear in the size of the document, where a walk that
 follows every spread is exponential (758 bytes took 3.2 seconds).
@@ -17,7 +17,6 @@ from graphql import (
     GraphQLError,
     GraphQLField,
     GraphQLInterfaceType,
-    GraphQLList,
     GraphQLNamedType,
     GraphQLObjectType,
     GraphQLSchema,
@@ -25,27 +24,20 @@ from graphql import (
     SelectionNode,
     SelectionSetNode,
     get_named_type,
-    get_nullable_type,
 )
 from graphql.execution.values import VariableValues
 
 from gqlapi.errors import BadUserInput
-from gqlapi.execution.compiler import NO_VARIABLES, has_deliveries, is_delivered_later, is_included
-from gqlapi.execution.declarations import FieldRules, Prepared, rules_of
-from gqlapi.operations.introspection import IntrospectionCost
+from gqlapi.execution.collecting import is_delivered_later, is_included, response_name
+from gqlapi.execution.declarations import FieldRules, rules_of
+from gqlapi.operations.introspection import INTROSPECTION
 from gqlapi.operations.literals import ReadArguments, argument_reader, has_variables
-from gqlapi.operations.price import FieldPrice, Group, IntrospectionPrice, Part
-from gqlapi.operations.size import NO_POINTS, NOTHING, Points, Size, name_points
+from gqlapi.operations.size import NOTHING, Size
 
 # Levels that connections add; they do not count as depth.
 UNCOUNTED_LEVELS = frozenset({"edges", "node", "nodes"})
-INTROSPECTION = frozenset({"__schema", "__type"})
 # The name in the response that a skipped fragment has instead of fields.
 SKIPPED = ""
-NO_NAMES: frozenset[str] = frozenset()
-ONE_POINT = Points(1)
-# Of a deferred fragment, or an item that is streamed: measured 40 microseconds, as ten values of graphql-core's.
-PART_POINTS = Points(10)
 
 Path = tuple[str, ...]
 Roots = dict[str, Size]
@@ -85,7 +77,6 @@ class Measured:
     calls: list[Call] = field(default_factory=list)
     outcomes: list[Outcome | None] = field(default_factory=list)
     slots: dict[int, int] = field(default_factory=dict)
-    parts: list[Part] = field(default_factory=list)
     is_incremental: bool = False
 
     @property
@@ -109,7 +100,6 @@ class Measure:
         flags: VariableValues,
         prepare: Callable[[Call], "Outcome | None"],
         *,
-        max_cost: int,
         max_root_fields: int,
         delivers: bool = False,
     ) -> None:
@@ -122,10 +112,8 @@ class Measure:
         self._fragments = fragments
         self._flags = flags
         self._prepare = prepare
-        self._max_cost = max_cost
         self._max_root_fields = max_root_fields
         self._delivers = delivers
-        self._introspection = IntrospectionCost(schema, self._fields, NO_VARIABLES, max_cost)
         self._sizes: dict[str, Size] = {}
         self._roots: dict[str, Roots] = {}
         self._measured = Measured()
@@ -148,11 +136,11 @@ class Measure:
     def _root_selection(self, root_type: GraphQLObjectType, selection: SelectionNode) -> Roots:
         directives = Size(directives=len(selection.directives or ()))
         if isinstance(selection, FieldNode):
-            name = _response_key(selection)
+            name = response_name(selection)
             return {name: self._selection(root_type, selection, ())}
         if not self._is_included(selection, ()):
             return {SKIPPED: directives}
-        directives = directives.beside(self._part_of(selection, ()))
+        self._note_delivery(selection, ())
         if isinstance(selection, FragmentSpreadNode):
             name = selection.name.value
             if name not in self._roots:
@@ -184,21 +172,16 @@ class Measure:
         if not self._is_included(selection, path):
             return directives
         if not isinstance(selection, FieldNode):
-            directives = directives.beside(self._part_of(selection, path))
+            self._note_delivery(selection, path)
         return directives.beside(self._included(parent, selection, path))
 
-    def _part_of(self, selection: SelectionNode, path: Path) -> Size:
-        """Return the size of the part of a payload that a selection becomes, if it is delivered later."""
-        if not self._delivers or not self._check(is_delivered_later, selection, path):
-            return NOTHING
-        self._measured.is_incremental = True
-        return Size(points=PART_POINTS)
+    def _note_delivery(self, selection: SelectionNode, path: Path) -> None:
+        if self._delivers and self._check(is_delivered_later, selection, path):
+            self._measured.is_incremental = True
 
     def _included(self, parent: GraphQLNamedType, selection: SelectionNode, path: Path) -> Size:
         if isinstance(selection, FieldNode):
-            size = self._field(parent, selection, (*path, _response_key(selection)))
-            named = name_points(selection)
-            return size._replace(points=size.points.beside(Points(named))) if named else size
+            return self._field(parent, selection, (*path, response_name(selection)))
         if isinstance(selection, FragmentSpreadNode):
             return self._fragment(selection.name.value, path)
         assert isinstance(selection, InlineFragmentNode)  # noqa: S101 - the third and last kind of selection
@@ -210,71 +193,22 @@ class Measure:
         if name not in self._sizes:
             fragment = self._fragments[name]
             condition = self._schema.type_map[fragment.type_condition.name.value]
-            size = self._selections(condition, fragment.selection_set, path)
-            if size.points.parts:  # one part, however often it is spread
-                size = size._replace(points=self._part(Group(size.points)))
-            self._sizes[name] = size
+            self._sizes[name] = self._selections(condition, fragment.selection_set, path)
         return self._sizes[name]
-
-    def _part(self, part: Part) -> Points:
-        self._measured.parts.append(part)
-        return Points(parts=(len(self._measured.parts) - 1,))
 
     def _field(self, parent: GraphQLNamedType, node: FieldNode, path: Path) -> Size:
         aliases = int(node.alias is not None)
         definition = self._definition(parent, node.name.value)
-        if definition is None:
-            return Size(1, 1, aliases, 0, Points(1))
-        rules = rules_of(definition)
-        self._select(parent, node.name.value)
-        call = self._call(definition, node, path, rules)
-        if node.selection_set is None:
-            return Size(1, 1, aliases, 0, self._price(rules, definition, call, NO_POINTS, NO_NAMES))
+        if definition is not None:
+            self._select(parent, node.name.value)
+            self._note_call(definition, node, path)
+        if definition is None or node.selection_set is None:
+            return Size(1, 1, aliases)
         inner = self._selections(get_named_type(definition.type), node.selection_set, path)
-        inner = inner.beside(self._part_of(node, path))  # each item of a list that is streamed
-        depth = inner.depth + (node.name.value not in UNCOUNTED_LEVELS)
-        if node.name.value in INTROSPECTION:
-            depth, points = 1, self._introspect(parent, node)
-        else:
-            selection = frozenset(field.name.value for field in self._fields(node.selection_set, path))
-            points = self._price(rules, definition, call, inner.points, selection)
-        return Size(depth, inner.fields + 1, inner.aliases + aliases, inner.directives, points)
-
-    def _price(
-        self,
-        rules: FieldRules,
-        definition: GraphQLField,
-        call: Call | None,
-        inner: Points,
-        selection: frozenset[str],
-    ) -> Points:
-        """Return the points of a field: a number where nothing depends on variables."""
-        if call is None and rules.surcharge is None and not selection:
-            return ONE_POINT
-        is_list = isinstance(get_nullable_type(definition.type), GraphQLList) and bool(selection)
-        slot = None if call is None else self._measured.slots[id(call.node)]
-        price = FieldPrice(rules, slot, selection, inner, is_list)
-        if inner.parts or (call is not None and call.has_variables):
-            return self._part(price)
-        outcome = None if slot is None else self._measured.outcomes[slot]
-        if call is not None and outcome is None:
-            return Points(1)  # its arguments are wrong: the operation is refused for that
-        value = None if outcome is None else outcome.value
-        cost, row_cost = price.of(Prepared(value, selection), (inner.cost, inner.row_cost))
-        return Points(cost, row_cost)
-
-    def _introspect(self, parent: GraphQLNamedType, node: FieldNode) -> Points:
-        assert isinstance(parent, GraphQLObjectType)  # noqa: S101 - the root type
-        # Any of its values may be a part of a payload.
-        has_parts = self._delivers and has_deliveries([node, *self._fragments.values()])
-        factor = PART_POINTS.cost if has_parts else 1
-        if not _has_variables_below(node, self._fragments):
-            return Points(factor * self._introspection.of(parent, node))
-
-        def count(variables: VariableValues) -> int:
-            return factor * IntrospectionCost(self._schema, self._fields, variables, self._max_cost).of(parent, node)
-
-        return self._part(IntrospectionPrice(count))
+        self._note_delivery(node, path)
+        is_introspection = node.name.value in INTROSPECTION
+        depth = 1 if is_introspection else inner.depth + (node.name.value not in UNCOUNTED_LEVELS)
+        return Size(depth, inner.fields + 1, inner.aliases + aliases, inner.directives)
 
     def _definition(self, parent: GraphQLNamedType, name: str) -> GraphQLField | None:
         """Return the definition of a field; `__typename` of a union has none."""
@@ -293,17 +227,17 @@ class Measure:
                 rules = rules_of(definition)
                 self._measured.selected[type_.name].update(rules.needs, {name} if rules.relation else ())
 
-    def _call(self, definition: GraphQLField, node: FieldNode, path: Path, rules: FieldRules) -> Call | None:
+    def _note_call(self, definition: GraphQLField, node: FieldNode, path: Path) -> None:
         """Note a field with arguments, once for all objects it will be resolved for."""
         if not definition.args:
-            return None
+            return
         selection = frozenset(field.name.value for field in self._fields(node.selection_set, path))
         values = [argument.value for argument in node.arguments or ()]
-        call = Call(definition, node, rules, path, selection, has_variables(values), argument_reader(definition, node))
+        reader, rules = argument_reader(definition, node), rules_of(definition)
+        call = Call(definition, node, rules, path, selection, has_variables(values), reader)
         self._measured.slots[id(node)] = len(self._measured.calls)
         self._measured.calls.append(call)
         self._measured.outcomes.append(None if call.has_variables else self._prepare(call))
-        return call
 
     def _is_included(self, selection: SelectionNode, path: Path) -> bool:
         """Return whether a selection below `path` is part of the operation.
@@ -329,7 +263,7 @@ class Measure:
             if not inner:
                 return ()
             selection = inner[0]
-        return (_response_key(selection),)
+        return (response_name(selection),)
 
     def _fields(self, selection_set: SelectionSetNode | None, path: Path = ()) -> list[FieldNode]:
         """Return the fields that are selected, through fragments: each of these once, because its fields merge."""
@@ -347,25 +281,3 @@ class Measure:
                         visited.add(selection.name.value)
                     pending.append(self._selection_set_of(selection))
         return fields
-
-
-def _has_variables_below(node: FieldNode, fragments: Mapping[str, FragmentDefinitionNode]) -> bool:
-    """Return whether any argument of a field or below it has a variable."""
-    pending: list[Any] = [node]
-    visited: set[str] = set()
-    while pending:
-        selected = pending.pop()
-        if isinstance(selected, FragmentSpreadNode):
-            if selected.name.value not in visited:
-                visited.add(selected.name.value)
-                pending.extend(fragments[selected.name.value].selection_set.selections)
-            continue
-        if isinstance(selected, FieldNode) and has_variables(argument.value for argument in selected.arguments or ()):
-            return True
-        if selected.selection_set is not None:
-            pending.extend(selected.selection_set.selections)
-    return False
-
-
-def _response_key(node: FieldNode) -> str:
-    return node.alias.value if node.alias else node.name.value

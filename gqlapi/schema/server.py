@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 from collections.abc import Callable, Iterable
 from contextlib import aclosing
-from functools import cached_property
+from functools import cache, cached_property
 from inspect import isawaitable
 from typing import Any, cast
 
@@ -263,6 +263,11 @@ def _wrapped(error: ApiError) -> GraphQLError:
 
 def _allow(types: Iterable[AllowedType] | None) -> Callable[[OperationType], None]:
     """Return the check of the type of an operation: all types are allowed where none are named."""
+    return _allow_all_of(None if types is None else frozenset(types))
+
+
+@cache
+def _allow_all_of(types: frozenset[AllowedType] | None) -> Callable[[OperationType], None]:
     allowed = None if types is None else {type_.value for type_ in types}
 
     def check(type_: OperationType) -> None:

@@ -38,6 +38,15 @@ def overlapping(size: int) -> str:
     return f"{{posts{{nodes{{{fields}}}}}}} {texts}"
 
 
+def empty_fragments(levels: int, size: int) -> str:
+    """Return fragments whose fields double at each level, where each object has so many empty fragments as well."""
+    texts = [
+        f"fragment F{n} on Post{{...E author{{posts(first:1){{nodes{{...F{n + 1}}} edges{{node{{...F{n + 1}}}}}}}}}}}"
+        for n in range(levels)
+    ]
+    return " ".join([*texts, f"fragment F{levels} on Post{{...E id}} fragment E on Post{{{'...{}' * size}}}"])
+
+
 def wrong_ids(fields: str) -> HttpRequest:
     """Return a request for fields of which each takes 100 wrong ids."""
     return graphql(f"query($v:[ID!]!){{{fields}}}", {"v": ["x"] * 100})
@@ -343,5 +352,11 @@ ATTACKS = (
         DATA,
         lambda n: graphql(f"{{{INFO} {'a' * 60_000}{n}:__typename}}"),
         repeats=60,
+    ),
+    Attack(
+        "documents-53",
+        "Four hundred empty fragments on each of 63 objects, which are merged before the cost is known.",
+        TOO_LARGE,
+        lambda _: graphql(f'{{post(by:{{slug:"a"}}){{...F0}}}} {empty_fragments(5, 400)}'),
     ),
 )

@@ -4,8 +4,8 @@ import { serverAudits } from 'graphql-http';
 async function auditServer(url) {
   const results = [];
   for (const audit of serverAudits({ url })) {
-    const { id, name, status } = await audit.fn();
-    results.push({ id, name, status });
+    const { id, name, status, response } = await audit.fn();
+    results.push({ id, name, status, answer: response?.status });
   }
   return results;
 }
