@@ -20,15 +20,20 @@ class Registry(NamedTuple):
 
     @property
     def constraint(self) -> str:
-        """The constraint that a slug of another row violates."""
+        """The constraint of the registry itself."""
         return f"uq_{self.name}_slug"
+
+    @property
+    def constraints(self) -> frozenset[str]:
+        """The constraints that a slug of another row violates."""
+        return frozenset({self.constraint, f"uq_{self.table}_slug"})
 
 
 POST_SLUGS = Registry("post_slugs", "posts", "post_id", "OLD.slug_rule <> 'fixed'")
 TAG_SLUGS = Registry("tag_slugs", "tags", "tag_id", None)
 REGISTRIES = (POST_SLUGS, TAG_SLUGS)
-# What a statement violates that writes a slug which another transaction has registered at this moment.
-REGISTERED = frozenset(registry.constraint for registry in REGISTRIES)
+# Violated by a slug that looked free, and was taken by another transaction at this moment.
+CONSTRAINTS = POST_SLUGS.constraints | TAG_SLUGS.constraints
 
 
 def create_triggers(dialect_name: str, registry: Registry) -> Iterator[str]:
@@ -86,4 +91,4 @@ def _give_up(registry: Registry, condition: str = "") -> str:
 def _register(registry: Registry) -> str:
     """A row may take one of its old slugs back."""
     own = f"SELECT 1 FROM {registry.name} WHERE slug = NEW.slug AND {registry.key} = NEW.id"  # noqa: S608 - our own names
-    return f"INSERT INTO {registry.name} (slug, {registry.key}) SELECT NEW.slug, NEW.id WHERE NOT EXISTS ({own})"  # noqa: S608 - as above
+    return f"INSERT INTO {registry.name} (slug, {registry.key}) SELECT NEW.slug, NEW.id WHERE NOT EXISTS ({own})"

@@ -7,18 +7,17 @@ from uuid import UUID
 from gqlapi.accounts.policy import Action, require
 from gqlapi.database.search import Indexed, PreparedText
 from gqlapi.lines import normalize_line
-from gqlapi.models import PostState, created_at_of
+from gqlapi.models import PostState, SlugRule, created_at_of
 from gqlapi.problems import Problem, Rejected
-from gqlapi.publishing.checks import MAX_POST_SLUG_LENGTH
 from gqlapi.publishing.drafts import Draft, Row
-from gqlapi.publishing.posts import slug_taken
+from gqlapi.publishing.slugs import slug_base, slug_taken
 from gqlapi.publishing.tag_finder import TagFinder
 from gqlapi.repositories import WriteScope
 from gqlapi.repositories.post_rows import NewPostRow, PostRow
 from gqlapi.repositories.post_writes import PostWriteRepository
 from gqlapi.repositories.records import PostRecord
-from gqlapi.repositories.slugs import SUFFIX_LENGTH, random_slug
-from gqlapi.words import fold, slug_of
+from gqlapi.repositories.slugs import PostSlugRepository, random_slug
+from gqlapi.words import fold
 
 Result = PostRecord | tuple[Problem, ...]
 
@@ -75,6 +74,7 @@ class _Creation:
     def __init__(self, scope: WriteScope) -> None:
         self._scope = scope
         self._posts = PostWriteRepository(scope)
+        self._slugs = PostSlugRepository(scope)
         self._tags = TagFinder(scope)
 
     async def check(self, rows: Sequence[Row]) -> list[Row]:
@@ -82,7 +82,7 @@ class _Creation:
         drafts = [row for row in rows if isinstance(row, Draft)]
         await self._tags.load([ref for draft in drafts for ref in draft.post.tags])
         # The posts that have a slug, those of the input included.
-        owners = await self._posts.ids_by_slug([fold(draft.post.slug) for draft in drafts if draft.post.slug])
+        owners = await self._slugs.owners([fold(draft.post.slug) for draft in drafts if draft.post.slug])
         return [self._check(row, owners) if isinstance(row, Draft) else row for row in rows]
 
     def _check(self, draft: Draft, owners: dict[str, UUID]) -> Row:
@@ -95,7 +95,7 @@ class _Creation:
 
     async def write_at_once(self, draft: Draft) -> PostRecord | None:
         """Write a draft without tags under the slug of its title, if that is free."""
-        post = self._make(draft, _slug_base(draft))
+        post = self._make(draft, slug_base(draft.post.title))
         return post.row.record(self._scope.now) if await self._posts.create_at_once(post) else None
 
     async def write(self, rows: Sequence[Row]) -> list[Result]:
@@ -112,7 +112,7 @@ class _Creation:
         reserved = {slug for _, slug in chosen}
         # The slug of one title is most likely free: looking first would cost a statement.
         for attempt in count(1 if len(others) > 1 else 0):
-            made = await self._slugs(others, attempt, reserved)
+            made = await self._make_slugs(others, attempt, reserved)
             await self._create([*chosen, *zip(others, made, strict=True)], results)
             # Another transaction took a slug at this moment.
             await self._refuse([(draft, slug) for draft, slug in chosen if draft.id not in results], results)
@@ -121,11 +121,11 @@ class _Creation:
                 break
         return [results[draft.id] for draft in drafts]
 
-    async def _slugs(self, drafts: Sequence[Draft], attempt: int, reserved: Collection[str]) -> list[str]:
-        bases = [_slug_base(draft) for draft in drafts]
+    async def _make_slugs(self, drafts: Sequence[Draft], attempt: int, reserved: Collection[str]) -> list[str]:
+        bases = [slug_base(draft.post.title) for draft in drafts]
         if attempt == 0:
             return bases
-        return await self._posts.free_slugs(bases, reserved) if attempt == 1 else [*map(random_slug, bases)]
+        return await self._slugs.free(bases, reserved) if attempt == 1 else [*map(random_slug, bases)]
 
     async def _create(self, named: Sequence[tuple[Draft, str]], results: dict[UUID, Result]) -> None:
         posts = [self._make(draft, slug) for draft, slug in named]
@@ -133,7 +133,7 @@ class _Creation:
         results.update((post.row.id, post.row.record(self._scope.now)) for post in posts if post.row.id in created)
 
     async def _refuse(self, refused: Sequence[tuple[Draft, str]], results: dict[UUID, Result]) -> None:
-        owners = await self._posts.ids_by_slug([slug for _, slug in refused])
+        owners = await self._slugs.owners([slug for _, slug in refused])
         for draft, slug in refused:
             results[draft.id] = (slug_taken(owners.get(slug), (*draft.post.path, "slug")),)
 
@@ -153,9 +153,6 @@ class _Creation:
             published_at=now if given.publish else None,
             markdown=given.markdown,
             **draft.content.columns(),
+            slug_rule=SlugRule.FIXED if given.publish else SlugRule.CHOSEN if given.slug else SlugRule.TITLE,
         )
         return NewPostRow(row, self._tags.ids_of(given.tags), Indexed(PreparedText(title), draft.content.body))
-
-
-def _slug_base(draft: Draft) -> str:
-    return slug_of(draft.post.title, MAX_POST_SLUG_LENGTH - SUFFIX_LENGTH) or "post"

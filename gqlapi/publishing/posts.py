@@ -13,11 +13,12 @@ from gqlapi.checks import check_version, invalid, not_found
 from gqlapi.content import Unrenderable
 from gqlapi.database.failures import constraint_of
 from gqlapi.database.search import Indexed, PreparedText
+from gqlapi.database.slugs import POST_SLUGS
 from gqlapi.database.types import to_milliseconds
 from gqlapi.lines import normalize_line
-from gqlapi.models import ChangeKind, GlobalId, Post, PostState
+from gqlapi.models import ChangeKind, GlobalId, Post, PostState, SlugRule
 from gqlapi.models.base import EPOCH
-from gqlapi.problems import ConflictProblem, Path, Problem, ProblemCode, Rejected, ValidationProblem, reject_if_any
+from gqlapi.problems import Problem, ProblemCode, Rejected, ValidationProblem, reject_if_any
 from gqlapi.publishing.checks import (
     MAX_POST_SLUG_LENGTH,
     MAX_TAGS_PER_POST,
@@ -27,14 +28,15 @@ from gqlapi.publishing.checks import (
     unrenderable,
 )
 from gqlapi.publishing.drafts import LONG_MARKDOWN, TagRef, check_tags, make_content
+from gqlapi.publishing.slugs import changed_slug, slug_taken
 from gqlapi.publishing.tag_finder import TagFinder
 from gqlapi.repositories import WriteScope
 from gqlapi.repositories.post_content import PostContent
 from gqlapi.repositories.post_writes import PostWriteRepository
 from gqlapi.repositories.records import PostRecord
+from gqlapi.repositories.slugs import PostSlugRepository
 from gqlapi.words import fold
 
-SLUG_TAKEN = "uq_posts_slug"
 # The new values of a post's columns, and what the change feed calls it.
 Changed = tuple[Mapping[str, Any], ChangeKind]
 
@@ -55,11 +57,12 @@ class TagListPatch:
 
 @dataclass(frozen=True, slots=True)
 class PostPatch:
-    """What changes of a post; None stays as it is."""
+    """What changes of a post; None stays as it is. `makes_slug`: the slug is made from the title again."""
 
     title: str | None = None
     markdown: str | None = None
     slug: str | None = None
+    makes_slug: bool = False
     tags: TagListPatch | None = None
     content: PostContent | None = None
 
@@ -67,7 +70,7 @@ class PostPatch:
     def is_empty(self) -> bool:
         """Whether it changes nothing."""
         keeps_tags = self.tags is None or self.tags.is_empty
-        return keeps_tags and self.title is None and self.markdown is None and self.slug is None
+        return keeps_tags and not self.makes_slug and self.title is self.markdown is self.slug is None
 
 
 async def prepare_patch(patch: PostPatch, problems: Sequence[Problem] = ()) -> PostPatch:
@@ -128,36 +131,43 @@ async def update_post(
     )
     # Rejected before anything is written.
     tag_ids = None if patch.tags is None or finder is None else _patched_tags(finder, post, patch.tags)
-    record = await _write_patch(repository, post, _patched_values(patch), await _patched_words(post, patch))
+    slug = await changed_slug(scope, post, slug=patch.slug, title=patch.title, makes_slug=patch.makes_slug)
+    words = await _patched_words(post, patch)
+    if patch.slug is None:
+        record = await repository.update(post, _patched_values(patch) | slug, ChangeKind.UPDATED, words)
+    else:
+        record = await _write_chosen_slug(scope, repository, post, _patched_values(patch) | slug, words)
     if tag_ids is not None:
         await repository.replace_tags(post, tag_ids, post.visible_from)
     return record
 
 
-async def _write_patch(
-    repository: PostWriteRepository, post: Post, values: Mapping[str, Any], indexed: Indexed | None
+async def _write_chosen_slug(
+    scope: WriteScope,
+    repository: PostWriteRepository,
+    post: Post,
+    values: Mapping[str, Any],
+    indexed: Indexed | None,
 ) -> PostRecord:
-    slug = values.get("slug", post.slug)
+    slug = values["slug"]
     if slug == post.slug:
         return await repository.update(post, values, ChangeKind.UPDATED, indexed)
     try:
         async with repository.savepoint():
             return await repository.update(post, values, ChangeKind.UPDATED, indexed)
     except IntegrityError as error:
-        if constraint_of(error) != SLUG_TAKEN:
+        if constraint_of(error) not in POST_SLUGS.constraints:
             raise
-        existing = await repository.ids_by_slug([slug])
-        raise Rejected(slug_taken(existing.get(slug), ("patch", "slug"))) from None
+        owners = await PostSlugRepository(scope).owners([slug])
+        raise Rejected(slug_taken(owners.get(slug), ("patch", "slug"))) from None
 
 
 def _patched_values(patch: PostPatch) -> dict[str, Any]:
-    """Return the new values of columns."""
+    """Return the new values of columns, but for the slug."""
     values: dict[str, Any] = {}
     if patch.title is not None:
         title = normalize_line(patch.title)
         values |= {"title": title, "title_key": fold(title)}
-    if patch.slug is not None:
-        values["slug"] = fold(patch.slug)
     if patch.markdown is not None and patch.content is not None:
         values |= {"markdown": patch.markdown, **patch.content.columns()}
     return values
@@ -169,12 +179,6 @@ async def _patched_words(post: Post, patch: PostPatch) -> Indexed | None:
         return None
     title = PreparedText(post.title if patch.title is None else normalize_line(patch.title))
     return Indexed(title, patch.content.body if patch.content else await PreparedText.in_turns(post.text))
-
-
-def slug_taken(existing: UUID | None, path: Path) -> Problem:
-    """Return the problem of a slug that another post has."""
-    existing_id = GlobalId("Post", existing).encode() if existing else None
-    return ConflictProblem(message="Another post has this slug.", path=path, existing_id=existing_id)
 
 
 async def _find_tags(scope: WriteScope, patch: TagListPatch) -> TagFinder:
@@ -219,7 +223,7 @@ async def publish_post(scope: WriteScope, id_: UUID, expected_version: int | Non
         is_public = has_been_public and post.state is PostState.PUBLISHED
         chosen = at or (post.published_at if has_been_public else None) or scope.now
         published_at = to_milliseconds(chosen.astimezone(UTC))
-        values = {"state": PostState.PUBLISHED, "published_at": published_at}
+        values = {"state": PostState.PUBLISHED, "published_at": published_at, "slug_rule": SlugRule.FIXED}
         if published_at <= scope.now:
             return values, ChangeKind.PUBLISHED
         return values, ChangeKind.UNPUBLISHED if is_public else ChangeKind.UPDATED

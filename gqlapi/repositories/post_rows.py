@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from gqlapi.database.search import Indexed
-from gqlapi.models import Post, PostState, PostStatus, Viewer
+from gqlapi.models import Post, PostState, PostStatus, SlugRule, Viewer
 from gqlapi.repositories.base import ReadScope
 from gqlapi.repositories.posts import BODIES, MAX_EXCERPT_LENGTH, PostSource
 from gqlapi.repositories.records import PostRecord
@@ -42,6 +42,7 @@ class PostRow:
     markdown: str
     html: str
     text: str
+    slug_rule: SlugRule = SlugRule.FIXED
 
     def record(self, now: datetime) -> PostRecord:
         """Return the record of the post at a moment, with all attributes."""

@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, TSVECTOR, insert
 from gqlapi.database.kept import KeptStatement
 from gqlapi.database.search import DOCUMENTS
 from gqlapi.database.types import UtcDateTime
-from gqlapi.models import ChangeKind, Post, PostChange, PostTag
+from gqlapi.models import ChangeKind, Post, PostChange, PostSlug, PostTag
 from gqlapi.repositories.post_rows import COLUMNS, NewPostRow, values_of, visible_from
 from gqlapi.repositories.search import Kind
 from gqlapi.repositories.viewers import has_same_rights
@@ -46,9 +46,11 @@ def creation_at_once(*, has_session: bool, has_token: bool) -> KeptStatement:
 def _creation(may_create: sa.ColumnElement[bool]) -> KeptStatement:
     types = {column.name: _array_type(column.type) for column in POSTS.columns}
     rows = _unnested("new_posts", {**types, "vector": sa.Text()})
+    # ON CONFLICT knows the current slugs only.
+    is_free = ~sa.exists().where(PostSlug.slug == rows.c.slug)
     created = (
         insert(POSTS)
-        .from_select(list(COLUMNS), sa.select(*(rows.c[name] for name in COLUMNS)).where(may_create))
+        .from_select(list(COLUMNS), sa.select(*(rows.c[name] for name in COLUMNS)).where(may_create, is_free))
         .on_conflict_do_nothing(index_elements=["slug"])
         .returning(POSTS.c.id, POSTS.c.author_id, POSTS.c.version, POSTS.c.created_at)
         .cte("created")

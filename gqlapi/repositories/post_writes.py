@@ -1,6 +1,6 @@
 """Writes of posts."""
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
@@ -18,7 +18,7 @@ from gqlapi.repositories.post_rows import COLUMNS, NARROW_COLUMNS, NewPostRow, r
 from gqlapi.repositories.posts import posts_visible_to
 from gqlapi.repositories.records import PostRecord
 from gqlapi.repositories.search import Kind, SearchIndex
-from gqlapi.repositories.slugs import free_slugs
+from gqlapi.repositories.slugs import PostSlugRepository
 from gqlapi.repositories.viewers import rights_of
 from gqlapi.repositories.write_scope import WriteScope
 
@@ -54,17 +54,6 @@ class PostWriteRepository:
         scope = self._scope
         return sa.select(Post).where(Post.id == id_, posts_visible_to(scope.viewer, scope.now, deleted=deleted))
 
-    async def ids_by_slug(self, slugs: Collection[str]) -> dict[str, UUID]:
-        """Return the keys of the posts with these slugs, visible or not."""
-        if not slugs:
-            return {}
-        rows = await self._session.execute(sa.select(Post.slug, Post.id).where(Post.slug.in_(slugs)))
-        return {slug: id_ for slug, id_ in rows}  # noqa: C416 - rows are no pairs to a type checker
-
-    async def free_slugs(self, bases: Sequence[str], reserved: Collection[str]) -> list[str]:
-        """Return a free slug for each base, in one statement."""
-        return await free_slugs(self._session, Post.slug, bases, reserved) if bases else []
-
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
         """Open a savepoint, which a failure inside goes back to; what was changed before it is written first."""
@@ -74,7 +63,7 @@ class PostWriteRepository:
             yield
 
     async def create(self, posts: Sequence[NewPostRow]) -> set[UUID]:
-        """Insert posts, but those whose slug is taken, and return the keys of the inserted.
+        """Insert posts, but those whose slug another post has or had, and return the keys of the inserted.
 
         One statement on PostgreSQL, a constant number of them on SQLite.
 
@@ -105,8 +94,12 @@ class PostWriteRepository:
 
     async def _create_on_sqlite(self, posts: Sequence[NewPostRow]) -> set[UUID]:
         connection = await self._session.connection()
+        owners = await PostSlugRepository(self._scope).owners([post.row.slug for post in posts])
         columns = [dict(zip(COLUMNS, values_of(post.row), strict=True)) for post in posts]
-        created = {*(await connection.execute(statements.SQLITE_CREATION, columns)).scalars()}
+        free = [row for row in columns if row["slug"] not in owners]
+        if not free:
+            return set()
+        created = {*(await connection.execute(statements.SQLITE_CREATION, free)).scalars()}
         inserted = [post for post in posts if post.row.id in created]
         if not inserted:
             return created

@@ -20,7 +20,12 @@ TITLE = "The title: plain text on one line, 1 to 300 characters, none of them in
 MARKDOWN = "The body as Markdown in GitHub's flavour, at most 100,000 characters."
 SLUG = (
     "The unique name for URLs: letters and digits with single hyphens between, at most 200 characters. When left out "
-    "it is made from the title, with a suffix when that is taken."
+    "it is made from the title, with a suffix when that is taken, and made anew when the title changes, until the post "
+    "is published."
+)
+NEW_SLUG = (
+    "Another unique name for URLs; null makes it from the title, as for a new post. A post that was never published "
+    "gives up the slug that it had; any other keeps it as an old one, by which it is still found."
 )
 TAGS = "At most 20, in the order in which they are shown."
 PUBLISH = "Publish it at once; otherwise it is a draft."
@@ -128,9 +133,7 @@ class PostPatchInput:
 
     title: str | None = strawberry.field(default=strawberry.UNSET, description=TITLE + KEEPS, metadata=normal(line))
     markdown: str | None = strawberry.field(default=strawberry.UNSET, description=MARKDOWN + KEEPS)
-    slug: str | None = strawberry.field(
-        default=strawberry.UNSET, description="Another unique name for URLs." + KEEPS, metadata=normal(folded)
-    )
+    slug: str | None = strawberry.field(default=strawberry.UNSET, description=NEW_SLUG + KEEPS, metadata=normal(folded))
     tags: TagListPatchInput | None = strawberry.field(
         default=strawberry.UNSET, description=TAGS + KEEPS, metadata=normal(absent_if_empty)
     )
@@ -206,12 +209,14 @@ def to_patch(given: PostPatchInput) -> tuple[PostPatch, list[Problem]]:
     """Return what the publishing layer takes, and what is wrong: an id, or a null where none can be."""
     problems = [
         required(("patch", name), "This cannot be null; leave it out to keep it.")
-        for name in ("title", "markdown", "slug", "tags")
+        for name in ("title", "markdown", "tags")
         if getattr(given, name) is None
     ]
     tags = left_out(given.tags)
     patch, tag_problems = (None, []) if tags is None else _to_tag_patch(tags, ("patch", "tags"))
-    changed = PostPatch(left_out(given.title), left_out(given.markdown), left_out(given.slug), patch)
+    changed = PostPatch(
+        left_out(given.title), left_out(given.markdown), left_out(given.slug), given.slug is None, patch
+    )
     return changed, problems + tag_problems
 
 
