@@ -75,7 +75,7 @@ async def upsert_tag(
 
 async def _check_old_slug(repository: TagWriteRepository, slug: str) -> None:
     """Reject a slug of a tag that was merged: who sends it means neither a new tag nor the one that took its posts."""
-    if (id_ := (await repository.ids_by_slug([slug])).get(slug)) is not None:
+    if (id_ := await repository.get_id_by_old_slug(slug)) is not None:
         message = "A tag that was merged into another one had this slug."
         raise Rejected(ConflictProblem(message=message, path=("slug",), existing_id=GlobalId("Tag", id_).encode()))
 

@@ -57,6 +57,12 @@ class TagWriteRepository:
         rows = await self._session.execute(sa.select(TagSlug.slug, TagSlug.tag_id).where(TagSlug.slug.in_(slugs)))
         return {slug: id_ for slug, id_ in rows}  # noqa: C416 - rows are no pairs to a type checker
 
+    async def get_id_by_old_slug(self, slug: str) -> UUID | None:
+        """Return the key of the tag that another one with this slug was merged into."""
+        is_old = sa.and_(TagSlug.slug == slug, Tag.slug != slug)
+        statement = sa.select(TagSlug.tag_id).join(Tag, Tag.id == TagSlug.tag_id).where(is_old)
+        return (await self._session.scalars(statement)).one_or_none()
+
     def savepoint(self) -> AsyncSessionTransaction:
         """Open a savepoint, which a failure inside goes back to; what was changed before it is written first."""
         return self._session.begin_nested()
