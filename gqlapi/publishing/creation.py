@@ -9,6 +9,7 @@ from gqlapi.database.search import Indexed, PreparedText
 from gqlapi.lines import normalize_line
 from gqlapi.models import PostState, SlugRule, created_at_of
 from gqlapi.problems import Problem, Rejected
+from gqlapi.publishing.authors import find_author
 from gqlapi.publishing.drafts import Draft, Row
 from gqlapi.publishing.slugs import slug_base, slug_taken
 from gqlapi.publishing.tag_finder import TagFinder
@@ -28,13 +29,15 @@ async def create_post(scope: WriteScope, draft: Draft) -> PostRecord:
     Raises:
         Rejected: something is wrong with it, or the viewer may not.
     """
-    [result] = await create_posts(scope, [draft], keeps_others=False)
+    require(scope.viewer, Action.CREATE_POST, scope.viewer.id)
+    author_id = None if draft.post.author is None else await find_author(scope, draft.post.author)
+    [result] = await create_posts(scope, [draft], keeps_others=False, author_id=author_id)
     assert isinstance(result, PostRecord)  # noqa: S101 - else it was rejected
     return result
 
 
 async def create_post_at_once(scope: WriteScope, draft: Draft) -> PostRecord | None:
-    """Write one post that names no tags and no slug, in one statement that commits itself, if nothing is in its way.
+    """Write one post without tags, slug and author, in one statement that commits itself, if nothing is in its way.
 
     None, and nothing is written, where it takes `create_post` to find out.
 
@@ -42,11 +45,16 @@ async def create_post_at_once(scope: WriteScope, draft: Draft) -> PostRecord | N
         Rejected: the viewer may not.
     """
     require(scope.viewer, Action.CREATE_POST, scope.viewer.id)
-    return None if draft.post.tags or draft.post.slug else await _Creation(scope).write_at_once(draft)
+    needs_more = draft.post.tags or draft.post.slug or draft.post.author
+    return None if needs_more else await _Creation(scope).write_at_once(draft)
 
 
-async def create_posts(scope: WriteScope, rows: Sequence[Row], *, keeps_others: bool) -> list[Result]:
-    """Write posts; return the record of each, or its problems. A constant number of statements for any number.
+async def create_posts(
+    scope: WriteScope, rows: Sequence[Row], *, keeps_others: bool, author_id: UUID | None = None
+) -> list[Result]:
+    """Write posts of the viewer's, or of another author's; return the record of each, or its problems.
+
+    A constant number of statements for any number.
 
     Without `keeps_others`, one that cannot be written leaves none written.
 
@@ -54,7 +62,7 @@ async def create_posts(scope: WriteScope, rows: Sequence[Row], *, keeps_others: 
         Rejected: the viewer may not; or none is written, for all that is wrong.
     """
     require(scope.viewer, Action.CREATE_POST, scope.viewer.id)
-    creation = _Creation(scope)
+    creation = _Creation(scope, author_id)
     checked = await creation.check(rows)
     _reject_unless(keeps_others, checked)
     results = await creation.write(checked)
@@ -71,8 +79,9 @@ def _reject_unless(keeps_others: bool, results: Sequence[Draft | Result]) -> Non
 class _Creation:
     """One run over many rows: their tags and slugs are looked up together, and all are inserted at once."""
 
-    def __init__(self, scope: WriteScope) -> None:
+    def __init__(self, scope: WriteScope, author_id: UUID | None = None) -> None:
         self._scope = scope
+        self._author_id = author_id or scope.viewer.id
         self._posts = PostWriteRepository(scope)
         self._slugs = PostSlugRepository(scope)
         self._tags = TagFinder(scope)
@@ -138,7 +147,7 @@ class _Creation:
             results[draft.id] = (slug_taken(owners.get(slug), (*draft.post.path, "slug")),)
 
     def _make(self, draft: Draft, slug: str) -> NewPostRow:
-        given, now, author_id = draft.post, self._scope.now, self._scope.viewer.id
+        given, now, author_id = draft.post, self._scope.now, self._author_id
         assert author_id is not None  # noqa: S101 - only those who are signed in may create posts
         title = normalize_line(given.title)
         row = PostRow(

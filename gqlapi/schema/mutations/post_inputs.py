@@ -3,17 +3,22 @@
 from collections.abc import Sequence
 from datetime import datetime
 from enum import Enum
+from functools import partial
 from typing import Any
 
 import strawberry
 
 from gqlapi.checks import required
+from gqlapi.models.user import MAX_USERNAME_KEY_LENGTH
 from gqlapi.problems import Path, Problem, Rejected
+from gqlapi.publishing.authors import AUTHOR_PATH, AuthorRef
 from gqlapi.publishing.drafts import NewPost, TagRef
 from gqlapi.publishing.posts import PostPatch, TagListPatch
 from gqlapi.schema.fields import describe_enum
-from gqlapi.schema.mutations.base import EXPECTED_VERSION, IDEMPOTENCY_KEY, given_id, left_out
+from gqlapi.schema.keys import UserKey
+from gqlapi.schema.mutations.base import EXPECTED_VERSION, IDEMPOTENCY_KEY, given_id, left_out, problems_of
 from gqlapi.schema.mutations.normal_forms import absent_if_empty, distinct, folded, line, nickname, normal, unordered
+from gqlapi.words import fold_key
 
 POST_ID = "The id of the post."
 TITLE = "The title: plain text on one line, 1 to 300 characters, none of them invisible."
@@ -87,9 +92,9 @@ class NewPostInput:
     publish: bool = strawberry.field(default=False, description=PUBLISH)
 
 
-@strawberry.input(description="A new post of the viewer's.")
+@strawberry.input(description="A new post.")
 class CreatePostInput:
-    """A new post of the viewer's."""
+    """A new post."""
 
     title: str = strawberry.field(description=TITLE, metadata=normal(line))
     markdown: str = strawberry.field(description=MARKDOWN)
@@ -98,6 +103,10 @@ class CreatePostInput:
         default=None, description=TAGS, metadata=normal(distinct, absent_if_empty)
     )
     publish: bool = strawberry.field(default=False, description=PUBLISH)
+    author: UserKey | None = strawberry.field(
+        default=None,
+        description="Who has written it, for editors and admins: a user who may write posts. The viewer when left out.",
+    )
     idempotency_key: str | None = _key()
 
 
@@ -202,7 +211,21 @@ class RestorePostInput:
 def to_new_post(given: CreatePostInput | NewPostInput, path: Path = ()) -> tuple[NewPost, list[Problem]]:
     """Return what the publishing layer takes, and what is wrong with its ids."""
     tags, problems = _tag_refs(given.tags, (*path, "tags"))
-    return NewPost(given.title, given.markdown, given.slug, tags, given.publish, path), problems
+    author = None
+    if isinstance(given, CreatePostInput) and given.author is not None:
+        author, wrong = _author_ref(given.author)
+        problems += wrong
+    return NewPost(given.title, given.markdown, given.slug, tags, given.publish, path, author), problems
+
+
+def _author_ref(given: UserKey) -> tuple[AuthorRef | None, tuple[Problem, ...]]:
+    id_ = left_out(given.id)
+    if id_ is None:
+        # A name that is too long is nobody's.
+        return AuthorRef(username_key=fold_key(given.username or "", MAX_USERNAME_KEY_LENGTH) or ""), ()
+    decode = partial(given_id, "User", id_, (*AUTHOR_PATH, "id"))
+    wrong = problems_of(decode)
+    return (None if wrong else AuthorRef(decode())), wrong
 
 
 def to_patch(given: PostPatchInput) -> tuple[PostPatch, list[Problem]]:
