@@ -1,6 +1,6 @@
 """Slugs: which are free, whose they are, and the old ones of posts."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from secrets import token_hex
 from typing import Any
 from uuid import UUID
@@ -72,11 +72,18 @@ class PostSlugRepository:
         """Return a free slug for each base, in one statement."""
         return await free_slugs(self._session, PostSlug, bases, reserved) if bases else []
 
-    async def free_for(self, base: str, id_: UUID) -> str:
-        """Return a slug that a post may have: the base, or with a suffix, free or the post's own. One statement."""
-        candidates = _candidates(base)
-        owners = await self.owners(candidates)
-        return next((slug for slug in candidates if owners.get(slug, id_) == id_), random_slug(base))
+    async def free_for(self, bases: Mapping[UUID, str], reserved: Collection[str] = ()) -> list[str]:
+        """Return a slug for each post: its base, or with a suffix, free or the post's own, and no two the same.
+
+        One statement.
+        """
+        owners = await self.owners([slug for base in bases.values() for slug in _candidates(base)])
+        taken, slugs = {*reserved}, []
+        for id_, base in bases.items():
+            free = (slug for slug in _candidates(base) if slug not in taken and owners.get(slug, id_) == id_)
+            slugs.append(next(free, None) or random_slug(base))
+            taken.add(slugs[-1])
+        return slugs
 
     async def add(self, pairs: Collection[tuple[UUID, str]]) -> None:
         """Register old slugs of posts, but those that are registered already, in one statement.

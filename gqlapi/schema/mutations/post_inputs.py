@@ -13,7 +13,7 @@ from gqlapi.models.user import MAX_USERNAME_KEY_LENGTH
 from gqlapi.problems import Path, Problem, Rejected
 from gqlapi.publishing.authors import AUTHOR_PATH, AuthorRef
 from gqlapi.publishing.drafts import NewPost, TagRef
-from gqlapi.publishing.posts import PostPatch, TagListPatch
+from gqlapi.publishing.patches import PostPatch, TagListPatch
 from gqlapi.schema.fields import describe_enum
 from gqlapi.schema.keys import UserKey
 from gqlapi.schema.mutations.base import EXPECTED_VERSION, IDEMPOTENCY_KEY, given_id, left_out, problems_of

@@ -16,6 +16,7 @@ from gqlapi.problems import Problem, ProblemCode, Rejected, ValidationProblem, r
 from gqlapi.publishing import posts
 from gqlapi.publishing.creation import Result, create_post, create_post_at_once, create_posts
 from gqlapi.publishing.drafts import prepare, prepare_all
+from gqlapi.publishing.patches import prepare_patch
 from gqlapi.repositories import WriteScope
 from gqlapi.repositories.post_rows import is_visible_to, knows_selected
 from gqlapi.repositories.records import PostRecord
@@ -261,7 +262,7 @@ class PostMutations:
     async def update_post(self, info: Info, given: Annotated[UpdatePostInput, INPUT]) -> PostPayload | None:
         problems = _check_change(info, given)
         patch, wrong = to_patch(given.patch)
-        patch = await posts.prepare_patch(patch, [*problems, *wrong])
+        patch = await prepare_patch(patch, [*problems, *wrong])
         return await _answer(
             info, await _change(info, given, lambda scope, id_, version: posts.update_post(scope, id_, version, patch))
         )
