@@ -64,14 +64,20 @@ async def create_posts(
     require(scope.viewer, Action.CREATE_POST, scope.viewer.id)
     creation = _Creation(scope, author_id)
     checked = await creation.check(rows)
-    _reject_unless(keeps_others, checked)
+    reject_unless(keeps_others, checked)
     results = await creation.write(checked)
-    _reject_unless(keeps_others, results)
+    reject_unless(keeps_others, results)
     return results
 
 
-def _reject_unless(keeps_others: bool, results: Sequence[Draft | Result]) -> None:  # noqa: FBT001 - reads as a sentence
-    problems = [problem for result in results if isinstance(result, tuple) for problem in result]
+def reject_unless(keeps_others: bool, results: Sequence[object]) -> None:  # noqa: FBT001 - reads as a sentence
+    """Reject for all problems, unless others are to be written and there are some.
+
+    Raises:
+        Rejected: there are problems.
+    """
+    # One that all rows share is told once.
+    problems = dict.fromkeys(problem for result in results if isinstance(result, tuple) for problem in result)
     if problems and not (keeps_others and any(not isinstance(result, tuple) for result in results)):
         raise Rejected(*problems)
 

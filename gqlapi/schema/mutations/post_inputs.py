@@ -210,7 +210,7 @@ class RestorePostInput:
 
 def to_new_post(given: CreatePostInput | NewPostInput, path: Path = ()) -> tuple[NewPost, list[Problem]]:
     """Return what the publishing layer takes, and what is wrong with its ids."""
-    tags, problems = _tag_refs(given.tags, (*path, "tags"))
+    tags, problems = tag_refs(given.tags, (*path, "tags"))
     author = None
     if isinstance(given, CreatePostInput) and given.author is not None:
         author, wrong = _author_ref(given.author)
@@ -228,15 +228,15 @@ def _author_ref(given: UserKey) -> tuple[AuthorRef | None, tuple[Problem, ...]]:
     return (None if wrong else AuthorRef(decode())), wrong
 
 
-def to_patch(given: PostPatchInput) -> tuple[PostPatch, list[Problem]]:
+def to_patch(given: PostPatchInput, path: Path = ("patch",)) -> tuple[PostPatch, list[Problem]]:
     """Return what the publishing layer takes, and what is wrong: an id, or a null where none can be."""
     problems = [
-        required(("patch", name), "This cannot be null; leave it out to keep it.")
+        required((*path, name), "This cannot be null; leave it out to keep it.")
         for name in ("title", "markdown", "tags")
         if getattr(given, name) is None
     ]
     tags = left_out(given.tags)
-    patch, tag_problems = (None, []) if tags is None else _to_tag_patch(tags, ("patch", "tags"))
+    patch, tag_problems = (None, []) if tags is None else _to_tag_patch(tags, (*path, "tags"))
     changed = PostPatch(
         left_out(given.title), left_out(given.markdown), left_out(given.slug), given.slug is None, patch
     )
@@ -244,14 +244,14 @@ def to_patch(given: PostPatchInput) -> tuple[PostPatch, list[Problem]]:
 
 
 def _to_tag_patch(given: TagListPatchInput, path: Path) -> tuple[TagListPatch, list[Problem]]:
-    set_, wrong_set = _tag_refs(given.set, (*path, "set"))
-    add, wrong_add = _tag_refs(given.add, (*path, "add"))
-    remove, wrong_remove = _tag_refs(given.remove, (*path, "remove"))
+    set_, wrong_set = tag_refs(given.set, (*path, "set"))
+    add, wrong_add = tag_refs(given.add, (*path, "add"))
+    remove, wrong_remove = tag_refs(given.remove, (*path, "remove"))
     patch = TagListPatch(None if given.set is None else set_, add, remove)
     return patch, wrong_set + wrong_add + wrong_remove
 
 
-def _tag_refs(given: Sequence[TagRefInput] | None, path: Path) -> tuple[list[TagRef], list[Problem]]:
+def tag_refs(given: Sequence[TagRefInput] | None, path: Path) -> tuple[list[TagRef], list[Problem]]:
     """Decode the ids of references; those that cannot be decoded are left out, and told."""
     refs: list[TagRef] = []
     problems: list[Problem] = []
