@@ -66,7 +66,8 @@ class Schema(strawberry.Schema):
             types=[User, Post, Tag, ApiToken, Session, *USER_ERRORS],
             config=StrawberryConfig(scalar_map=SCALARS, enable_experimental_incremental_execution=True),
         )
-        self._schema.directives = (*self._schema.directives, ATOMIC)
+        if self._schema.get_directive(ATOMIC.name) is None:
+            self._schema.directives = (*self._schema.directives, ATOMIC)
         self.limits = limits
         attach_rules(self._schema, declared_rules)
         install_resolvers(self._schema, resolver_of)

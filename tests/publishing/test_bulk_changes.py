@@ -192,7 +192,7 @@ class TestOnError:
         mine, changed = await drafts(api, ada, count=2)
         foreign = make_post(other)
         await save(api.database, [other, foreign])
-        posts = [
+        posts: list[dict[str, Any]] = [
             {"id": UNKNOWN}, {"id": foreign.global_id}, {"id": changed.global_id, "expectedVersion": 7},
             {"id": mine.global_id, "expectedVersion": 1}, {"id": mine.global_id}, {"id": "junk"},
         ]  # fmt: skip

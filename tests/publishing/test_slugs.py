@@ -1,6 +1,7 @@
 """Slugs of posts and tags: where they come from, who may have them, and what old ones find."""
 
 import asyncio
+import random
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from tests.publishing.test_posts import codes
 from tests.signing_in import sign_in_as
 
 POST = "post { id slug slugFollowsTitle version }"
+WAITING = sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted")
 
 
 @pytest.fixture
@@ -299,11 +301,72 @@ class TestRaces:
         async with api.database.write() as session:
             return [*await session.scalars(sa.select(Post.slug))]
 
+    @pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
     async def test_with_an_old_slug_that_is_being_added_take_another(self, api: Api, client: Api, ada: User) -> None:
+        """The statement that has found the slug free waits for the other transaction."""
         post = make_post(ada)
         await save(api.database, [post])
         async with api.database.write() as session:
             await add_old_slugs(WriteScope(session), {post.id: ["wanted"]})
             creating = asyncio.create_task(create(client, "Wanted"))
-            await asyncio.sleep(0.05)
+            while not (await session.scalars(WAITING)).one():
+                await asyncio.sleep(0.01)
         assert (await creating)["slug"] == "wanted-2"
+
+
+class Blog:
+    """What the rules say of slugs: who has which, and which of them are kept."""
+
+    def __init__(self) -> None:
+        self.owners: dict[str, str] = {}
+        self.current: dict[str, str] = {}
+        self.rules: dict[str, str] = {}
+        self.titles: dict[str, str] = {}
+
+    def give(self, id_: str, slug: str, rule: str) -> None:
+        old = self.current.get(id_)
+        if old is not None and old != slug and self.rules[id_] != "fixed":
+            del self.owners[old]
+        self.current[id_], self.owners[slug] = slug, id_
+        self.rules[id_] = "fixed" if self.rules.get(id_) == "fixed" else rule
+
+    def free(self, title: str, id_: str) -> str:
+        names = [title.lower(), *(f"{title.lower()}-{number}" for number in range(2, 21))]
+        return next(name for name in names if self.owners.get(name, id_) == id_)
+
+    def retitle(self, id_: str, title: str) -> None:
+        if self.rules[id_] == "title" and title != self.titles[id_]:
+            self.give(id_, self.free(title, id_), "title")
+        self.titles[id_] = title
+
+
+class TestRandomHistory:
+    @pytest.mark.parametrize("seed", range(3))
+    async def test_gives_each_post_what_the_rules_say(self, api: Api, client: Api, seed: int) -> None:
+        chance, blog = random.Random(seed), Blog()  # noqa: S311 - a test that can be repeated
+        for _ in range(45):
+            title, action = chance.choice("ABC"), chance.choice(["create", "title", "title", "slug", "null", "publish"])
+            if action == "create" or not blog.current:
+                post = await create(client, title)
+                blog.titles[post["id"]] = title
+                blog.give(post["id"], blog.free(title, post["id"]), "title")
+                continue
+            id_ = chance.choice([*blog.current])
+            slug = chance.choice(["a", "b", "c-2", "own"])
+            given = {"title": {"title": title}, "slug": {"slug": slug}, "null": {"slug": None}}.get(action)
+            if given is None:
+                await publish(client, {"id": id_})
+                blog.rules[id_] = "fixed"
+                continue
+            payload = await client.payload("updatePost", {"id": id_, "patch": given}, POST)
+            is_refused = action == "slug" and blog.owners.get(slug, id_) != id_
+            assert bool(payload["errors"]) is is_refused
+            if action == "title":
+                blog.retitle(id_, title)
+            elif action == "null" and blog.rules[id_] != "title":
+                blog.give(id_, blog.free(blog.titles[id_], id_), "title")
+            elif action == "slug" and not is_refused:
+                blog.give(id_, slug, "chosen")
+        for slug, id_ in blog.owners.items():
+            assert await find(client, slug) == blog.current[id_]
+        assert {*await registered(api, PostSlug.post_id, PostSlug.slug)} == {*blog.owners}
