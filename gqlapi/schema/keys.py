@@ -20,7 +20,10 @@ class PostKey:
     """One way to name a post."""
 
     id: strawberry.ID | None = strawberry.field(default=strawberry.UNSET, description=ID_KEY)
-    slug: str | None = strawberry.field(default=strawberry.UNSET, description="By slug, without regard to case.")
+    slug: str | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="By slug, without regard to case; an old slug finds its post too, whose `slug` differs then.",
+    )
 
 
 @strawberry.input(one_of=True, description="One way to name a tag.")
@@ -28,4 +31,7 @@ class TagKey:
     """One way to name a tag."""
 
     id: strawberry.ID | None = strawberry.field(default=strawberry.UNSET, description=ID_KEY)
-    slug: str | None = strawberry.field(default=strawberry.UNSET, description="By slug, without regard to case.")
+    slug: str | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="By slug, without regard to case; that of a tag which was merged finds the tag that it became.",
+    )

@@ -124,6 +124,25 @@ class TestAUserWithAFirstPost:
         assert (codes(data["createUser"]), codes(data["createPost"]), len(attempts)) == ([], [], 2)
         assert await counts(api) == (1, 1)
 
+    async def test_is_finished_though_its_caller_goes_away(
+        self, api: Api, client: Api, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        create, has_begun, may_end = PostWriteRepository.create, asyncio.Event(), asyncio.Event()
+
+        async def wait(repository: PostWriteRepository, posts: Any) -> Any:
+            has_begun.set()
+            await may_end.wait()
+            return await create(repository, posts)
+
+        monkeypatch.setattr(PostWriteRepository, "create", wait)
+        sending = asyncio.create_task(client.post(FIRST_POST, bela()))
+        await has_begun.wait()
+        sending.cancel()
+        await asyncio.wait([sending])
+        may_end.set()
+        assert await gets_everything_back(api.database)
+        assert await counts(api) == (1, 1)
+
     async def test_is_for_admins_only(self, api: Api, client: Api) -> None:
         editor = make_user(role=UserRole.EDITOR)
         await save(api.database, [editor])

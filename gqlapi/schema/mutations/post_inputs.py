@@ -45,6 +45,10 @@ def _version() -> Any:
     return strawberry.field(default=None, description=EXPECTED_VERSION)
 
 
+def _folded_name(key: dict[str, str]) -> dict[str, str]:
+    return {name: folded(text) if name == "username" else text for name, text in key.items()}
+
+
 @strawberry.input(one_of=True, name="TagRef", description="A tag, by exactly one of its keys.")
 class TagRefInput:
     """A tag, by exactly one of its keys."""
@@ -106,6 +110,7 @@ class CreatePostInput:
     author: UserKey | None = strawberry.field(
         default=None,
         description="Who has written it, for editors and admins: a user who may write posts. The viewer when left out.",
+        metadata=normal(_folded_name),
     )
     idempotency_key: str | None = _key()
 
