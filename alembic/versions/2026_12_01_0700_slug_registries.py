@@ -51,7 +51,7 @@ def _create(registry: Registry, max_length: int) -> None:
         sa.PrimaryKeyConstraint(key, "slug", name=op.f(f"pk_{name}")),
         sa.UniqueConstraint("slug", name=op.f(registry.constraint)),
     )
-    # Before the rows are copied: what an earlier version writes meanwhile waits, and is registered then.
+    # Before the rows are copied: concurrent writes of an earlier version wait, and are registered then.
     for statement in create_triggers(op.get_context().dialect.name, registry):
         op.execute(statement)
     op.execute(f"INSERT INTO {name} (slug, {key}) SELECT slug, id FROM {registry.table}")  # noqa: S608 - our own names

@@ -1,7 +1,7 @@
 """The registries of slugs: which post or tag a slug belongs to, the current ones and the old ones.
 
-Triggers keep them, so that the database itself refuses a slug that is another row's, whoever writes: a server of an
-earlier version, a bulk load, a person. A post that was never published gives its slug up when it gets another one.
+Triggers keep them, so that the database refuses a slug of another row from every writer: a server of an earlier
+version, a bulk load, an operator. A post that was never published releases its slug when it gets another one.
 """
 
 from collections.abc import Iterator
@@ -11,12 +11,12 @@ import sqlalchemy as sa
 
 
 class Registry(NamedTuple):
-    """A table of slugs, and the table whose slugs they are; `given_up` is the condition for a slug that is not kept."""
+    """A table of slugs, and the table whose slugs they are; `released` is the condition for a slug that is not kept."""
 
     name: str
     table: str
     key: str
-    given_up: str | None
+    released: str | None
 
     @property
     def constraint(self) -> str:
@@ -47,9 +47,9 @@ def create_triggers(dialect_name: str, registry: Registry) -> Iterator[str]:
         return
     create = "CREATE TRIGGER IF NOT EXISTS"
     yield f"{create} {registry.name}_insert AFTER INSERT ON {registry.table} BEGIN {_register(registry)}; END"
-    given_up = "" if registry.given_up is None else f"{_give_up(registry, f' AND {registry.given_up}')}; "
+    released = "" if registry.released is None else f"{_release(registry, f' AND {registry.released}')}; "
     changed = f"AFTER UPDATE OF slug ON {registry.table} WHEN OLD.slug <> NEW.slug"
-    yield f"{create} {registry.name}_update {changed} BEGIN {given_up}{_register(registry)}; END"
+    yield f"{create} {registry.name}_update {changed} BEGIN {released}{_register(registry)}; END"
 
 
 def drop_triggers(dialect_name: str, registry: Registry) -> Iterator[str]:
@@ -77,16 +77,16 @@ def recreate_on_sqlite(connection: sa.Connection) -> None:
 
 
 def _function(registry: Registry) -> str:
-    given_up = ""
-    if registry.given_up is not None:  # nested: in an INSERT there is no OLD
-        given_up = f"IF TG_OP = 'UPDATE' THEN IF {registry.given_up} THEN {_give_up(registry)}; END IF; END IF; "
-    body = f"BEGIN {given_up}{_register(registry)}; RETURN NULL; END"
+    released = ""
+    if registry.released is not None:  # nested: in an INSERT there is no OLD
+        released = f"IF TG_OP = 'UPDATE' THEN IF {registry.released} THEN {_release(registry)}; END IF; END IF; "
+    body = f"BEGIN {released}{_register(registry)}; RETURN NULL; END"
     # With its owner's rights: during an upgrade, servers write whose role has none on the new table.
     options = "RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT"
     return f"CREATE FUNCTION {registry.name}_register() {options} AS $$ {body} $$"
 
 
-def _give_up(registry: Registry, condition: str = "") -> str:
+def _release(registry: Registry, condition: str = "") -> str:
     return f"DELETE FROM {registry.name} WHERE slug = OLD.slug AND {registry.key} = OLD.id{condition}"  # noqa: S608 - our own names
 
 

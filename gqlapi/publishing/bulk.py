@@ -31,11 +31,11 @@ class Target:
     expected_version: int | None
     path: Path
     patch: PostPatch = NOTHING
-    # Where the tags stand in the input: of the post itself, or of the whole list.
+    # The place of the tags in the input.
     tags_path: Path = ()
 
 
-# A row of an input: what can be changed, or what is wrong with it.
+# A row of an input: a target, or its problems.
 Row = Target | tuple[Problem, ...]
 
 
@@ -78,7 +78,7 @@ async def update_posts(scope: WriteScope, rows: Sequence[Row], *, keeps_others: 
 
 
 class _Run:
-    """One change of many posts: what is wrong with one takes it out of the run, or ends the run."""
+    """One change of many posts: a problem takes its post out of the run, or ends the run."""
 
     def __init__(self, scope: WriteScope, rows: Sequence[Row], *, keeps_others: bool) -> None:
         self._scope = scope
@@ -89,7 +89,7 @@ class _Run:
 
     @property
     def targets(self) -> list[Target]:
-        """The rows in which nothing is wrong so far."""
+        """The rows without problems so far."""
         return [row for row in self._rows if isinstance(row, Target)]
 
     @property
@@ -135,7 +135,7 @@ class _Run:
 
 
 class _Patching(_Run):
-    """A run in which each post has a patch of its own."""
+    """A run with one patch for each post."""
 
     async def find_tags(self) -> TagFinder | None:
         """Find or create the tags of the patches, before posts are locked, for the order of locks."""

@@ -76,7 +76,7 @@ def reject_unless(keeps_others: bool, results: Sequence[object]) -> None:  # noq
     Raises:
         Rejected: there are problems.
     """
-    # One that all rows share is told once.
+    # A problem that all rows share is reported once.
     problems = dict.fromkeys(problem for result in results if isinstance(result, tuple) for problem in result)
     if problems and not (keeps_others and any(not isinstance(result, tuple) for result in results)):
         raise Rejected(*problems)

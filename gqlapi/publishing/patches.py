@@ -1,4 +1,4 @@
-"""Changes of posts as they are given: checked and rendered before a transaction begins, and what they come to in it."""
+"""Patches of posts: checked and rendered before a transaction begins, and applied in it."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -63,7 +63,7 @@ class PostPatch:
 
     @property
     def slug_change(self) -> SlugChange:
-        """What becomes of the slug."""
+        """The change of the slug."""
         return SlugChange(self.slug, self.title, makes_slug=self.makes_slug)
 
     @property

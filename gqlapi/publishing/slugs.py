@@ -77,15 +77,15 @@ async def add_old_slugs(scope: WriteScope, slugs_by_post: Mapping[UUID, Sequence
     """Let `post(by: {slug})` find posts by other texts as well, such as addresses of before; return those refused.
 
     Two statements for any number. Texts of any form, which are folded as slugs are when they are looked up. Refused
-    are those that fold to nothing or to over 200 characters, and those that another post has or had. One that the post
-    has already is no news; versions and the change feed stay.
+    are those that fold to nothing or to over 200 characters, and those that another post has or had. A slug that the
+    post has already is no error. Versions and the change feed stay.
 
     Raises:
         IntegrityError: a post is gone.
     """
     keys = {id_: [slug_key(slug, MAX_POST_SLUG_LENGTH) for slug in slugs] for id_, slugs in slugs_by_post.items()}
     repository = PostSlugRepository(scope)
-    # The first post that asks for a slug gets it.
+    # The first post in the mapping gets a slug that several name.
     pairs = {key: id_ for id_, own in reversed(keys.items()) for key in own if key}
     await repository.add([(id_, key) for key, id_ in pairs.items()])
     owners = await repository.owners(pairs)

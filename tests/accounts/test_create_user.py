@@ -31,7 +31,7 @@ class TestCreateUser:
         event = (await events_of(api))[0]
         assert (event.kind, event.actor_id, event.detail) == (AuditKind.SIGNED_UP, admin.id, {"role": "editor"})
 
-    async def test_makes_a_reader_unless_told_otherwise(self, api: Api, admin: User) -> None:
+    async def test_makes_a_reader_by_default(self, api: Api, admin: User) -> None:
         assert (await create(await sign_in_as(api, admin)))["user"]["role"] == "READER"
 
     async def test_is_for_admins_who_have_signed_in(self, api: Api, admin: User) -> None:

@@ -190,7 +190,7 @@ class TestFields:
         ]  # fmt: skip
         await assert_consistent(api.database)
 
-    async def test_are_all_told_of_what_they_lack(self, api: Api, client: Api) -> None:
+    async def test_report_all_problems(self, api: Api, client: Api) -> None:
         query = """mutation @atomic {
           a: createPost(input: { title: "", markdown: "" }) { errors { code } }
           b: createPost(input: { title: "Good", markdown: "" }) { errors { code message } }

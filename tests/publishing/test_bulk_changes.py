@@ -166,7 +166,7 @@ class TestTags:
         assert [[tag["name"] for tag in result["post"]["tags"]] for result in payload["results"]] == [["Old"]] * 2
         assert {row.version for row in (await rows_of(api)).values()} == {3}
 
-    async def test_that_are_missing_are_told_once(self, api: Api, client: Api, ada: User) -> None:
+    async def test_that_are_missing_are_reported_once(self, api: Api, client: Api, ada: User) -> None:
         posts = refs(await drafts(api, ada))
         for on_error in ("REJECT_ALL", "REJECT_FAILED"):
             payload = await send(client, "addTags", posts, tags=[{"slug": "no"}], onError=on_error)
@@ -293,7 +293,7 @@ class TestOracle:
         ]
         payload = await send(client, "updatePosts", many, onError="REJECT_FAILED")
         results = payload["results"]
-        assert [_told(one) for one in single] == [_told(one, depth=2) for one in results]
+        assert [_reported(one) for one in single] == [_reported(one, depth=2) for one in results]
         assert [_without_slug(one["post"]) for one in single] == [_without_slug(one["post"]) for one in results]
 
 
@@ -323,7 +323,7 @@ def _with_slug(patch: dict[str, Any], own: str) -> dict[str, Any]:
     return {**patch, "slug": own} if patch.get("slug") == "own" else patch
 
 
-def _told(payload: Any, depth: int = 0) -> list[tuple[str, list[str]]]:
+def _reported(payload: Any, depth: int = 0) -> list[tuple[str, list[str]]]:
     return [(error["code"], error["path"][depth:]) for error in payload["errors"]]
 
 

@@ -133,7 +133,7 @@ class TestOldSlug:
             # Who asks, and the post.
             assert len(statements) == 2
 
-    async def test_of_a_post_that_is_not_public_is_no_secret_told(self, api: Api, client: Api) -> None:
+    async def test_finds_no_post_that_is_hidden(self, api: Api, client: Api) -> None:
         post = await create(client, publish=True)
         await update(client, post, slug="moved")
         await client.payload("archivePost", {"id": post["id"]}, POST)
@@ -173,7 +173,7 @@ class TestOldSlug:
 
 
 class TestRegistry:
-    async def test_has_each_slug_once_whoever_writes(self, api: Api, ada: User) -> None:
+    async def test_has_each_slug_once(self, api: Api, ada: User) -> None:
         tag, first, second = make_tag(slug="a"), make_post(ada, slug="first"), make_draft(ada, slug="second")
         await save(api.database, [tag, first, second])
         posts = await registered(api, PostSlug.post_id, PostSlug.slug)

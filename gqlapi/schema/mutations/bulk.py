@@ -141,7 +141,7 @@ class BulkMutations:
 
     @mutation(
         ChangedPostsPayload,
-        description=f"Change up to {MAX_BULK} posts in one transaction, each with a patch of its own. Each costs "
+        description=f"Change up to {MAX_BULK} posts in one transaction, with one patch for each. Each costs "
         f"{WRITE_COST} points, {TAG_COST} for each tag, {TITLE_COST:,} for a title without Markdown, and for Markdown "
         "as much as in `createPost`.",
         rules=_rules(_patches_cost),

@@ -103,7 +103,7 @@ class RemoveTagsInput:
 
 
 def to_targets(given: Sequence[PostVersionInput], patch: PostPatch = NOTHING) -> list[Row]:
-    """Return the posts of a list, all with one patch, or what is wrong with them: an id, or a second mention."""
+    """Return the posts of a list, all with one patch, or their problems: an invalid id, or a second mention."""
     rows: list[Row] = []
     seen: set[str] = set()
     for index, item in enumerate(given):
@@ -118,7 +118,7 @@ def to_targets(given: Sequence[PostVersionInput], patch: PostPatch = NOTHING) ->
 
 
 async def to_patched_targets(given: Sequence[PostChangeInput]) -> list[Row]:
-    """Return the posts of a list with their patches, checked and rendered, or what is wrong with each."""
+    """Return the posts of a list with their patches, checked and rendered, or their problems."""
     rows = to_targets(given)
     is_long = sum(len(item.patch.markdown or "") for item in given) > LONG_MARKDOWN
     for index, (item, row) in enumerate(zip(given, rows, strict=True)):

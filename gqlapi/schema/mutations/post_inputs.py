@@ -30,7 +30,7 @@ SLUG = (
 )
 NEW_SLUG = (
     "Another unique name for URLs; null makes it from the title, as for a new post. A post that was never published "
-    "gives up the slug that it had; any other keeps it as an old one, by which it is still found."
+    "releases its slug; any other keeps it as an old slug, which still finds the post."
 )
 TAGS = "At most 20, in the order in which they are shown."
 PUBLISH = "Publish it at once; otherwise it is a draft."
@@ -109,7 +109,8 @@ class CreatePostInput:
     publish: bool = strawberry.field(default=False, description=PUBLISH)
     author: UserKey | None = strawberry.field(
         default=None,
-        description="Who has written it, for editors and admins: a user who may write posts. The viewer when left out.",
+        description="The author, a user who may write posts; the viewer if omitted. Only editors and admins may name "
+        "another user.",
         metadata=normal(_folded_name),
     )
     idempotency_key: str | None = _key()
@@ -226,7 +227,7 @@ def to_new_post(given: CreatePostInput | NewPostInput, path: Path = ()) -> tuple
 def _author_ref(given: UserKey) -> tuple[AuthorRef | None, tuple[Problem, ...]]:
     id_ = left_out(given.id)
     if id_ is None:
-        # A name that is too long is nobody's.
+        # A name that is too long matches no user.
         return AuthorRef(username_key=fold_key(given.username or "", MAX_USERNAME_KEY_LENGTH) or ""), ()
     decode = partial(given_id, "User", id_, (*AUTHOR_PATH, "id"))
     wrong = problems_of(decode)

@@ -209,7 +209,7 @@ def count_done(outcome: Outcome) -> int:
 
 
 async def bulk_results(info: Info, outcome: Outcome) -> tuple[list[PostPayload], list[UserError]]:
-    """Return what became of each post of a list, and the errors of all together."""
+    """Return the result of each post of a list, and the errors of all together."""
     ids = [result for result in outcome.results if isinstance(result, UUID)]
     rows = await _bulk_rows(info, ids, outcome.written)
     results = [
