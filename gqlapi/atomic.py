@@ -58,6 +58,8 @@ class Atomic:
             Rejected: the body rejects, or another field has failed.
         """
         name = _FIELD.get()
+        if name in self._bodies:
+            raise RuntimeError(f"{name} writes twice in an atomic operation")
         self._bodies[name] = body
         self._awaited.discard(name)
         if not self._awaited and not self._failed:

@@ -1,20 +1,32 @@
 """`@atomic`: all root fields of a mutation are written, or none."""
 
 import asyncio
+from collections.abc import Callable
 from itertools import count as count_up
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from sqlalchemy.orm.exc import StaleDataError
 
-from gqlapi.models import Post, User, UserRole
+from gqlapi.execution.declarations import rules_of
+from gqlapi.models import Base, Post, User, UserRole
 from gqlapi.repositories.post_writes import PostWriteRepository
+from gqlapi.schema import Limits, Schema
 from tests.api import Api, gets_everything_back, serve, settings_for
 from tests.consistency import assert_consistent, count
 from tests.factories import make_post, make_user, save
+from tests.publishing.test_idempotency import CASES, World
 from tests.signing_in import PASSWORD, sign_in_as
 
 ERRORS = "errors { __typename code path message ... on RolledBackError { failedField } }"
+# An input for each mutation that can be part of an atomic operation.
+PARTS: dict[str, Callable[[World], dict[str, Any]]] = {
+    **{name: make_input for name, (make_input, _) in CASES.items() if name != "deleteUser"},
+    "createUser": lambda _: {"username": "new", "email": "new@example.com", "password": PASSWORD},
+    "createApiToken": lambda _: {"name": "new", "scopes": ["READ"]},
+    "revokeApiToken": lambda _: {},
+}
 FIRST_POST = f"""
 mutation($user: CreateUserInput!, $post: CreatePostInput!) @atomic {{
   createUser(input: $user) {{ user {{ username role postCount }} {ERRORS} }}
@@ -173,7 +185,69 @@ class TestAnAuthor:
             assert payload["post"]["author"]["username"] == expected
 
 
+def test_every_mutation_takes_part_or_runs_alone() -> None:
+    mutations = Schema(Limits())._schema.mutation_type
+    assert mutations is not None
+    alone = {name for name, field in mutations.fields.items() if rules_of(field).runs_alone}
+    assert {*PARTS} == mutations.fields.keys() - alone
+
+
+@pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
+class TestEveryMutation:
+    @pytest.fixture
+    async def world(self, api: Api) -> World:
+        world = World()
+        await save(api.database, world.rows)
+        return world
+
+    @pytest.mark.parametrize("name", PARTS)
+    async def test_is_rolled_back_with_the_others(self, api: Api, world: World, name: str) -> None:
+        client = await sign_in_as(api, world.admin)
+        given = PARTS[name](world)
+        if name == "restorePost":
+            await client.payload("deletePost", {"id": given["id"]})
+        if name == "revokeApiToken":
+            token = {"name": "test", "scopes": ["READ"]}
+            given = (await client.payload("createApiToken", token, "apiToken { id }"))["apiToken"]
+        query = f"""mutation($input: {name[0].upper()}{name[1:]}Input!, $tag: UpsertTagInput!) @atomic {{
+          {name}(input: $input) {{ {ERRORS} }} other: upsertTag(input: $tag) {{ {ERRORS} }}
+        }}"""
+        before = await everything(api)
+        # What `upsertTag` refuses, it refuses in the transaction.
+        data = await client.data(query, {"input": given, "tag": {"slug": "zzz", "name": ""}})
+        assert (codes(data[name]), codes(data["other"])) == (["ROLLED_BACK"], ["REQUIRED"])
+        assert await everything(api) == before
+        data = await client.data(query, {"input": given, "tag": {"slug": "zzz", "name": "Zzz"}})
+        assert (codes(data[name]), codes(data["other"])) == (["REQUIRED"] if name == "createPosts" else [], [])
+        assert await everything(api) != before
+
+
+async def everything(api: Api) -> list[Any]:
+    async with api.database.write() as session:
+        return [
+            [*map(tuple, await session.execute(sa.select(table).order_by(*table.primary_key)))]
+            for table in Base.metadata.sorted_tables
+        ]
+
+
 class TestFields:
+    async def test_that_lock_in_opposite_orders_are_all_written(self, api: Api, client: Api, admin: User) -> None:
+        """On PostgreSQL that may be a deadlock, whose loser is run again."""
+        posts = [make_post(admin) for _ in range(2)]
+        await save(api.database, posts)
+
+        def query(order: list[Post]) -> str:
+            fields = (
+                f'p{number}: updatePost(input: {{ id: "{post.global_id}", patch: {{ markdown: "x" }} }}) {{ {ERRORS} }}'
+                for number, post in enumerate(order)
+            )
+            return f"mutation @atomic {{ {' '.join(fields)} }}"
+
+        answers = await asyncio.gather(*(client.data(query(order)) for order in (posts, posts[::-1])))
+        assert [codes(payload) for answer in answers for payload in answer.values()] == [[]] * 4
+        async with api.database.write() as session:
+            assert {*await session.scalars(sa.select(Post.version))} == {3}
+
     async def test_are_written_in_their_order(self, api: Api, client: Api, admin: User) -> None:
         post = make_post(admin)
         await save(api.database, [post])
