@@ -65,7 +65,7 @@ def options(dialect: str) -> dict[str, Any]:
         "transactional_ddl": True,
         # A revision that builds an index concurrently commits what came before it.
         "transaction_per_migration": dialect == "postgresql",
-        "on_version_apply": migrations.check_foreign_keys,
+        "on_version_apply": [migrations.recreate_triggers, migrations.check_foreign_keys],
     }
 
 

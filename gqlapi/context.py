@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -10,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from gqlapi.accounts import Accounts, Client
 from gqlapi.accounts.audit import log_events
+from gqlapi.atomic import Atomic
 from gqlapi.database.failures import Trouble
 from gqlapi.database.gate import Place
 from gqlapi.database.read_unit import ReadUnit
@@ -19,6 +21,7 @@ from gqlapi.execution.declarations import NOTHING, Prepared
 from gqlapi.execution.failures import ErrorMode
 from gqlapi.execution.incremental import Delivery
 from gqlapi.execution.pacing import Pace
+from gqlapi.execution.plan import Kind
 from gqlapi.execution.reference import Answer
 from gqlapi.loaders import Loaders
 from gqlapi.models import ANONYMOUS, AuditEvent, Viewer
@@ -90,6 +93,7 @@ class Context:
         self.operation: BoundOperation | None = None
         self._repositories: Repositories | None = None
         self._loaders: Loaders | None = None
+        self._atomic: Atomic | None = None
 
     @property
     def accounts(self) -> Accounts:
@@ -105,6 +109,9 @@ class Context:
         # Before its first transaction, a mutation reads who asks, and most of them nothing else.
         reads_once = operation.operation.reads_once and not operation.is_incremental
         is_read_at_once = reads_once and self._find_viewer is None
+        if operation.operation.is_atomic:
+            fields = operation.operation.root.fields
+            self._atomic = Atomic([field.name for field in fields if field.kind is Kind.RESOLVER], self._transact)
         self._unit.expects_one_statement = operation.operation.is_serial or is_read_at_once
         self._forget()
 
@@ -186,6 +193,10 @@ class Context:
         if self.viewer is not self._requester:
             self.answer_as(self._requester)
 
+    def resolving(self, name: str) -> AbstractContextManager[None]:
+        """Resolve a root field of a mutation, by its name in the response, in the block."""
+        return nullcontext() if self._atomic is None else self._atomic.resolving(name)
+
     async def mutate(
         self,
         body: Callable[[WriteScope], Awaitable[T]],
@@ -193,13 +204,26 @@ class Context:
     ) -> T:
         """Run `body` in one transaction and commit it; what is read afterwards is read from a new snapshot.
 
+        The bodies of all root fields of an operation with @atomic run in one.
+
         One connection at a time, and one place behind the gate until the payload is read. Whatever `body` raises, its
         transaction changed nothing. `at_once` comes before it, and does the same in one statement that commits itself
         and writes only while the viewer's rights are those that are known, or returns None.
 
         Raises:
-            Rejected: the viewer's session or token has ended, or `body` rejects.
+            Rejected: the viewer's session or token has ended, `body` rejects, or another field of an operation with
+                @atomic has failed.
         """
+        if self._atomic is not None:
+            outcome: T = await self._atomic.write(body)
+            return outcome
+        return await self._transact(body, at_once)
+
+    async def _transact(
+        self,
+        body: Callable[[WriteScope], Awaitable[T]],
+        at_once: Callable[[WriteScope], Awaitable[T | None]] | None = None,
+    ) -> T:
         place = await self._unit.hand_over()
         self._read_anew()
         if place is None:

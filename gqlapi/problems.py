@@ -6,7 +6,8 @@ Problem
 ├── ForbiddenProblem         FORBIDDEN, UNAUTHENTICATED: the viewer may not do this
 ├── ConflictProblem          NOT_UNIQUE, IDEMPOTENCY_MISMATCH: another row or call holds the value
 ├── VersionConflictProblem   VERSION_CONFLICT: somebody else was faster
-└── RateLimitedProblem       RATE_LIMITED: too many attempts
+├── RateLimitedProblem       RATE_LIMITED: too many attempts
+└── RolledBackProblem        ROLLED_BACK: another root field of the operation failed
 """
 
 from collections.abc import Iterable
@@ -32,6 +33,7 @@ class ProblemCode(StrEnum):
     VERSION_CONFLICT = "VERSION_CONFLICT"
     IDEMPOTENCY_MISMATCH = "IDEMPOTENCY_MISMATCH"
     RATE_LIMITED = "RATE_LIMITED"
+    ROLLED_BACK = "ROLLED_BACK"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +90,14 @@ class RateLimitedProblem(Problem):
 
     code: ProblemCode = ProblemCode.RATE_LIMITED
     retry_after_seconds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RolledBackProblem(Problem):
+    """Another root field of an operation with @atomic failed; `failed_field` is its name in the response."""
+
+    code: ProblemCode = ProblemCode.ROLLED_BACK
+    failed_field: str
 
 
 class Rejected(Exception):

@@ -21,7 +21,7 @@ LINES = (
     {"app", "interchange", "pruning", "reindexing", "rendering", "seeding", "text_report"},
     {"doctor", "http", "schema"},
     {"context"},
-    {"documents", "idempotency", "publishing"},
+    {"atomic", "documents", "idempotency", "publishing"},
     {"loaders", "accounts", "events"},
     {"repositories"},
     {"models"},

@@ -12,7 +12,7 @@ from tests.consistency import assert_consistent
 from tests.factories import make_user, save
 from tests.signing_in import sign_in_as
 
-READ = "{ posts(first: 1) { nodes { id slug } } }"
+READ = "{ posts(first: 1) { nodes { id title } } }"
 CREATE = "mutation($input: CreatePostInput!) { createPost(input: $input) { post { id } errors { code } } }"
 
 
@@ -37,7 +37,7 @@ class TestAlteredTable:
         async with serve(settings_for(postgresql_url, pool_size=4)) as api:
             for type_ in ("text", "varchar(500)", "text"):
                 await asyncio.gather(*(api.data(READ) for _ in range(12)))
-                await alter(api, f"ALTER TABLE posts ALTER COLUMN slug TYPE {type_}")
+                await alter(api, f"ALTER TABLE posts ALTER COLUMN title TYPE {type_}")
                 await asyncio.gather(*(api.data(READ) for _ in range(12)))
 
     async def test_is_written_through_every_warm_connection(self, postgresql_url: str) -> None:
@@ -46,7 +46,7 @@ class TestAlteredTable:
             for type_ in ("text", "varchar(500)"):
                 for moment in ("before", "after"):
                     if moment == "after":
-                        await alter(api, f"ALTER TABLE posts ALTER COLUMN slug TYPE {type_}")
+                        await alter(api, f"ALTER TABLE posts ALTER COLUMN title TYPE {type_}")
                     posts = [new_post(f"{type_} {moment} {number}") for number in range(8)]
                     results = await asyncio.gather(*(client.data(CREATE, post) for post in posts))
                     assert all(result["createPost"]["post"] for result in results)

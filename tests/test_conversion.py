@@ -10,9 +10,9 @@ from strawberry.types.base import StrawberryList, StrawberryOptional
 from gqlapi.operations.conversion import Converters
 from gqlapi.schema import Limits, Schema
 from gqlapi.schema.filters import PostFilter
+from gqlapi.schema.keys import PostKey
 from gqlapi.schema.mutations.post_inputs import CreatePostInput, CreatePostsInput, UpdatePostInput
 from gqlapi.schema.ordering import OrderDirection, PostOrder, PostOrderField
-from gqlapi.schema.queries import PostKey
 
 TIME = datetime(2026, 11, 25, tzinfo=UTC)
 TITLE: dict[str, Any] = {"title": {"eq": "a", "contains": None}}

@@ -88,9 +88,9 @@ class TestTransact:
 
     async def test_rolls_back_what_the_last_flush_refuses(self, database: Database) -> None:
         async def body(session: AsyncSession) -> None:
-            session.add(make_tag(slug="one"))
+            session.add(make_tag(name="One", slug="one"))
             await session.flush()
-            session.add(make_tag(slug="one"))
+            session.add(make_tag(name="One", slug="two"))
 
         with pytest.raises(IntegrityError):
             await database.transact(body)

@@ -16,6 +16,7 @@ class Action(StrEnum):
     CHANGE_POST = "change, publish, archive, delete or restore a post"
     CREATE_TAG = "create a tag by naming it in a post"
     CHANGE_TAG = "create, change, delete or merge tags"
+    CREATE_USER = "create a user"
     CHANGE_USER = "change or delete a user"
     READ_EMAIL = "read an e-mail address"
     READ_ROLE = "read a role, and see users who have not published"
@@ -43,10 +44,11 @@ EDITORS = frozenset({UserRole.EDITOR, UserRole.ADMIN})
 ADMINS = frozenset({UserRole.ADMIN})
 
 POLICY: Mapping[Action, Rule] = {
-    Action.CREATE_POST: Rule(any=NOBODY, own=AUTHORS, scope=ApiScope.WRITE_POSTS),
+    Action.CREATE_POST: Rule(any=EDITORS, own=AUTHORS, scope=ApiScope.WRITE_POSTS),
     Action.CHANGE_POST: Rule(any=EDITORS, own=AUTHORS, scope=ApiScope.WRITE_POSTS),
     Action.CREATE_TAG: Rule(any=AUTHORS, own=AUTHORS, scope=ApiScope.WRITE_POSTS),
     Action.CHANGE_TAG: Rule(any=EDITORS, own=EDITORS, scope=ApiScope.WRITE_TAGS),
+    Action.CREATE_USER: Rule(any=ADMINS, own=ADMINS, scope=None),
     Action.CHANGE_USER: Rule(any=ADMINS, own=EVERYBODY, scope=ApiScope.ADMIN),
     Action.READ_EMAIL: Rule(any=ADMINS, own=EVERYBODY, scope=ApiScope.READ),
     Action.READ_ROLE: Rule(any=EDITORS, own=EVERYBODY, scope=ApiScope.READ),

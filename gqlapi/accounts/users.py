@@ -8,13 +8,14 @@ from uuid import UUID
 from pydantic import HttpUrl, TypeAdapter
 
 from gqlapi.accounts.policy import Action, require
-from gqlapi.accounts.registration import RESERVED_PREFIX, check_display_name
+from gqlapi.accounts.registration import RESERVED_PREFIX, Registration, check_display_name, register
 from gqlapi.checks import check_version, invalid, not_found, too_long
 from gqlapi.lines import hidden_character
-from gqlapi.models import AuditKind, GlobalId, User, UserRole
+from gqlapi.models import AuditKind, GlobalId, User, UserCredential, UserRole
 from gqlapi.names import normalize_nickname
 from gqlapi.problems import ForbiddenProblem, Problem, Rejected, reject_if_any
 from gqlapi.repositories import WriteScope
+from gqlapi.repositories.accounts import AccountWriteRepository
 from gqlapi.repositories.audit import record
 from gqlapi.repositories.user_writes import UserWriteRepository
 
@@ -69,6 +70,20 @@ def _is_web_address(url: str) -> bool:
     except ValueError:
         return False
     return is_reachable and "@" not in parts.netloc
+
+
+async def create_user(scope: WriteScope, registration: Registration, password_hash: str, role: UserRole) -> UUID:
+    """Create a user whose registration was checked, and return the key.
+
+    Raises:
+        Rejected: the name or the address is taken, or the viewer may not.
+    """
+    require(scope.viewer, Action.CREATE_USER)
+    user = registration.to_user(role)
+    await register(scope, user)
+    await AccountWriteRepository(scope).add(UserCredential(user_id=user.id, password_hash=password_hash))
+    await record(scope, AuditKind.SIGNED_UP, user.id, role=role.value)
+    return user.id
 
 
 async def update_user(scope: WriteScope, id_: UUID, expected_version: int | None, patch: UserPatch) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm.exc import StaleDataError
 
+from gqlapi.database.slugs import CONSTRAINTS
 from gqlapi.errors import ApiError, OperationTimeout, Unavailable
 
 # Serialization failures and deadlocks.
@@ -104,6 +105,8 @@ def is_transient(error: Exception) -> bool:
 
 
 def _is_contended(error: Exception) -> bool:
+    if isinstance(error, IntegrityError):
+        return constraint_of(error) in CONSTRAINTS
     return isinstance(error, StaleDataError) or (isinstance(error, DBAPIError) and sqlstate_of(error) in CONTENDED)
 
 

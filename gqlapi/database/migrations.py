@@ -19,6 +19,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gqlapi.database.driver import create_unpooled_engine
+from gqlapi.database.slugs import recreate_on_sqlite
 from gqlapi.database.url import normalize_url
 
 logger = logging.getLogger(__name__)
@@ -163,6 +164,12 @@ def check_foreign_keys(*, ctx: MigrationContext, step: Any, **_: Any) -> None:
     if broken:
         tables = ", ".join(f"{table} to {parent}" for table, parent in sorted({(row[0], row[2]) for row in broken}))
         raise RuntimeError(f"revision {step.up_revision_id} leaves {len(broken)} broken references: {tables}")
+
+
+def recreate_triggers(*, ctx: MigrationContext, **_: Any) -> None:
+    """Create the triggers of SQLite again that a revision has dropped with the table that it re-created."""
+    if ctx.dialect.name == "sqlite" and ctx.connection is not None:
+        recreate_on_sqlite(ctx.connection)
 
 
 def _config() -> Config:

@@ -77,6 +77,7 @@ class FieldRules:
 
     `is_embedded`: its value is the object that has the field. `is_long`: its text may have more than some hundred
     characters. `is_trusted`: its values are of the type that the field declares, and none has to be awaited.
+    `runs_alone`: a mutation that cannot be part of an operation with @atomic.
     """
 
     needs: frozenset[str] = frozenset()
@@ -90,6 +91,7 @@ class FieldRules:
     is_embedded: bool = False
     is_long: bool = False
     is_trusted: bool = False
+    runs_alone: bool = False
 
 
 NO_RULES = FieldRules()

@@ -106,7 +106,9 @@ class Engine:
     async def execute(self, mode: ErrorMode = ErrorMode.PROPAGATE) -> tuple[dict[str, Any] | None, list[GraphQLError]]:
         """Execute the operation, and return data and errors."""
         scope = self.bound.operation.root
-        run = self._execute_serially if self.bound.operation.is_serial else self._execute_together
+        # The fields of an operation with @atomic wait for each other before they write.
+        is_serial = self.bound.operation.is_serial and not self.bound.operation.is_atomic
+        run = self._execute_serially if is_serial else self._execute_together
         finisher = Finisher(mode, self._completion.scopes)
         self._halts = mode is ErrorMode.HALT
         try:

@@ -20,6 +20,7 @@ from graphql import (
     is_non_null_type,
 )
 
+from gqlapi.execution.atomic import is_atomic
 from gqlapi.execution.declarations import FieldRules, Prepared, Relation, Selected, attribute_of, rules_of
 
 # More than one.
@@ -184,7 +185,17 @@ class Subscopes:
 class Operation:
     """A compiled operation."""
 
-    __slots__ = ("cache_plan", "coordinates", "definition", "fragments", "is_serial", "reads_once", "root", "schema")
+    __slots__ = (
+        "cache_plan",
+        "coordinates",
+        "definition",
+        "fragments",
+        "is_atomic",
+        "is_serial",
+        "reads_once",
+        "root",
+        "schema",
+    )
 
     def __init__(
         self,
@@ -196,12 +207,13 @@ class Operation:
         is_serial: bool,
         selected: Selected,
     ) -> None:
-        """Describe an operation; `is_serial`: its root fields run one after the other."""
+        """Describe an operation; `is_serial`: a mutation, whose root fields run one after the other unless @atomic."""
         self.schema = schema
         self.definition = definition
         self.fragments = dict(fragments)
         self.root = root
         self.is_serial = is_serial
+        self.is_atomic = is_atomic(definition)
         # What it uses of the schema; kept by who counts that.
         self.coordinates: frozenset[str] | None = None
         # What caches may do with its answers; kept by who decides that.

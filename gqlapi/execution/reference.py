@@ -14,6 +14,7 @@ from graphql.execution import Executor
 from graphql.pyutils import AwaitableOrValue, Path, gather_with_cancel
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
+from gqlapi.execution.atomic import is_atomic
 from gqlapi.execution.failures import ErrorMode
 from gqlapi.execution.pacing import Pace
 
@@ -54,7 +55,6 @@ class PacedExecutor(StrawberryGraphQLCoreExecutionContext):
     Ignores @defer and @stream, which the class that Strawberry has here would obey.
     """
 
-    execute_collected_root_fields = Executor.execute_collected_root_fields
     execute_collected_subfields = Executor.execute_collected_subfields  # type: ignore[assignment] # graphql-core renames a parameter
     handle_stream = Executor.handle_stream
 
@@ -68,6 +68,20 @@ class PacedExecutor(StrawberryGraphQLCoreExecutionContext):
         self._halts = context.error_mode is ErrorMode.HALT
         # The bytes of the names of an object's fields, by the identity of its grouped field set, which is kept alive.
         self._name_bytes: dict[int, tuple[int, Any]] = {}
+
+    def execute_collected_root_fields(
+        self,
+        root_type: GraphQLObjectType,
+        root_value: Any,
+        grouped_field_set: Any,
+        serially: bool,  # noqa: FBT001 - the base's own
+        new_defer_usages: Any,
+    ) -> AwaitableOrValue[dict[str, Any]]:
+        """Execute the root fields; those of an operation with @atomic wait for each other before they write."""
+        serially = serially and not is_atomic(self.operation)
+        return Executor.execute_collected_root_fields(
+            self, root_type, root_value, grouped_field_set, serially, new_defer_usages
+        )
 
     def execute_fields(
         self,

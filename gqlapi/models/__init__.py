@@ -6,8 +6,9 @@ from gqlapi.models.base import Base, Row, created_at_of, new_id
 from gqlapi.models.field_usage import FieldUsage
 from gqlapi.models.global_id import GlobalId, decode_global_id
 from gqlapi.models.idempotency_key import IdempotencyKey
-from gqlapi.models.post import Post, PostState, PostStatus
+from gqlapi.models.post import Post, PostState, PostStatus, SlugRule
 from gqlapi.models.post_change import ChangeKind, PostChange
+from gqlapi.models.slug import PostSlug, TagSlug
 from gqlapi.models.tag import PostTag, Tag
 from gqlapi.models.trusted_document import TrustedDocument
 from gqlapi.models.user import User, UserRole
@@ -26,13 +27,16 @@ __all__ = [
     "IdempotencyKey",
     "Post",
     "PostChange",
+    "PostSlug",
     "PostState",
     "PostStatus",
     "PostTag",
     "RefreshToken",
     "Row",
     "Session",
+    "SlugRule",
     "Tag",
+    "TagSlug",
     "TrustedDocument",
     "User",
     "UserCredential",

@@ -31,6 +31,18 @@ class PostStatus(StrEnum):
     ARCHIVED = "archived"
 
 
+class SlugRule(StrEnum):
+    """Where the slug of a post comes from, and whether it changes with the title.
+
+    TITLE: made from the title, and made anew when the title changes. CHOSEN: given by a client. FIXED: the post was
+    published under it, or is scheduled; its slugs are its own for good.
+    """
+
+    TITLE = "title"
+    CHOSEN = "chosen"
+    FIXED = "fixed"
+
+
 MAX_TITLE_LENGTH = 300
 # The key is longer than the title where NFKC expands a character; an index row of PostgreSQL holds 2,700 bytes.
 MAX_TITLE_KEY_LENGTH = 600
@@ -79,6 +91,10 @@ class Post(Row):
     markdown: Mapped[str] = mapped_column(sa.Text, deferred=True)
     html: Mapped[str] = mapped_column(sa.Text, deferred=True)
     text: Mapped[str] = mapped_column(sa.Text, deferred=True)
+    # Rows of earlier versions keep their slugs.
+    slug_rule: Mapped[SlugRule] = mapped_column(
+        enum_column_type(SlugRule, "slug_rule"), default=SlugRule.FIXED, server_default=SlugRule.FIXED.value
+    )
 
     # Not stored: a repository fills them in, because they depend on the clock and on what is asked for.
     status: Mapped[PostStatus | None] = query_expression()

@@ -22,6 +22,7 @@ from strawberry.schema.schema_converter import GraphQLCoreConverter
 
 from gqlapi.cache import BudgetedCache
 from gqlapi.errors import BadUserInput, LimitExceeded
+from gqlapi.execution.atomic import atomic_errors
 from gqlapi.execution.compiler import NO_VARIABLES, compile_operation, flag_names, fragments_of, has_deliveries
 from gqlapi.execution.plan import Operation
 from gqlapi.operations.arguments import Arguments
@@ -325,7 +326,9 @@ class Operations:
             operations = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
             if not operations:
                 return [no_operation(None)]
-            if errors := validation_errors(self._rules.schema, document):
+            errors = validation_errors(self._rules.schema, document)
+            errors = errors or [error for node in operations for error in self._atomic_errors(document, node)]
+            if errors:
                 return errors
             rules = self._rules_of(max_cost)
             known = (KnownOperation(rules, document, operation) for operation in operations)
@@ -341,6 +344,10 @@ class Operations:
         limits = self._rules.limits
         return read_document(text, max_length=limits.max_document_length, max_tokens=limits.max_tokens)
 
+    def _atomic_errors(self, document: DocumentNode, definition: OperationDefinitionNode) -> list[GraphQLError]:
+        root_type = self._rules.schema.mutation_type
+        return [] if root_type is None else atomic_errors(root_type, definition, fragments_of(document))
+
     def _rules_of(self, max_cost: int | None) -> Rules:
         return self._rules if max_cost is None else self._rules.with_max_cost(max_cost)
 
@@ -351,7 +358,8 @@ class Operations:
             raise Refused([no_operation(name)])
         if (error := self._rules.limits.exceeded_far(definition)) is not None:
             raise Refused([error])
-        if errors := validation_errors(self._rules.schema, document):
+        errors = validation_errors(self._rules.schema, document) or self._atomic_errors(document, definition)
+        if errors:
             raise Refused(errors)
         return KnownOperation(self._rules_of(max_cost), document, definition)
 

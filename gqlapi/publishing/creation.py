@@ -7,18 +7,18 @@ from uuid import UUID
 from gqlapi.accounts.policy import Action, require
 from gqlapi.database.search import Indexed, PreparedText
 from gqlapi.lines import normalize_line
-from gqlapi.models import PostState, created_at_of
+from gqlapi.models import PostState, SlugRule, created_at_of
 from gqlapi.problems import Problem, Rejected
-from gqlapi.publishing.checks import MAX_POST_SLUG_LENGTH
+from gqlapi.publishing.authors import find_author
 from gqlapi.publishing.drafts import Draft, Row
-from gqlapi.publishing.posts import slug_taken
+from gqlapi.publishing.slugs import slug_base, slug_taken
 from gqlapi.publishing.tag_finder import TagFinder
 from gqlapi.repositories import WriteScope
 from gqlapi.repositories.post_rows import NewPostRow, PostRow
 from gqlapi.repositories.post_writes import PostWriteRepository
 from gqlapi.repositories.records import PostRecord
-from gqlapi.repositories.slugs import SUFFIX_LENGTH, random_slug
-from gqlapi.words import fold, slug_of
+from gqlapi.repositories.slugs import PostSlugRepository, random_slug
+from gqlapi.words import fold
 
 Result = PostRecord | tuple[Problem, ...]
 
@@ -29,13 +29,15 @@ async def create_post(scope: WriteScope, draft: Draft) -> PostRecord:
     Raises:
         Rejected: something is wrong with it, or the viewer may not.
     """
-    [result] = await create_posts(scope, [draft], keeps_others=False)
+    require(scope.viewer, Action.CREATE_POST, scope.viewer.id)
+    author_id = None if draft.post.author is None else await find_author(scope, draft.post.author)
+    [result] = await create_posts(scope, [draft], keeps_others=False, author_id=author_id)
     assert isinstance(result, PostRecord)  # noqa: S101 - else it was rejected
     return result
 
 
 async def create_post_at_once(scope: WriteScope, draft: Draft) -> PostRecord | None:
-    """Write one post that names no tags and no slug, in one statement that commits itself, if nothing is in its way.
+    """Write one post without tags, slug and author, in one statement that commits itself, if nothing is in its way.
 
     None, and nothing is written, where it takes `create_post` to find out.
 
@@ -43,11 +45,16 @@ async def create_post_at_once(scope: WriteScope, draft: Draft) -> PostRecord | N
         Rejected: the viewer may not.
     """
     require(scope.viewer, Action.CREATE_POST, scope.viewer.id)
-    return None if draft.post.tags or draft.post.slug else await _Creation(scope).write_at_once(draft)
+    needs_more = draft.post.tags or draft.post.slug or draft.post.author
+    return None if needs_more else await _Creation(scope).write_at_once(draft)
 
 
-async def create_posts(scope: WriteScope, rows: Sequence[Row], *, keeps_others: bool) -> list[Result]:
-    """Write posts; return the record of each, or its problems. A constant number of statements for any number.
+async def create_posts(
+    scope: WriteScope, rows: Sequence[Row], *, keeps_others: bool, author_id: UUID | None = None
+) -> list[Result]:
+    """Write posts of the viewer's, or of another author's; return the record of each, or its problems.
+
+    A constant number of statements for any number.
 
     Without `keeps_others`, one that cannot be written leaves none written.
 
@@ -55,16 +62,22 @@ async def create_posts(scope: WriteScope, rows: Sequence[Row], *, keeps_others: 
         Rejected: the viewer may not; or none is written, for all that is wrong.
     """
     require(scope.viewer, Action.CREATE_POST, scope.viewer.id)
-    creation = _Creation(scope)
+    creation = _Creation(scope, author_id)
     checked = await creation.check(rows)
-    _reject_unless(keeps_others, checked)
+    reject_unless(keeps_others, checked)
     results = await creation.write(checked)
-    _reject_unless(keeps_others, results)
+    reject_unless(keeps_others, results)
     return results
 
 
-def _reject_unless(keeps_others: bool, results: Sequence[Draft | Result]) -> None:  # noqa: FBT001 - reads as a sentence
-    problems = [problem for result in results if isinstance(result, tuple) for problem in result]
+def reject_unless(keeps_others: bool, results: Sequence[object]) -> None:  # noqa: FBT001 - reads as a sentence
+    """Reject for all problems, unless others are to be written and there are some.
+
+    Raises:
+        Rejected: there are problems.
+    """
+    # A problem that all rows share is reported once.
+    problems = dict.fromkeys(problem for result in results if isinstance(result, tuple) for problem in result)
     if problems and not (keeps_others and any(not isinstance(result, tuple) for result in results)):
         raise Rejected(*problems)
 
@@ -72,9 +85,11 @@ def _reject_unless(keeps_others: bool, results: Sequence[Draft | Result]) -> Non
 class _Creation:
     """One run over many rows: their tags and slugs are looked up together, and all are inserted at once."""
 
-    def __init__(self, scope: WriteScope) -> None:
+    def __init__(self, scope: WriteScope, author_id: UUID | None = None) -> None:
         self._scope = scope
+        self._author_id = author_id or scope.viewer.id
         self._posts = PostWriteRepository(scope)
+        self._slugs = PostSlugRepository(scope)
         self._tags = TagFinder(scope)
 
     async def check(self, rows: Sequence[Row]) -> list[Row]:
@@ -82,7 +97,7 @@ class _Creation:
         drafts = [row for row in rows if isinstance(row, Draft)]
         await self._tags.load([ref for draft in drafts for ref in draft.post.tags])
         # The posts that have a slug, those of the input included.
-        owners = await self._posts.ids_by_slug([fold(draft.post.slug) for draft in drafts if draft.post.slug])
+        owners = await self._slugs.owners([fold(draft.post.slug) for draft in drafts if draft.post.slug])
         return [self._check(row, owners) if isinstance(row, Draft) else row for row in rows]
 
     def _check(self, draft: Draft, owners: dict[str, UUID]) -> Row:
@@ -95,7 +110,7 @@ class _Creation:
 
     async def write_at_once(self, draft: Draft) -> PostRecord | None:
         """Write a draft without tags under the slug of its title, if that is free."""
-        post = self._make(draft, _slug_base(draft))
+        post = self._make(draft, slug_base(draft.post.title))
         return post.row.record(self._scope.now) if await self._posts.create_at_once(post) else None
 
     async def write(self, rows: Sequence[Row]) -> list[Result]:
@@ -112,7 +127,7 @@ class _Creation:
         reserved = {slug for _, slug in chosen}
         # The slug of one title is most likely free: looking first would cost a statement.
         for attempt in count(1 if len(others) > 1 else 0):
-            made = await self._slugs(others, attempt, reserved)
+            made = await self._make_slugs(others, attempt, reserved)
             await self._create([*chosen, *zip(others, made, strict=True)], results)
             # Another transaction took a slug at this moment.
             await self._refuse([(draft, slug) for draft, slug in chosen if draft.id not in results], results)
@@ -121,11 +136,11 @@ class _Creation:
                 break
         return [results[draft.id] for draft in drafts]
 
-    async def _slugs(self, drafts: Sequence[Draft], attempt: int, reserved: Collection[str]) -> list[str]:
-        bases = [_slug_base(draft) for draft in drafts]
+    async def _make_slugs(self, drafts: Sequence[Draft], attempt: int, reserved: Collection[str]) -> list[str]:
+        bases = [slug_base(draft.post.title) for draft in drafts]
         if attempt == 0:
             return bases
-        return await self._posts.free_slugs(bases, reserved) if attempt == 1 else [*map(random_slug, bases)]
+        return await self._slugs.free(bases, reserved) if attempt == 1 else [*map(random_slug, bases)]
 
     async def _create(self, named: Sequence[tuple[Draft, str]], results: dict[UUID, Result]) -> None:
         posts = [self._make(draft, slug) for draft, slug in named]
@@ -133,12 +148,12 @@ class _Creation:
         results.update((post.row.id, post.row.record(self._scope.now)) for post in posts if post.row.id in created)
 
     async def _refuse(self, refused: Sequence[tuple[Draft, str]], results: dict[UUID, Result]) -> None:
-        owners = await self._posts.ids_by_slug([slug for _, slug in refused])
+        owners = await self._slugs.owners([slug for _, slug in refused])
         for draft, slug in refused:
             results[draft.id] = (slug_taken(owners.get(slug), (*draft.post.path, "slug")),)
 
     def _make(self, draft: Draft, slug: str) -> NewPostRow:
-        given, now, author_id = draft.post, self._scope.now, self._scope.viewer.id
+        given, now, author_id = draft.post, self._scope.now, self._author_id
         assert author_id is not None  # noqa: S101 - only those who are signed in may create posts
         title = normalize_line(given.title)
         row = PostRow(
@@ -153,9 +168,6 @@ class _Creation:
             published_at=now if given.publish else None,
             markdown=given.markdown,
             **draft.content.columns(),
+            slug_rule=SlugRule.FIXED if given.publish else SlugRule.CHOSEN if given.slug else SlugRule.TITLE,
         )
         return NewPostRow(row, self._tags.ids_of(given.tags), Indexed(PreparedText(title), draft.content.body))
-
-
-def _slug_base(draft: Draft) -> str:
-    return slug_of(draft.post.title, MAX_POST_SLUG_LENGTH - SUFFIX_LENGTH) or "post"

@@ -8,6 +8,7 @@ from uuid import UUID
 from gqlapi.content import Unrenderable
 from gqlapi.models import new_id
 from gqlapi.problems import Path, Problem, ProblemCode, Rejected, ValidationProblem
+from gqlapi.publishing.authors import AuthorRef
 from gqlapi.publishing.checks import (
     MAX_POST_SLUG_LENGTH,
     MAX_TAG_SLUG_LENGTH,
@@ -37,7 +38,7 @@ class TagRef:
 
 @dataclass(frozen=True, slots=True)
 class NewPost:
-    """A post as its author gives it; `path` is its place in the input."""
+    """A post as it is given; `path` is its place in the input. Without `author`, it is the viewer's."""
 
     title: str
     markdown: str
@@ -45,6 +46,7 @@ class NewPost:
     tags: Sequence[TagRef] = ()
     publish: bool = False
     path: Path = ()
+    author: AuthorRef | None = None
 
 
 @dataclass(frozen=True, slots=True)

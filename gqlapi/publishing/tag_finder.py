@@ -7,7 +7,8 @@ from sqlalchemy.exc import IntegrityError
 
 from gqlapi.accounts.policy import Action, require
 from gqlapi.database.failures import constraint_of
-from gqlapi.models import GlobalId, Tag, new_id
+from gqlapi.database.slugs import TAG_SLUGS
+from gqlapi.models import GlobalId, Tag, TagSlug, new_id
 from gqlapi.names import normalize_nickname
 from gqlapi.problems import NotFoundProblem, Problem
 from gqlapi.publishing.checks import MAX_TAG_SLUG_LENGTH
@@ -17,7 +18,7 @@ from gqlapi.repositories.slugs import SUFFIX_LENGTH, free_slugs, random_slug
 from gqlapi.repositories.tag_writes import TagWriteRepository
 from gqlapi.words import fold, slug_of
 
-NAME_TAKEN, SLUG_TAKEN = "uq_tags_name_key", "uq_tags_slug"
+NAME_TAKEN = "uq_tags_name_key"
 
 
 def name_key_of(name: str) -> str:
@@ -37,7 +38,10 @@ class TagFinder:
         self._by_name: dict[str, Tag] = {}
 
     async def load(self, references: Collection[TagRef]) -> list[Problem]:
-        """Load what the references name, in one statement; return what is not there. A new name is no problem."""
+        """Load what the references name; return what is not there. A new name is no problem.
+
+        One statement, and one more if slugs are those of tags that were merged, or of none.
+        """
         if references:
             found = await self._repository.list_by_any_key(
                 ids=[ref.id for ref in references if ref.id is not None],
@@ -46,6 +50,9 @@ class TagFinder:
             )
             for tag in found:
                 self._keep(tag)
+            old = {fold(ref.slug) for ref in references if ref.slug is not None} - self._by_slug.keys()
+            for slug, id_ in (await self._repository.ids_by_slug(old)).items():
+                self._by_slug[slug] = self._by_id[id_]
         return self.missing(references)
 
     def missing(self, references: Collection[TagRef]) -> list[Problem]:
@@ -87,7 +94,7 @@ class TagFinder:
         self._by_id[tag.id] = self._by_slug[tag.slug] = self._by_name[tag.name_key] = tag
 
     async def _create_all(self, names: Mapping[str, str]) -> None:
-        slugs = await free_slugs(self._scope.session, Tag.slug, [*map(_slug_base, names.values())])
+        slugs = await free_slugs(self._scope.session, TagSlug, [*map(_slug_base, names.values())])
         tags = [self._make(name, slug) for name, slug in zip(names.values(), slugs, strict=True)]
         await self._repository.create_missing(tags)
         for tag in await self._repository.list_by_any_key(ids=(), slugs=(), name_keys=names):
@@ -99,7 +106,7 @@ class TagFinder:
             try:
                 await self._repository.create(tag)
             except IntegrityError as error:
-                if constraint_of(error) not in {NAME_TAKEN, SLUG_TAKEN}:
+                if constraint_of(error) not in {NAME_TAKEN, *TAG_SLUGS.constraints}:
                     raise
                 existing = await self._repository.get_by_name_key(tag.name_key)
                 if existing is not None:

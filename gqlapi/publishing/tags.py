@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from gqlapi.accounts.policy import Action, require
 from gqlapi.checks import check_version, invalid, not_found, required
 from gqlapi.database.failures import constraint_of
+from gqlapi.database.slugs import TAG_SLUGS
 from gqlapi.models import GlobalId, Tag
 from gqlapi.names import normalize_nickname
 from gqlapi.problems import (
@@ -23,7 +24,7 @@ from gqlapi.problems import (
     reject_if_any,
 )
 from gqlapi.publishing.checks import MAX_TAG_SLUG_LENGTH, check_description, check_slug, check_tag_name
-from gqlapi.publishing.tag_finder import NAME_TAKEN, SLUG_TAKEN, name_key_of
+from gqlapi.publishing.tag_finder import NAME_TAKEN, name_key_of
 from gqlapi.repositories import WriteScope
 from gqlapi.repositories.records import TagRecord
 from gqlapi.repositories.tag_writes import TagWriteRepository, record_of
@@ -53,6 +54,7 @@ async def upsert_tag(
         tag = await repository.get_by_slug_for_update(fold(slug))
         try:
             if tag is None:
+                await _check_old_slug(repository, fold(slug))
                 tag = Tag(slug=fold(slug), **values)
                 await repository.create(tag)
                 return record_of(tag), True
@@ -64,11 +66,18 @@ async def upsert_tag(
         except IntegrityError as error:
             if constraint_of(error) == NAME_TAKEN:
                 raise await _name_taken(repository, name) from None
-            if constraint_of(error) != SLUG_TAKEN:
+            if constraint_of(error) not in TAG_SLUGS.constraints:
                 raise
             # Somebody created it at this moment: theirs is changed in the next round.
         else:
             return record_of(tag), False
+
+
+async def _check_old_slug(repository: TagWriteRepository, slug: str) -> None:
+    """Reject a slug of a tag that was merged: who sends it means neither a new tag nor the one that took its posts."""
+    if (id_ := await repository.get_id_by_old_slug(slug)) is not None:
+        message = "A tag that was merged into another one had this slug."
+        raise Rejected(ConflictProblem(message=message, path=("slug",), existing_id=GlobalId("Tag", id_).encode()))
 
 
 async def _name_taken(repository: TagWriteRepository, name: str) -> Rejected:
@@ -98,6 +107,7 @@ async def delete_tag(scope: WriteScope, id_: UUID, expected_version: int | None)
 async def merge_tags(scope: WriteScope, source_ids: Sequence[UUID], into: UUID) -> TagRecord:
     """File all posts of the sources under `into` as well, each once, and delete the sources; return `into`.
 
+    The slugs of the sources, and those of tags that were merged into them, find `into` from now on.
     The versions of the posts stay; that of `into` grows.
 
     Raises:
@@ -119,6 +129,7 @@ async def merge_tags(scope: WriteScope, source_ids: Sequence[UUID], into: UUID) 
     # A stronger lock: no transaction may link a post to a source any more; `into` can still be linked.
     sources = await repository.list_for_removal(tags)
     await repository.copy_links(sources, target)
+    await repository.move_slugs(sources, target)
     await repository.delete(sources)
     await repository.update(target)
     return record_of(target)

@@ -4,6 +4,7 @@
 2. tags
 3. posts
 4. links of posts to tags
+5. slugs
 
 Rows of one table are locked in one statement, in the order of their ids. The locks that foreign keys take count as
 well: a new post locks its author, and a new link locks its post and its tag, so tags are locked before the post that

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from gqlapi.database.search import Indexed
-from gqlapi.models import Post, PostState, PostStatus, Viewer
+from gqlapi.models import ChangeKind, Post, PostState, PostStatus, SlugRule, Viewer
 from gqlapi.repositories.base import ReadScope
 from gqlapi.repositories.posts import BODIES, MAX_EXCERPT_LENGTH, PostSource
 from gqlapi.repositories.records import PostRecord
@@ -42,6 +42,7 @@ class PostRow:
     markdown: str
     html: str
     text: str
+    slug_rule: SlugRule = SlugRule.FIXED
 
     def record(self, now: datetime) -> PostRecord:
         """Return the record of the post at a moment, with all attributes."""
@@ -55,6 +56,32 @@ class NewPostRow:
     row: PostRow
     tag_ids: Sequence[UUID]
     indexed: Indexed
+
+
+@dataclass(frozen=True, slots=True)
+class PostChangeRow:
+    """A change of a post that is loaded: the new values of its columns, and the words it is found by if they change."""
+
+    post: Post
+    values: Mapping[str, Any]
+    kind: ChangeKind
+    indexed: Indexed | None = None
+
+    @property
+    def visible_from(self) -> datetime | None:
+        """What the links of the post hold afterwards."""
+        names = ("state", "published_at", "deleted_at")
+        return visible_from(*(self.values.get(name, getattr(self.post, name)) for name in names))
+
+    @property
+    def moves_links(self) -> bool:
+        """Whether its links must change."""
+        return self.visible_from != self.post.visible_from
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns that are written."""
+        return tuple(sorted(self.values))
 
 
 def visible_from(state: PostState, published_at: datetime | None, deleted_at: datetime | None) -> datetime | None:

@@ -5,6 +5,7 @@ https://www.postgresql.org/docs/current/queries-with.html#QUERIES-WITH-MODIFYING
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -15,8 +16,8 @@ from sqlalchemy.dialects.postgresql import ARRAY, TSVECTOR, insert
 from gqlapi.database.kept import KeptStatement
 from gqlapi.database.search import DOCUMENTS
 from gqlapi.database.types import UtcDateTime
-from gqlapi.models import ChangeKind, Post, PostChange, PostTag
-from gqlapi.repositories.post_rows import COLUMNS, NewPostRow, values_of, visible_from
+from gqlapi.models import ChangeKind, Post, PostChange, PostSlug, PostTag
+from gqlapi.repositories.post_rows import COLUMNS, NewPostRow, PostChangeRow, values_of, visible_from
 from gqlapi.repositories.search import Kind
 from gqlapi.repositories.viewers import has_same_rights
 
@@ -46,9 +47,11 @@ def creation_at_once(*, has_session: bool, has_token: bool) -> KeptStatement:
 def _creation(may_create: sa.ColumnElement[bool]) -> KeptStatement:
     types = {column.name: _array_type(column.type) for column in POSTS.columns}
     rows = _unnested("new_posts", {**types, "vector": sa.Text()})
+    # ON CONFLICT knows the current slugs only.
+    is_free = ~sa.exists().where(PostSlug.slug == rows.c.slug)
     created = (
         insert(POSTS)
-        .from_select(list(COLUMNS), sa.select(*(rows.c[name] for name in COLUMNS)).where(may_create))
+        .from_select(list(COLUMNS), sa.select(*(rows.c[name] for name in COLUMNS)).where(may_create, is_free))
         .on_conflict_do_nothing(index_elements=["slug"])
         .returning(POSTS.c.id, POSTS.c.author_id, POSTS.c.version, POSTS.c.created_at)
         .cte("created")
@@ -59,7 +62,8 @@ def _creation(may_create: sa.ColumnElement[bool]) -> KeptStatement:
     documents = sa.select(created.c.id, sa.literal(Kind.POST.value), sa.cast(rows.c.vector, TSVECTOR))
     documents = documents.select_from(created.join(rows, rows.c.id == created.c.id))
     indexed = insert(DOCUMENTS).from_select(["node_id", "kind", "vector"], documents).cte("indexed")
-    statement = sa.select(created.c.id).add_cte(linked, indexed, _noted(created, ChangeKind.CREATED))
+    kind = sa.literal(ChangeKind.CREATED, CHANGES.c.kind.type)
+    statement = sa.select(created.c.id).add_cte(linked, indexed, _noted(created, kind, created))
     return KeptStatement(statement, "postgresql")
 
 
@@ -83,60 +87,78 @@ def links_of(post: NewPostRow) -> list[dict[str, Any]]:
 
 @cache
 def change(names: tuple[str, ...], *, moves_links: bool, indexes: bool) -> KeptStatement:
-    """Return the statement that writes some columns of a post as its next version, and returns that."""
-    updated = update(names).returning(POSTS.c.id, POSTS.c.author_id, POSTS.c.version).cte("updated")
-    parts = [_noted(updated, None)]
+    """Return the statement that writes some columns of posts as their next versions, and returns ids and versions."""
+    types = {f"new_{name}": _array_type(POSTS.c[name].type) for name in names}
+    rows = _unnested("changed", {**CHANGE_TYPES, **types, **({"vector": sa.Text()} if indexes else {})})
+    values = {name: rows.c[f"new_{name}"] for name in names}
+    update = _next_version(POSTS.c.id == rows.c.changed_id, values)
+    updated = update.returning(POSTS.c.id, POSTS.c.author_id, POSTS.c.version).cte("updated")
+    noted = sa.join(updated, rows, rows.c.changed_id == updated.c.id)
+    parts = [_noted(updated, rows.c.change_kind, noted)]
     if moves_links:
-        parts.append(move_links().cte("moved"))
+        parts.append(_move_links(rows.c.changed_id, rows.c.visible_from).cte("moved"))
     if indexes:
-        vector = sa.cast(sa.bindparam("vector", type_=sa.Text), TSVECTOR)
-        put = insert(DOCUMENTS).values(node_id=_POST_ID, kind=Kind.POST.value, vector=vector)
+        documents = sa.select(rows.c.changed_id, sa.literal(Kind.POST.value), sa.cast(rows.c.vector, TSVECTOR))
+        put = insert(DOCUMENTS).from_select(["node_id", "kind", "vector"], documents)
         on_conflict = put.on_conflict_do_update(index_elements=["node_id"], set_={"vector": put.excluded.vector})
         parts.append(on_conflict.cte("indexed"))
-    return KeptStatement(sa.select(updated.c.version).add_cte(*parts), "postgresql")
+    return KeptStatement(sa.select(updated.c.id, updated.c.version).add_cte(*parts), "postgresql")
 
 
-@cache
-def update(names: tuple[str, ...]) -> sa.Update:
-    """Build the statement that writes some columns of a post as its next version; it knows its parameters only."""
-    values: dict[str, Any] = {name: sa.bindparam(f"new_{name}", type_=POSTS.c[name].type) for name in names}
-    version = POSTS.c.version + 1
-    return sa.update(POSTS).where(POSTS.c.id == _POST_ID).values(**values, version=version, updated_at=_NOW)
+def change_parameters(changes: Sequence[PostChangeRow], now: datetime) -> dict[str, Any]:
+    """Return the parameters of `change`: an array for each column."""
+    rows = [row_parameters(change) for change in changes]
+    return {"now": now, **{f"changed_{name}": [row[name] for row in rows] for name in rows[0]}}
 
 
-@cache
-def move_links() -> sa.Update:
-    """Build the statement that repeats in the links of a post when it became public.
-
-    Only those that change: PostgreSQL checks the foreign keys of a row that one transaction writes twice, and would
-    lock its tag after the post.
-    """
-    moment = sa.bindparam("visible_from", type_=UtcDateTime)
-    is_stale = (LINKS.c.post_id == _POST_ID) & LINKS.c.visible_from.is_distinct_from(moment)
-    return sa.update(LINKS).where(is_stale).values(visible_from=moment)
-
-
-def change_parameters(post: Post, values: Mapping[str, Any], kind: ChangeKind, now: Any) -> dict[str, Any]:
-    """Return the parameters of `update`, `move_links` and `change`, but for the words."""
-    after = (values.get(name, getattr(post, name)) for name in ("state", "published_at", "deleted_at"))
+def row_parameters(change: PostChangeRow) -> dict[str, Any]:
+    """Return the parameters of `sqlite_update` and `sqlite_move`, but for the time."""
     return {
-        **{f"new_{name}": value for name, value in values.items()},
-        "changed_id": post.id,
-        "now": now,
-        "change_kind": kind,
-        "visible_from": visible_from(*after),
+        "changed_id": change.post.id,
+        "change_kind": change.kind,
+        "visible_from": change.visible_from,
+        **{f"new_{name}": value for name, value in change.values.items()},
     }
 
 
+@cache
+def sqlite_update(names: tuple[str, ...]) -> sa.Update:
+    """Build the statement that writes some columns of a post as its next version; it knows its parameters only."""
+    values = {name: sa.bindparam(f"new_{name}", type_=POSTS.c[name].type) for name in names}
+    return _next_version(POSTS.c.id == _POST_ID, values)
+
+
+@cache
+def sqlite_move() -> sa.Update:
+    """Build the statement that repeats in the links of a post when it became public."""
+    return _move_links(_POST_ID, sa.bindparam("visible_from", type_=UtcDateTime))
+
+
+def _next_version(is_changed: sa.ColumnElement[bool], values: Mapping[str, Any]) -> sa.Update:
+    version = POSTS.c.version + 1
+    return sa.update(POSTS).where(is_changed).values(**values, version=version, updated_at=_NOW)
+
+
+def _move_links(post_id: sa.ColumnElement[Any], moment: sa.ColumnElement[Any]) -> sa.Update:
+    """Write only those that change.
+
+    PostgreSQL checks the foreign keys of a row that one transaction writes twice, and would lock its tag after the
+    post.
+    """
+    is_stale = (LINKS.c.post_id == post_id) & LINKS.c.visible_from.is_distinct_from(moment)
+    return sa.update(LINKS).where(is_stale).values(visible_from=moment)
+
+
+CHANGE_TYPES: dict[str, Any] = {"changed_id": sa.Uuid(), "change_kind": sa.Text(), "visible_from": UtcDateTime()}
 _POST_ID = sa.bindparam("changed_id", type_=sa.Uuid)
 _NOW = sa.bindparam("now", type_=UtcDateTime)
 
 
-def _noted(source: sa.CTE, kind: ChangeKind | None) -> sa.CTE:
+def _noted(source: sa.CTE, kind: sa.ColumnElement[Any], joined: sa.FromClause) -> sa.CTE:
     """Write the change feed: the position of a change is known to the database only."""
-    named = sa.bindparam("change_kind", kind, type_=CHANGES.c.kind.type, required=kind is None)
-    columns = (named, source.c.id, source.c.author_id, source.c.version, _NOW)
-    return insert(CHANGES).from_select(CHANGE_COLUMNS, sa.select(*columns)).cte("noted")
+    columns = (kind, source.c.id, source.c.author_id, source.c.version, _NOW)
+    rows = sa.select(*columns).select_from(joined).order_by(source.c.id)
+    return insert(CHANGES).from_select(CHANGE_COLUMNS, rows).cte("noted")
 
 
 def _unnested(name: str, types: Mapping[str, Any]) -> sa.CTE:

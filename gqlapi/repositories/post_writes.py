@@ -1,7 +1,6 @@
 """Writes of posts."""
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -11,14 +10,14 @@ from sqlalchemy.orm import selectinload, undefer
 
 from gqlapi.database.at_once import commit_at_once
 from gqlapi.database.search import Indexed
-from gqlapi.models import ChangeKind, Post, PostTag
+from gqlapi.models import ChangeKind, Post
 from gqlapi.repositories import post_statements as statements
 from gqlapi.repositories.locks import for_change
-from gqlapi.repositories.post_rows import COLUMNS, NARROW_COLUMNS, NewPostRow, record_of, values_of, visible_from
+from gqlapi.repositories.post_rows import COLUMNS, NARROW_COLUMNS, NewPostRow, PostChangeRow, record_of, values_of
 from gqlapi.repositories.posts import posts_visible_to
 from gqlapi.repositories.records import PostRecord
 from gqlapi.repositories.search import Kind, SearchIndex
-from gqlapi.repositories.slugs import free_slugs
+from gqlapi.repositories.slugs import PostSlugRepository
 from gqlapi.repositories.viewers import rights_of
 from gqlapi.repositories.write_scope import WriteScope
 
@@ -50,31 +49,31 @@ class PostWriteRepository:
         locked = for_change(statement, of=Post).execution_options(populate_existing=True)
         return (await self._session.scalars(locked)).one_or_none()
 
+    async def list_by_ids(
+        self, ids: Collection[UUID], *, deleted: bool = False, locked: bool = False, with_tags: bool = False
+    ) -> dict[UUID, Post]:
+        """Load the posts that the viewer may see, and lock them in the order of their ids if asked for."""
+        options = [selectinload(Post.post_tags)] * with_tags
+        scope = self._scope
+        is_visible = posts_visible_to(scope.viewer, scope.now, deleted=deleted)
+        statement = sa.select(Post).where(Post.id.in_(ids), is_visible).order_by(Post.id).options(*options)
+        # What was read before the lock may be out of date.
+        statement = for_change(statement, of=Post).execution_options(populate_existing=True) if locked else statement
+        return {post.id: post for post in await self._session.scalars(statement)}
+
+    async def texts_of(self, ids: Collection[UUID]) -> dict[UUID, str]:
+        """Read the texts of locked posts."""
+        if not ids:
+            return {}
+        rows = await self._session.execute(sa.select(Post.id, Post.text).where(Post.id.in_(ids)))
+        return {id_: text for id_, text in rows}  # noqa: C416 - rows are no pairs to a type checker
+
     def _visible(self, id_: UUID, *, deleted: bool) -> sa.Select[Post]:
         scope = self._scope
         return sa.select(Post).where(Post.id == id_, posts_visible_to(scope.viewer, scope.now, deleted=deleted))
 
-    async def ids_by_slug(self, slugs: Collection[str]) -> dict[str, UUID]:
-        """Return the keys of the posts with these slugs, visible or not."""
-        if not slugs:
-            return {}
-        rows = await self._session.execute(sa.select(Post.slug, Post.id).where(Post.slug.in_(slugs)))
-        return {slug: id_ for slug, id_ in rows}  # noqa: C416 - rows are no pairs to a type checker
-
-    async def free_slugs(self, bases: Sequence[str], reserved: Collection[str]) -> list[str]:
-        """Return a free slug for each base, in one statement."""
-        return await free_slugs(self._session, Post.slug, bases, reserved) if bases else []
-
-    @asynccontextmanager
-    async def savepoint(self) -> AsyncIterator[None]:
-        """Open a savepoint, which a failure inside goes back to; what was changed before it is written first."""
-        async with self._session.begin_nested():
-            # The session opens it when it asks for its connection, which kept statements do not.
-            await self._session.connection()
-            yield
-
     async def create(self, posts: Sequence[NewPostRow]) -> set[UUID]:
-        """Insert posts, but those whose slug is taken, and return the keys of the inserted.
+        """Insert posts, but those whose slug another post has or had, and return the keys of the inserted.
 
         One statement on PostgreSQL, a constant number of them on SQLite.
 
@@ -105,8 +104,12 @@ class PostWriteRepository:
 
     async def _create_on_sqlite(self, posts: Sequence[NewPostRow]) -> set[UUID]:
         connection = await self._session.connection()
+        owners = await PostSlugRepository(self._scope).owners([post.row.slug for post in posts])
         columns = [dict(zip(COLUMNS, values_of(post.row), strict=True)) for post in posts]
-        created = {*(await connection.execute(statements.SQLITE_CREATION, columns)).scalars()}
+        free = [row for row in columns if row["slug"] not in owners]
+        if not free:
+            return set()
+        created = {*(await connection.execute(statements.SQLITE_CREATION, free)).scalars()}
         inserted = [post for post in posts if post.row.id in created]
         if not inserted:
             return created
@@ -122,69 +125,94 @@ class PostWriteRepository:
     async def update(
         self, post: Post, values: Mapping[str, Any], kind: ChangeKind, indexed: Indexed | None = None
     ) -> PostRecord:
-        """Write columns of a locked post as its next version, and the words that it is found by if they change.
+        """Do for one post what `update_all` does."""
+        (record,) = await self.update_all([PostChangeRow(post, values, kind, indexed)])
+        return record
 
-        Returns what is known of the post then: its narrow columns, and those that were written. Without a value it is
-        a version all the same: each successful mutation is one.
+    async def update_all(self, changes: Sequence[PostChangeRow]) -> list[PostRecord]:
+        """Write columns of locked posts as their next versions, and the words that they are found by if they change.
+
+        Returns what is known of each post then: its narrow columns, and those that were written. Without a value it is
+        a version all the same: each successful mutation is one. On PostgreSQL one statement for the posts of which the
+        same columns change, on SQLite up to four.
 
         Raises:
-            IntegrityError: its slug is taken; a transaction that can go on changes it in a `savepoint`.
+            IntegrityError: a slug has been taken at this moment; the transaction is run again.
         """
-        columns = {name: getattr(post, name) for name in NARROW_COLUMNS} | dict(values)
-        parameters = statements.change_parameters(post, values, kind, self._scope.now)
-        moves_links = parameters["visible_from"] != visible_from(post.state, post.published_at, post.deleted_at)
-        # What the session knows of it is out of date.
-        self._session.expunge(post)
-        names = tuple(sorted(values))
-        if self._is_postgresql:
-            words = {} if indexed is None else {"vector": indexed.to_tsvector()}
-            statement = statements.change(names, moves_links=moves_links, indexes=indexed is not None)
-            [(version,)] = await statement.rows(self._session, parameters | words)
-        else:
-            version = post.version + 1
-            await self._update_on_sqlite(post, names, parameters, indexed, moves_links=moves_links)
+        groups: dict[tuple[tuple[str, ...], bool], list[PostChangeRow]] = {}
+        for change in changes:
+            groups.setdefault((change.names, change.indexed is not None), []).append(change)
+            # What the session knows of it is out of date.
+            self._session.expunge(change.post)
+        write = self._update_on_postgresql if self._is_postgresql else self._update_on_sqlite
+        versions: dict[UUID, int] = {}
+        for (names, _), group in groups.items():
+            versions |= await write(names, group)
+        return [self._record(change, versions[change.post.id]) for change in changes]
+
+    def _record(self, change: PostChangeRow, version: int) -> PostRecord:
+        columns = {name: getattr(change.post, name) for name in NARROW_COLUMNS} | dict(change.values)
         return record_of(columns | {"version": version, "updated_at": self._scope.now}, self._scope.now)
 
-    async def _update_on_sqlite(
-        self,
-        post: Post,
-        names: tuple[str, ...],
-        parameters: dict[str, Any],
-        indexed: Indexed | None,
-        *,
-        moves_links: bool,
-    ) -> None:
-        connection = await self._session.connection()
-        await connection.execute(statements.update(names), parameters)
-        if moves_links:
-            await connection.execute(statements.move_links(), parameters)
-        author_id = parameters.get("new_author_id", post.author_id)
-        change = (parameters["change_kind"], post.id, author_id, post.version + 1, self._scope.now)
-        await connection.execute(
-            sa.insert(statements.CHANGES), dict(zip(statements.CHANGE_COLUMNS, change, strict=True))
-        )
-        if indexed is not None:
-            await self._index({post.id: indexed})
+    async def _update_on_postgresql(self, names: tuple[str, ...], group: Sequence[PostChangeRow]) -> dict[UUID, int]:
+        vectors = [change.indexed.to_tsvector() for change in group if change.indexed is not None]
+        moves_links = any(change.moves_links for change in group)
+        statement = statements.change(names, moves_links=moves_links, indexes=bool(vectors))
+        parameters = statements.change_parameters(group, self._scope.now)
+        rows = await statement.rows(self._session, {**parameters, "changed_vector": vectors})
+        return {row[0]: row[1] for row in rows}
+
+    async def _update_on_sqlite(self, names: tuple[str, ...], group: Sequence[PostChangeRow]) -> dict[UUID, int]:
+        connection, now = await self._session.connection(), self._scope.now
+        rows = [{**statements.row_parameters(change), "now": now} for change in group]
+        await connection.execute(statements.sqlite_update(names), rows)
+        if moved := [row for row, change in zip(rows, group, strict=True) if change.moves_links]:
+            await connection.execute(statements.sqlite_move(), moved)
+        versions = {change.post.id: change.post.version + 1 for change in group}
+        noted = [
+            (change.kind, change.post.id, change.values.get("author_id", change.post.author_id), version, now)
+            for change, version in zip(group, versions.values(), strict=True)
+        ]
+        named = [dict(zip(statements.CHANGE_COLUMNS, row, strict=True)) for row in noted]
+        await connection.execute(sa.insert(statements.CHANGES), named)
+        await self._index({change.post.id: change.indexed for change in group if change.indexed is not None})
+        return versions
 
     async def replace_tags(self, post: Post, tag_ids: Sequence[UUID], public_from: datetime | None) -> None:
-        """Link a locked post, whose links are loaded, to these tags, in this order, and to no others.
+        """Do for one post what `replace_all_tags` does."""
+        await self.replace_all_tags([(post, tag_ids, public_from)])
 
-        Existing links are not inserted again: that would lock their tags after the post.
+    async def replace_all_tags(self, wanted: Sequence[tuple[Post, Sequence[UUID], datetime | None]]) -> None:
+        """Link locked posts, whose links are loaded, to these tags, in this order, and to no others.
+
+        Existing links are not inserted again: that would lock their tags after the post. Three statements at most.
         """
-        places = {id_: place for place, id_ in enumerate(tag_ids)}
-        known = {link.tag_id: link.position for link in post.post_tags}
-        links, removed = PostTag.metadata.tables[PostTag.__tablename__], known.keys() - places.keys()
+        removed: list[dict[str, Any]] = []
+        moved: list[dict[str, Any]] = []
+        added: list[dict[str, Any]] = []
+        for post, tag_ids, public_from in wanted:
+            places = {id_: place for place, id_ in enumerate(tag_ids)}
+            known = {link.tag_id: link.position for link in post.post_tags}
+            removed += ({"post": post.id, "tag": id_} for id_ in known.keys() - places.keys())
+            for id_, place in places.items():
+                if id_ not in known:
+                    link = {"post_id": post.id, "visible_from": public_from, "tag_id": id_, "position": place}
+                    added.append(link)
+                elif known[id_] != place:
+                    moved.append({"post": post.id, "tag": id_, "place": place})
+        await self._write_links(removed, moved, added)
+
+    async def _write_links(
+        self, removed: list[dict[str, Any]], moved: list[dict[str, Any]], added: list[dict[str, Any]]
+    ) -> None:
+        links, connection = statements.LINKS, await self._session.connection()
+        is_link = (links.c.post_id == sa.bindparam("post")) & (links.c.tag_id == sa.bindparam("tag"))
         if removed:
-            is_removed = (links.c.post_id == post.id) & links.c.tag_id.in_(removed)
-            await self._session.execute(sa.delete(links).where(is_removed))
-        moved = [{"id": id_, "place": place} for id_, place in places.items() if known.get(id_, place) != place]
+            await connection.execute(sa.delete(links).where(is_link), removed)
         if moved:
-            is_moved = (links.c.post_id == post.id) & (links.c.tag_id == sa.bindparam("id"))
-            await self._session.execute(sa.update(links).where(is_moved).values(position=sa.bindparam("place")), moved)
-        added = [{"tag_id": id_, "position": place} for id_, place in places.items() if id_ not in known]
+            await connection.execute(sa.update(links).where(is_link).values(position=sa.bindparam("place")), moved)
         if added:
-            shared = {"post_id": post.id, "visible_from": public_from}
-            await self._session.execute(sa.insert(links), [{**shared, **row} for row in added])
+            await connection.execute(sa.insert(links), added)
 
     async def _index(self, documents: Mapping[UUID, Indexed]) -> None:
         async for _ in SearchIndex(self._session).put_all((id_, Kind.POST, doc) for id_, doc in documents.items()):

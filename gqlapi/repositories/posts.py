@@ -16,7 +16,7 @@ from gqlapi.database.search import found_ids
 from gqlapi.database.types import enum_column_type
 from gqlapi.database.unions import place_of
 from gqlapi.errors import Forbidden, Unauthenticated
-from gqlapi.models import Post, PostState, PostStatus, PostTag, Tag, User, Viewer
+from gqlapi.models import Post, PostSlug, PostState, PostStatus, PostTag, Tag, User, Viewer
 from gqlapi.models.post import MAX_POST_SLUG_LENGTH, MAX_TITLE_KEY_LENGTH, MAX_TITLE_LENGTH
 from gqlapi.repositories.base import Repository
 from gqlapi.repositories.conditions import Compare, Condition, Filterable, Operator, Related, TextKey
@@ -129,6 +129,13 @@ class PostSource(Source):
             related=self._has_related,
             relations={"author": self._users.filterable, "tags": self._tags.filterable},
         )
+
+    def has_key(self, attribute: str) -> sa.ColumnElement[bool]:
+        """Condition for the row with a key; an old slug is one as well."""
+        if attribute != "slug":
+            return super().has_key(attribute)
+        slugs = PostSlug.__table__.c
+        return POSTS.id == sa.select(slugs.post_id).where(slugs.slug == sa.bindparam("key")).scalar_subquery()
 
     def column(self, attribute: str) -> sa.ColumnElement[Any]:
         """Return the column, or the expression, that an attribute is read from."""

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, ClassVar, Self
 from uuid import UUID
 
-from gqlapi.models import ApiScope, PostStatus, UserRole
+from gqlapi.models import ApiScope, PostStatus, SlugRule, UserRole
 from gqlapi.models.global_id import encode_global_id
 
 record = dataclass(init=False, repr=False, eq=False, slots=True)
@@ -77,6 +77,7 @@ class PostRecord(Record):
     html: str
     text: str
     text_head: str
+    slug_rule: SlugRule
     author: UserRecord
     tags: "list[TagRecord]"
 

@@ -174,9 +174,12 @@ class Source:
 
     def by_key(self, selection: Selection, attribute: str) -> Draft:
         """Select the visible row whose unique attribute is the parameter `key`."""
+        return Draft(self._select(selection).where(self.visible(), self.has_key(attribute)), self._shape(selection))
+
+    def has_key(self, attribute: str) -> sa.ColumnElement[bool]:
+        """Condition for the row whose unique attribute is the parameter `key`."""
         column = self.columns[attribute]
-        statement = self._select(selection).where(self.visible(), column == sa.bindparam("key", type_=column.type))
-        return Draft(statement, self._shape(selection))
+        return column == sa.bindparam("key", type_=column.type)
 
     def page(self, selection: Selection, form: ListForm) -> Draft:
         """Select one page."""

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSessionTransaction
 from sqlalchemy.orm.attributes import flag_modified
 
 from gqlapi.database.dialect import insert_for
-from gqlapi.models import Post, PostTag, Tag
+from gqlapi.models import Post, PostTag, Tag, TagSlug
 from gqlapi.repositories.locks import for_change, for_reference, for_removal
 from gqlapi.repositories.records import TagRecord
 from gqlapi.repositories.search import SearchIndex
@@ -46,8 +46,22 @@ class TagWriteRepository:
         self, *, ids: Collection[UUID], slugs: Collection[str], name_keys: Collection[str]
     ) -> list[Tag]:
         """Load all tags that one of the keys names, in one statement, and keep them from being deleted."""
-        is_named = sa.or_(Tag.id.in_(ids), Tag.slug.in_(slugs), Tag.name_key.in_(name_keys))
+        by_slug = sa.select(TagSlug.tag_id).where(TagSlug.slug.in_(slugs))
+        is_named = sa.or_(Tag.id.in_(ids), Tag.id.in_(by_slug), Tag.name_key.in_(name_keys))
         return await self._list(for_reference(sa.select(Tag).where(is_named).order_by(Tag.id)))
+
+    async def ids_by_slug(self, slugs: Collection[str]) -> dict[str, UUID]:
+        """Return the keys of the tags whose slugs these are, or were before a merge."""
+        if not slugs:
+            return {}
+        rows = await self._session.execute(sa.select(TagSlug.slug, TagSlug.tag_id).where(TagSlug.slug.in_(slugs)))
+        return {slug: id_ for slug, id_ in rows}  # noqa: C416 - rows are no pairs to a type checker
+
+    async def get_id_by_old_slug(self, slug: str) -> UUID | None:
+        """Return the key of the tag that another one with this slug was merged into."""
+        is_old = sa.and_(TagSlug.slug == slug, Tag.slug != slug)
+        statement = sa.select(TagSlug.tag_id).join(Tag, Tag.id == TagSlug.tag_id).where(is_old)
+        return (await self._session.scalars(statement)).one_or_none()
 
     def savepoint(self) -> AsyncSessionTransaction:
         """Open a savepoint, which a failure inside goes back to; what was changed before it is written first."""
@@ -90,6 +104,11 @@ class TagWriteRepository:
         ids = [tag.id for tag in tags]
         await self._session.execute(sa.delete(Tag).where(Tag.id.in_(ids)))
         await SearchIndex(self._session).remove(ids)
+
+    async def move_slugs(self, sources: Sequence[Tag], target: Tag) -> None:
+        """Give the slugs of the sources, current and old, to the target."""
+        is_source = TagSlug.tag_id.in_([tag.id for tag in sources])
+        await self._session.execute(sa.update(TagSlug).where(is_source).values(tag_id=target.id))
 
     async def copy_links(self, sources: Sequence[Tag], target: Tag) -> None:
         """Give the target's link to all posts of the sources that lack it, at the first place of a source's.

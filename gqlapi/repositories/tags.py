@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from gqlapi.database.dialect import AnySelect, bind_ids, is_one_of
 from gqlapi.database.unions import shown
-from gqlapi.models import PostTag, Tag
+from gqlapi.models import PostTag, Tag, TagSlug
 from gqlapi.models.tag import MAX_TAG_NAME_KEY_LENGTH, MAX_TAG_NAME_LENGTH, MAX_TAG_SLUG_LENGTH
 from gqlapi.repositories.base import Repository
 from gqlapi.repositories.conditions import Filterable, TextKey
@@ -40,6 +40,13 @@ class TagSource(Source):
             "name": TextKey(TAGS.name_key, MAX_TAG_NAME_LENGTH, MAX_TAG_NAME_KEY_LENGTH),
         }
         return Filterable(self.dialect_name, self.columns, texts=texts)
+
+    def has_key(self, attribute: str) -> sa.ColumnElement[bool]:
+        """Condition for the row with a key; an old slug is one as well."""
+        if attribute != "slug":
+            return super().has_key(attribute)
+        slugs = TagSlug.__table__.c
+        return TAGS.id == sa.select(slugs.tag_id).where(slugs.slug == sa.bindparam("key")).scalar_subquery()
 
     def of_posts(self, selection: Selection) -> Draft:
         """Select the tags of each post in `ids`, in the author's order."""

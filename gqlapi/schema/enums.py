@@ -45,4 +45,5 @@ describe_enum(
     VERSION_CONFLICT="The row has changed since it was read.",
     IDEMPOTENCY_MISMATCH="The key was used for another input before.",
     RATE_LIMITED="There were too many attempts.",
+    ROLLED_BACK="Another root field of the operation with @atomic failed.",
 )

@@ -22,6 +22,7 @@ from gqlapi.repositories.posts import tags_come_along
 from gqlapi.schema.aggregates import PostAggregates, aggregates_field
 from gqlapi.schema.fields import Info, argument, prepared_field, relation, rules_metadata
 from gqlapi.schema.ids import decode_id
+from gqlapi.schema.keys import PostKey, TagKey, UserKey
 from gqlapi.schema.lists import MAX_PAGE_SIZE, Along, no_others, root_list
 from gqlapi.schema.nodes import load_nodes
 from gqlapi.schema.pagination import Connection
@@ -38,33 +39,6 @@ MAX_KEY_LENGTHS = {"User": MAX_USERNAME_KEY_LENGTH, "Post": MAX_POST_SLUG_LENGTH
 INCLUDE_DELETED = "Also list deleted posts: all for editors and admins, their own for authors, refused for others."
 
 BY = "By exactly one of its unique keys."
-ID_KEY = "By id."
-
-
-@strawberry.input(one_of=True, description="One way to name a user.")
-class UserKey:
-    """One way to name a user."""
-
-    id: strawberry.ID | None = strawberry.field(default=strawberry.UNSET, description=ID_KEY)
-    username: str | None = strawberry.field(
-        default=strawberry.UNSET, description="By user name, without regard to case."
-    )
-
-
-@strawberry.input(one_of=True, description="One way to name a post.")
-class PostKey:
-    """One way to name a post."""
-
-    id: strawberry.ID | None = strawberry.field(default=strawberry.UNSET, description=ID_KEY)
-    slug: str | None = strawberry.field(default=strawberry.UNSET, description="By slug, without regard to case.")
-
-
-@strawberry.input(one_of=True, description="One way to name a tag.")
-class TagKey:
-    """One way to name a tag."""
-
-    id: strawberry.ID | None = strawberry.field(default=strawberry.UNSET, description=ID_KEY)
-    slug: str | None = strawberry.field(default=strawberry.UNSET, description="By slug, without regard to case.")
 
 
 class ServerFacts(Protocol):

@@ -29,6 +29,7 @@ from strawberry.types.graphql import OperationType as AllowedType
 from gqlapi.context import Context
 from gqlapi.database.tracing import Trace
 from gqlapi.errors import ApiError, OperationTimeout, answer_too_large
+from gqlapi.execution.atomic import ATOMIC
 from gqlapi.execution.declarations import attach_rules, install_resolvers
 from gqlapi.execution.engine import Engine
 from gqlapi.execution.incremental import DeliveringExecutor
@@ -65,6 +66,8 @@ class Schema(strawberry.Schema):
             types=[User, Post, Tag, ApiToken, Session, *USER_ERRORS],
             config=StrawberryConfig(scalar_map=SCALARS, enable_experimental_incremental_execution=True),
         )
+        if self._schema.get_directive(ATOMIC.name) is None:
+            self._schema.directives = (*self._schema.directives, ATOMIC)
         self.limits = limits
         attach_rules(self._schema, declared_rules)
         install_resolvers(self._schema, resolver_of)

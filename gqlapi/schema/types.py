@@ -268,6 +268,12 @@ class Post(Node, Versioned, Ownable):
     is_type_of = is_one_of_types(PostRecord, models.Post)
 
     slug: str = strawberry.field(description="The unique name for URLs.")
+    slug_follows_title: bool = computed(
+        lambda post, _context: post.slug_rule is models.SlugRule.TITLE,
+        "slug_rule",
+        description="Whether the slug is made anew when the title changes: until the post is published, unless the "
+        "slug was chosen.",
+    )
     title: str = strawberry.field(description="The title, 1 to 300 characters of plain text.")
     excerpt: str = prepared_field(
         [argument("length", int, "The most characters: 1 to 2000.", default=EXCERPT_LENGTH)],

@@ -101,6 +101,15 @@ class RateLimitedError(UserError):
     retry_after_seconds: int = strawberry.field(description="When another attempt has a chance.")
 
 
+@strawberry.type(description="Another root field of the operation with @atomic failed; nothing was written.")
+class RolledBackError(UserError):
+    """Another root field failed."""
+
+    is_type_of = is_one_of_types(problems.RolledBackProblem)
+
+    failed_field: str = strawberry.field(description="The name in the response of the first field that failed.")
+
+
 USER_ERRORS = [
     ValidationError,
     NotFoundError,
@@ -108,4 +117,5 @@ USER_ERRORS = [
     ConflictError,
     VersionConflictError,
     RateLimitedError,
+    RolledBackError,
 ]

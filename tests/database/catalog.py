@@ -17,11 +17,13 @@ POSTGRESQL_QUERIES = (
     FROM pg_constraint WHERE connamespace = 'public'::regnamespace
     """,
     "SELECT concat_ws(' ', tablename, indexdef) FROM pg_indexes WHERE schemaname = 'public'",
+    "SELECT concat_ws(' ', tgrelid::regclass, pg_get_triggerdef(oid)) FROM pg_trigger WHERE NOT tgisinternal",
+    "SELECT concat_ws(' ', proname, prosrc) FROM pg_proc WHERE pronamespace = 'public'::regnamespace",
 )
 
 
 async def read_catalog(url: str) -> set[str]:
-    """Return a line for each column, constraint and index of our own tables."""
+    """Return a line for each column, constraint, index and trigger of our own tables."""
     async with connect(url) as connection:
         lines = await connection.run_sync(_read)
     return {line for line in lines if not line.startswith(("alembic_version ", "search_", "sqlite_"))}

@@ -32,6 +32,7 @@ class World:
         return [self.admin, self.user, self.tag, self.other_tag, self.draft, self.post]
 
 
+CHANGED = "results { post { id title version tags { name } } }"
 # For each mutation with a key: an input, and what is asked of the answer.
 CASES: dict[str, tuple[Callable[[World], dict[str, Any]], str]] = {
     "createPost": (lambda _: {"title": "New", "markdown": ""}, "post { id slug version }"),
@@ -40,6 +41,18 @@ CASES: dict[str, tuple[Callable[[World], dict[str, Any]], str]] = {
         "createdCount results { post { id slug } errors { __typename code path message } }",
     ),
     "updatePost": (lambda world: {"id": world.post.global_id, "patch": {"title": "New"}}, "post { title version }"),
+    "updatePosts": (
+        lambda world: {"posts": [{"id": world.post.global_id, "patch": {"title": "New"}}]},
+        f"changedCount {CHANGED}",
+    ),
+    "publishPosts": (lambda world: {"posts": [{"id": world.draft.global_id}]}, f"changedCount {CHANGED}"),
+    "addTags": (
+        lambda world: {"posts": [{"id": world.draft.global_id}], "tags": [{"name": "New"}]}, f"changedCount {CHANGED}"
+    ),
+    "removeTags": (
+        lambda world: {"posts": [{"id": world.post.global_id}], "tags": [{"id": world.tag.global_id}]}, CHANGED
+    ),
+    "deletePosts": (lambda world: {"posts": [{"id": world.post.global_id}]}, "deletedCount results { deletedId }"),
     "publishPost": (lambda world: {"id": world.draft.global_id}, "post { status version publishedAt }"),
     "unpublishPost": (lambda world: {"id": world.post.global_id}, "post { status version }"),
     "archivePost": (lambda world: {"id": world.post.global_id}, "post { status version }"),
@@ -170,6 +183,7 @@ SYNONYMS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         {"posts": [{"title": "Old", "markdown": ""}], "onError": "REJECT_ALL"},
         {"posts": [{"title": "Old", "markdown": "", "tags": []}], "onError": "REJECT_ALL"},
     ),
+    ("createPost", {"author": {"username": "root"}}, {"author": {"username": "ROOT"}}),
     ("updatePost", {"patch": {"title": "New"}}, {"patch": {"title": "New ", "tags": {}}, "expectedVersion": None}),
     ("updatePost", {"patch": {}}, {"patch": {"tags": {"add": [], "remove": []}}}),
     ("publishPost", {"at": "2020-01-01T00:00:00Z"}, {"at": "2020-01-01T01:00:00.0001+01:00"}),
@@ -181,6 +195,7 @@ ANTONYMS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("createPost", {"publish": False}, {"publish": True}),
     ("createPost", {"tags": [TAG, {"name": "b"}]}, {"tags": [{"name": "b"}, TAG]}),
     ("updatePost", {"patch": {"tags": {}}}, {"patch": {"tags": {"set": []}}}),
+    ("updatePost", {"patch": {}}, {"patch": {"slug": None}}),
     ("upsertTag", {}, {"description": None}),
     ("updateUser", {"patch": {}}, {"patch": {"bio": None}}),
 ]

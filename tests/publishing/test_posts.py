@@ -224,7 +224,6 @@ class TestUpdatePost:
             ({"title": None}, ("REQUIRED", "patch/title")),
             ({"title": ""}, ("REQUIRED", "patch/title")),
             ({"markdown": None}, ("REQUIRED", "patch/markdown")),
-            ({"slug": None}, ("REQUIRED", "patch/slug")),
             ({"slug": "taken"}, ("NOT_UNIQUE", "patch/slug")),
             ({"tags": None}, ("REQUIRED", "patch/tags")),
             ({"tags": {"set": [], "add": [{"name": "x"}]}}, ("INVALID", "patch/tags")),

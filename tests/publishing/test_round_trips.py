@@ -76,6 +76,23 @@ class TestChanges:
     async def test_of_a_title(self, counted: Counted) -> None:
         assert await counted.change("updatePost", patch={"title": "New"}) == TOKEN + TRANSACTION + 2
 
+    async def test_of_a_slug_look_up_whose_it_is(self, counted: Counted) -> None:
+        id_ = counted.post.global_id
+        given = [{"id": id_, "patch": {"slug": slug}} for slug in ("one", "two", "three")]
+        counts = [await counted.send("updatePost", one) for one in given]
+        assert counts[-1] == TOKEN + TRANSACTION + 3
+
+    async def test_of_a_title_that_makes_a_slug_look_for_a_free_one(self, counted: Counted) -> None:
+        created = await counted.client.payload("createPost", {"title": "Untitled", "markdown": ""}, "post { id }")
+        given = [{"id": created["post"]["id"], "patch": {"title": title}} for title in ("One", "Two", "Three")]
+        counts = [await counted.send("updatePost", one) for one in given]
+        assert counts[-1] == TOKEN + TRANSACTION + 3
+
+    async def test_of_many_take_no_more(self, counted: Counted) -> None:
+        posts = [{"id": counted.post.global_id}]
+        counts = [await counted.send("publishPosts", {"posts": posts}, "changedCount") for _ in range(3)]
+        assert counts[-1] == TOKEN + TRANSACTION + 2
+
     async def test_of_a_state(self, counted: Counted) -> None:
         for mutation in ("publishPost", "archivePost", "unpublishPost"):
             assert await counted.change(mutation) == TOKEN + TRANSACTION + 2

@@ -3,6 +3,7 @@
 import strawberry
 
 from gqlapi.schema.mutations.accounts import AccountMutations
+from gqlapi.schema.mutations.bulk import BulkMutations
 from gqlapi.schema.mutations.posts import PostMutations
 from gqlapi.schema.mutations.tags import TagMutations
 from gqlapi.schema.mutations.users import UserMutations
@@ -10,7 +11,7 @@ from gqlapi.schema.mutations.users import UserMutations
 
 @strawberry.type(
     description="The root of all writing. Root fields run one after the other, each in a transaction of its own: when "
-    "one fails, the earlier ones stay, and `errors` of its payload says why."
+    "one fails, the earlier ones stay, and `errors` of its payload says why. With `@atomic` they are one transaction."
 )
-class Mutation(AccountMutations, PostMutations, TagMutations, UserMutations):
+class Mutation(AccountMutations, PostMutations, BulkMutations, TagMutations, UserMutations):
     """The root of all writing."""

@@ -151,6 +151,7 @@ class AccountMutations:
         SessionPayload,
         description=f"Become a user, a READER at first, and sign in. Costs {PASSWORD_COST:,} points.",
         rules=ONE_PASSWORD,
+        runs_alone=True,
     )
     async def sign_up(self, info: Info, given: Annotated[SignUpInput, INPUT]) -> SessionPayload | None:
         context, accounts = info.context, info.context.accounts
@@ -172,6 +173,7 @@ class AccountMutations:
         description="Sign in and start a session. The error does not reveal whether the login or the password was "
         f"wrong. Costs {PASSWORD_COST:,} points.",
         rules=ONE_PASSWORD,
+        runs_alone=True,
     )
     async def sign_in(self, info: Info, given: Annotated[SignInInput, INPUT]) -> SessionPayload | None:
         context, accounts = info.context, info.context.accounts
@@ -188,6 +190,7 @@ class AccountMutations:
         description="Exchange a refresh token for new tokens. Within 10 seconds it can be exchanged again, because an "
         "answer may be lost; only one of the tokens that it was exchanged for can be used. A later second use, or the "
         "use of two of them, ends the session, because a token must have been stolen.",
+        runs_alone=True,
     )
     async def refresh_session(self, info: Info, given: Annotated[RefreshSessionInput, INPUT]) -> SessionPayload | None:
         context, accounts = info.context, info.context.accounts
@@ -204,7 +207,7 @@ class AccountMutations:
             raise sessions.session_is_over()
         return await _answer(info, signed_in)
 
-    @mutation(SignOutPayload, description="End the session that asks, or all sessions of the viewer.")
+    @mutation(SignOutPayload, description="End the session that asks, or all sessions of the viewer.", runs_alone=True)
     async def sign_out(self, info: Info, given: Annotated[SignOutInput, INPUT]) -> SignOutPayload | None:
         async def body(scope: WriteScope) -> bool:
             return await sessions.sign_out(scope, everywhere=given.everywhere)
@@ -216,6 +219,7 @@ class AccountMutations:
         description="Change the password. All sessions end, and a new one begins; API tokens stay unless "
         "`revokeApiTokens` is set.",
         rules=FieldRules(surcharge=lambda _: WRITE_COST + 2 * PASSWORD_COST),
+        runs_alone=True,
     )
     async def change_password(self, info: Info, given: Annotated[ChangePasswordInput, INPUT]) -> SessionPayload | None:
         context, accounts = info.context, info.context.accounts

@@ -47,11 +47,15 @@ class Payload:
     max_errors: ClassVar[int] = MAX_ERRORS
 
 
-def mutation(payload: Any, *, description: str, rules: FieldRules | None = None) -> Callable[[Resolver], Any]:
+def mutation(
+    payload: Any, *, description: str, rules: FieldRules | None = None, runs_alone: bool = False
+) -> Callable[[Resolver], Any]:
     """Declare a mutation: what its resolver rejects becomes the errors of its payload.
 
     The field is nullable, so that its failure never takes back the answer of an earlier one that is committed; it is
     null only on error. Its input is converted once, when the operation is bound; `rules` find it as the prepared value.
+    `runs_alone`: it cannot be part of an operation with @atomic, since it writes something when it fails, or ends or
+    begins sessions. Every other one writes once, through `Context.mutate`.
     """
 
     def declare(resolver: Resolver) -> Any:
@@ -60,12 +64,13 @@ def mutation(payload: Any, *, description: str, rules: FieldRules | None = None)
             context.begin_field()
             info: Info = strawberry.Info(_raw_info=raw_info, _field=field)
             try:
-                return await resolver(source, info, context.prepared(raw_info.field_nodes).value)
+                with context.resolving(str(raw_info.path.key)):
+                    return await resolver(source, info, context.prepared(raw_info.field_nodes).value)
             except Rejected as rejected:
                 return payload(errors=rejected.problems[: payload.max_errors])
 
         declared = rules or FieldRules(surcharge=lambda _: WRITE_COST)
-        metadata = rules_metadata(replace(declared, prepare=_input_itself, resolve=resolve))
+        metadata = rules_metadata(replace(declared, prepare=_input_itself, resolve=resolve, runs_alone=runs_alone))
         field: StrawberryField = strawberry.mutation(
             resolver=resolver, description=description, metadata=metadata, directives=[NULL_ONLY_ON_ERROR]
         )

@@ -3,24 +3,34 @@
 from collections.abc import Sequence
 from datetime import datetime
 from enum import Enum
+from functools import partial
 from typing import Any
 
 import strawberry
 
 from gqlapi.checks import required
+from gqlapi.models.user import MAX_USERNAME_KEY_LENGTH
 from gqlapi.problems import Path, Problem, Rejected
+from gqlapi.publishing.authors import AUTHOR_PATH, AuthorRef
 from gqlapi.publishing.drafts import NewPost, TagRef
-from gqlapi.publishing.posts import PostPatch, TagListPatch
+from gqlapi.publishing.patches import PostPatch, TagListPatch
 from gqlapi.schema.fields import describe_enum
-from gqlapi.schema.mutations.base import EXPECTED_VERSION, IDEMPOTENCY_KEY, given_id, left_out
+from gqlapi.schema.keys import UserKey
+from gqlapi.schema.mutations.base import EXPECTED_VERSION, IDEMPOTENCY_KEY, given_id, left_out, problems_of
 from gqlapi.schema.mutations.normal_forms import absent_if_empty, distinct, folded, line, nickname, normal, unordered
+from gqlapi.words import fold_key
 
 POST_ID = "The id of the post."
 TITLE = "The title: plain text on one line, 1 to 300 characters, none of them invisible."
 MARKDOWN = "The body as Markdown in GitHub's flavour, at most 100,000 characters."
 SLUG = (
     "The unique name for URLs: letters and digits with single hyphens between, at most 200 characters. When left out "
-    "it is made from the title, with a suffix when that is taken."
+    "it is made from the title, with a suffix when that is taken, and made anew when the title changes, until the post "
+    "is published."
+)
+NEW_SLUG = (
+    "Another unique name for URLs; null makes it from the title, as for a new post. A post that was never published "
+    "releases its slug; any other keeps it as an old slug, which still finds the post."
 )
 TAGS = "At most 20, in the order in which they are shown."
 PUBLISH = "Publish it at once; otherwise it is a draft."
@@ -33,6 +43,10 @@ def _key() -> Any:
 
 def _version() -> Any:
     return strawberry.field(default=None, description=EXPECTED_VERSION)
+
+
+def _folded_name(key: dict[str, str]) -> dict[str, str]:
+    return {name: folded(text) if name == "username" else text for name, text in key.items()}
 
 
 @strawberry.input(one_of=True, name="TagRef", description="A tag, by exactly one of its keys.")
@@ -82,9 +96,9 @@ class NewPostInput:
     publish: bool = strawberry.field(default=False, description=PUBLISH)
 
 
-@strawberry.input(description="A new post of the viewer's.")
+@strawberry.input(description="A new post.")
 class CreatePostInput:
-    """A new post of the viewer's."""
+    """A new post."""
 
     title: str = strawberry.field(description=TITLE, metadata=normal(line))
     markdown: str = strawberry.field(description=MARKDOWN)
@@ -93,6 +107,12 @@ class CreatePostInput:
         default=None, description=TAGS, metadata=normal(distinct, absent_if_empty)
     )
     publish: bool = strawberry.field(default=False, description=PUBLISH)
+    author: UserKey | None = strawberry.field(
+        default=None,
+        description="The author, a user who may write posts; the viewer if omitted. Only editors and admins may name "
+        "another user.",
+        metadata=normal(_folded_name),
+    )
     idempotency_key: str | None = _key()
 
 
@@ -128,9 +148,7 @@ class PostPatchInput:
 
     title: str | None = strawberry.field(default=strawberry.UNSET, description=TITLE + KEEPS, metadata=normal(line))
     markdown: str | None = strawberry.field(default=strawberry.UNSET, description=MARKDOWN + KEEPS)
-    slug: str | None = strawberry.field(
-        default=strawberry.UNSET, description="Another unique name for URLs." + KEEPS, metadata=normal(folded)
-    )
+    slug: str | None = strawberry.field(default=strawberry.UNSET, description=NEW_SLUG + KEEPS, metadata=normal(folded))
     tags: TagListPatchInput | None = strawberry.field(
         default=strawberry.UNSET, description=TAGS + KEEPS, metadata=normal(absent_if_empty)
     )
@@ -198,32 +216,48 @@ class RestorePostInput:
 
 def to_new_post(given: CreatePostInput | NewPostInput, path: Path = ()) -> tuple[NewPost, list[Problem]]:
     """Return what the publishing layer takes, and what is wrong with its ids."""
-    tags, problems = _tag_refs(given.tags, (*path, "tags"))
-    return NewPost(given.title, given.markdown, given.slug, tags, given.publish, path), problems
+    tags, problems = tag_refs(given.tags, (*path, "tags"))
+    author = None
+    if isinstance(given, CreatePostInput) and given.author is not None:
+        author, wrong = _author_ref(given.author)
+        problems += wrong
+    return NewPost(given.title, given.markdown, given.slug, tags, given.publish, path, author), problems
 
 
-def to_patch(given: PostPatchInput) -> tuple[PostPatch, list[Problem]]:
+def _author_ref(given: UserKey) -> tuple[AuthorRef | None, tuple[Problem, ...]]:
+    id_ = left_out(given.id)
+    if id_ is None:
+        # A name that is too long matches no user.
+        return AuthorRef(username_key=fold_key(given.username or "", MAX_USERNAME_KEY_LENGTH) or ""), ()
+    decode = partial(given_id, "User", id_, (*AUTHOR_PATH, "id"))
+    wrong = problems_of(decode)
+    return (None if wrong else AuthorRef(decode())), wrong
+
+
+def to_patch(given: PostPatchInput, path: Path = ("patch",)) -> tuple[PostPatch, list[Problem]]:
     """Return what the publishing layer takes, and what is wrong: an id, or a null where none can be."""
     problems = [
-        required(("patch", name), "This cannot be null; leave it out to keep it.")
-        for name in ("title", "markdown", "slug", "tags")
+        required((*path, name), "This cannot be null; leave it out to keep it.")
+        for name in ("title", "markdown", "tags")
         if getattr(given, name) is None
     ]
     tags = left_out(given.tags)
-    patch, tag_problems = (None, []) if tags is None else _to_tag_patch(tags, ("patch", "tags"))
-    changed = PostPatch(left_out(given.title), left_out(given.markdown), left_out(given.slug), patch)
+    patch, tag_problems = (None, []) if tags is None else _to_tag_patch(tags, (*path, "tags"))
+    changed = PostPatch(
+        left_out(given.title), left_out(given.markdown), left_out(given.slug), given.slug is None, patch
+    )
     return changed, problems + tag_problems
 
 
 def _to_tag_patch(given: TagListPatchInput, path: Path) -> tuple[TagListPatch, list[Problem]]:
-    set_, wrong_set = _tag_refs(given.set, (*path, "set"))
-    add, wrong_add = _tag_refs(given.add, (*path, "add"))
-    remove, wrong_remove = _tag_refs(given.remove, (*path, "remove"))
+    set_, wrong_set = tag_refs(given.set, (*path, "set"))
+    add, wrong_add = tag_refs(given.add, (*path, "add"))
+    remove, wrong_remove = tag_refs(given.remove, (*path, "remove"))
     patch = TagListPatch(None if given.set is None else set_, add, remove)
     return patch, wrong_set + wrong_add + wrong_remove
 
 
-def _tag_refs(given: Sequence[TagRefInput] | None, path: Path) -> tuple[list[TagRef], list[Problem]]:
+def tag_refs(given: Sequence[TagRefInput] | None, path: Path) -> tuple[list[TagRef], list[Problem]]:
     """Decode the ids of references; those that cannot be decoded are left out, and told."""
     refs: list[TagRef] = []
     problems: list[Problem] = []

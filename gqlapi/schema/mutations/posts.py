@@ -16,6 +16,7 @@ from gqlapi.problems import Problem, ProblemCode, Rejected, ValidationProblem, r
 from gqlapi.publishing import posts
 from gqlapi.publishing.creation import Result, create_post, create_post_at_once, create_posts
 from gqlapi.publishing.drafts import prepare, prepare_all
+from gqlapi.publishing.patches import prepare_patch
 from gqlapi.repositories import WriteScope
 from gqlapi.repositories.post_rows import is_visible_to, knows_selected
 from gqlapi.repositories.records import PostRecord
@@ -36,6 +37,7 @@ from gqlapi.schema.mutations.post_inputs import (
     CreatePostInput,
     CreatePostsInput,
     DeletePostInput,
+    PostPatchInput,
     PublishPostInput,
     RestorePostInput,
     UnpublishPostInput,
@@ -144,8 +146,13 @@ async def _change(
     return await carry_out(info, given, body, shows=shows)
 
 
-def _check_bulk(viewer: Viewer, given: CreatePostsInput) -> None:
-    require(viewer, Action.CREATE_POST, viewer.id)
+def check_bulk(viewer: Viewer, action: Action, given: Any) -> None:
+    """Check who sends a list of posts, and its length.
+
+    Raises:
+        Rejected: the viewer may not, or there are none, or too many.
+    """
+    require(viewer, action, viewer.id)
     if not given.posts:
         raise Rejected(required(("posts",), "Give at least one post."))
     if len(given.posts) > MAX_BULK:
@@ -153,7 +160,8 @@ def _check_bulk(viewer: Viewer, given: CreatePostsInput) -> None:
         raise Rejected(ValidationProblem(code=ProblemCode.TOO_MANY, message=message, path=("posts",)))
 
 
-def _bulk_size(prepared: Prepared) -> int:
+def bulk_size(prepared: Prepared) -> int:
+    """Return the number of posts of a list."""
     return max(1, len(prepared.value.posts))
 
 
@@ -161,7 +169,7 @@ def _bulk_cost(prepared: Prepared) -> int:
     given: CreatePostsInput = prepared.value
     texts = sum(markdown_cost(post.markdown) for post in given.posts)
     tags = sum(len(post.tags or ()) for post in given.posts)
-    return WRITE_COST * _bulk_size(prepared) + TAG_COST * tags + texts
+    return WRITE_COST * bulk_size(prepared) + TAG_COST * tags + texts
 
 
 def _creation_cost(prepared: Prepared) -> int:
@@ -170,8 +178,11 @@ def _creation_cost(prepared: Prepared) -> int:
 
 
 def _change_cost(prepared: Prepared) -> int:
+    return patch_cost(prepared.value.patch)
+
+
+def patch_cost(patch: PostPatchInput) -> int:
     """Charge for a new text, or for a new title of a text that is not known yet."""
-    patch = prepared.value.patch
     if patch.markdown:
         return WRITE_COST + markdown_cost(patch.markdown)
     return WRITE_COST + (TITLE_COST if patch.title else 0)
@@ -179,7 +190,7 @@ def _change_cost(prepared: Prepared) -> int:
 
 def _bulk_rules() -> FieldRules:
     """Charge for each post that is written, for its text and tags, and for what is read of each."""
-    return FieldRules(rows=_bulk_size, surcharge=_bulk_cost)
+    return FieldRules(rows=bulk_size, surcharge=_bulk_cost)
 
 
 def _bulk_outcome(written: Sequence[Result]) -> Outcome:
@@ -188,6 +199,17 @@ def _bulk_outcome(written: Sequence[Result]) -> Outcome:
 
 
 async def _bulk_answer(info: Info, outcome: Outcome) -> PostsPayload:
+    results, errors = await bulk_results(info, outcome)
+    return PostsPayload(errors=errors, results=results, created_count=count_done(outcome))
+
+
+def count_done(outcome: Outcome) -> int:
+    """Return how many posts of a list were written."""
+    return sum(isinstance(result, UUID) for result in outcome.results)
+
+
+async def bulk_results(info: Info, outcome: Outcome) -> tuple[list[PostPayload], list[UserError]]:
+    """Return the result of each post of a list, and the errors of all together."""
     ids = [result for result in outcome.results if isinstance(result, UUID)]
     rows = await _bulk_rows(info, ids, outcome.written)
     results = [
@@ -196,14 +218,13 @@ async def _bulk_answer(info: Info, outcome: Outcome) -> PostsPayload:
         else PostPayload(errors=[*result[:MAX_ERRORS]])  # type: ignore[list-item] # problems again
         for result in outcome.results
     ]
-    errors = [error for result in results for error in result.errors]
-    return PostsPayload(errors=errors[:MAX_BULK], results=results, created_count=len(ids))
+    return results, [error for result in results for error in result.errors][:MAX_BULK]
 
 
 async def _bulk_rows(info: Info, ids: Sequence[UUID], written: Mapping[UUID, Any]) -> Mapping[UUID, Any]:
     """Return posts as they were written, or read them all when it is a replay."""
     scope = info.context.repositories.posts.scope
-    if written and all(knows_selected(scope, row) for row in written.values()):
+    if written.keys() == {*ids} and all(knows_selected(scope, row) for row in written.values()):
         return {id_: row if is_visible_to(scope.viewer, row) else None for id_, row in written.items()}
     return dict(zip(ids, await info.context.repositories.posts.list_by_ids(ids), strict=True))
 
@@ -243,7 +264,7 @@ class PostMutations:
         rules=_bulk_rules(),
     )
     async def create_posts(self, info: Info, given: Annotated[CreatePostsInput, INPUT]) -> PostsPayload | None:
-        _check_bulk(info.context.viewer, given)
+        check_bulk(info.context.viewer, Action.CREATE_POST, given)
         rows = await prepare_all([to_new_post(post, ("posts", str(index))) for index, post in enumerate(given.posts)])
 
         async def body(scope: WriteScope) -> Outcome:
@@ -261,7 +282,7 @@ class PostMutations:
     async def update_post(self, info: Info, given: Annotated[UpdatePostInput, INPUT]) -> PostPayload | None:
         problems = _check_change(info, given)
         patch, wrong = to_patch(given.patch)
-        patch = await posts.prepare_patch(patch, [*problems, *wrong])
+        patch = await prepare_patch(patch, [*problems, *wrong])
         return await _answer(
             info, await _change(info, given, lambda scope, id_, version: posts.update_post(scope, id_, version, patch))
         )

@@ -9,6 +9,7 @@ import strawberry
 from gqlapi import models
 from gqlapi.accounts import users
 from gqlapi.accounts.policy import Action, require
+from gqlapi.accounts.registration import Registration
 from gqlapi.accounts.users import UserPatch
 from gqlapi.checks import required
 from gqlapi.execution.declarations import FieldRules
@@ -18,6 +19,7 @@ from gqlapi.problems import Rejected
 from gqlapi.repositories import WriteScope
 from gqlapi.schema.enums import UserRole
 from gqlapi.schema.fields import Info
+from gqlapi.schema.mutations.accounts import SignUpInput
 from gqlapi.schema.mutations.base import (
     EXPECTED_VERSION,
     IDEMPOTENCY_KEY,
@@ -63,6 +65,13 @@ class UpdateUserInput:
     expected_version: int | None = strawberry.field(default=None, description=EXPECTED_VERSION)
     patch: UserPatchInput = strawberry.field(description="What changes.")
     idempotency_key: str | None = strawberry.field(default=None, description=IDEMPOTENCY_KEY)
+
+
+@strawberry.input(description="A new user, created by an admin.")
+class CreateUserInput(SignUpInput):
+    """A new user, created by an admin."""
+
+    role: UserRole = strawberry.field(default=UserRole.READER, description="What the user may do.")
 
 
 @strawberry.input(description="What a user may do from now on.")
@@ -126,6 +135,21 @@ class UserMutations:
     """Mutations of users."""
 
     @mutation(
+        UserPayload,
+        description=f"Create a user with a password and a role, for admins who have signed in. Costs {PASSWORD_COST:,} "
+        "points. With `@atomic`, a user and a first post of theirs are created together.",
+        rules=FieldRules(surcharge=lambda _: WRITE_COST + PASSWORD_COST),
+    )
+    async def create_user(self, info: Info, given: Annotated[CreateUserInput, INPUT]) -> UserPayload | None:
+        context = info.context
+        require(context.viewer, Action.CREATE_USER)
+        registration = Registration(given.username, given.email, given.password, given.display_name)
+        registration.check(context.accounts.reserved_names)
+        password_hash = await context.accounts.passwords.hash(given.password)
+        id_ = await context.mutate(lambda scope: users.create_user(scope, registration, password_hash, given.role))
+        return await _answer(info, id_)
+
+    @mutation(
         UserPayload, description="Change a profile. Leave out what stays as it is; an empty patch writes nothing."
     )
     async def update_user(self, info: Info, given: Annotated[UpdateUserInput, INPUT]) -> UserPayload | None:
@@ -161,6 +185,7 @@ class UserMutations:
         "are free again. It cannot be undone. Deleting oneself takes the password; the only admin cannot be deleted. "
         f"Costs {PASSWORD_COST:,} points.",
         rules=FieldRules(surcharge=lambda _: WRITE_COST + PASSWORD_COST),
+        runs_alone=True,
     )
     async def delete_user(self, info: Info, given: Annotated[DeleteUserInput, INPUT]) -> DeletePayload | None:
         context, id_ = info.context, _permitted_id(info.context.viewer, Action.CHANGE_USER, given.id)
