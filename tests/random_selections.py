@@ -33,7 +33,7 @@ FIELDS = {
 }
 OTHERS = [
     'search(query: "text") { totalCount edges { highlight node { ... on Post { title } ... on User { username } } } }',
-    "postAggregates(groupBy: TAG, top: 3) { count averageLength buckets { key count node { id } } }",
+    "postAggregates(groupBy: TAG, top: 3) { count averageLength buckets { key count node { ... on Node { id } } } }",
     "serverInfo { version }",
     "__schema { queryType { fields { name args { name } } } }",
     '__type(name: "Post") { interfaces { name } }',

@@ -55,7 +55,10 @@ CASES: dict[str, list[tuple[str, int]]] = {
     ],
     "PostAggregates.buckets": [
         ("query($n: Int!) { postAggregates(groupBy: AUTHOR, top: $n) { buckets { count } } }", 1),
-        ("query($n: Int!) { postAggregates(groupBy: AUTHOR, top: $n) { buckets { node { id } } } }", 2),
+        (
+            "query($n: Int!) { postAggregates(groupBy: AUTHOR, top: $n) { buckets { node { __typename ... on Node { id } } } } }",
+            2,
+        ),
     ],
 }
 

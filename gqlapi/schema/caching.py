@@ -40,6 +40,8 @@ CACHE_RULES: CacheRules = {
     "ServerInfo": CacheRule(STATIC_SECONDS),
     "Query.viewer": PRIVATE,
     "Query.rateLimit": PRIVATE,
+    "Query.viewerCanCreatePost": PRIVATE,
+    "Post.viewerCanPublish": PRIVATE,
     "User.email": PRIVATE,
     "User.role": PRIVATE,
     "User.apiTokens": PRIVATE,

@@ -16,7 +16,7 @@ from gqlapi.content.headings import MAX_HEADINGS
 from gqlapi.context import Context
 from gqlapi.errors import BadUserInput
 from gqlapi.execution.declarations import UNKNOWN, FieldRules, Prepared, Relation
-from gqlapi.models.global_id import encode_global_ids
+from gqlapi.models.global_id import encode_global_id, encode_global_ids
 from gqlapi.repositories import Repositories
 from gqlapi.repositories.accounts import MAX_LISTED
 from gqlapi.repositories.pages import PageRequest
@@ -128,6 +128,10 @@ def _post_can_change(post: PostRecord, context: Context) -> bool:
     return post.deleted_at is None and policy.may(context.viewer, Action.CHANGE_POST, post.author_id)
 
 
+def _content_id(post: PostRecord, _context: Context) -> str:
+    return encode_global_id("Content", post.id)
+
+
 def _tag_can_change(_tag: TagRecord, context: Context) -> bool:
     return policy.may(context.viewer, Action.CHANGE_TAG)
 
@@ -232,6 +236,9 @@ class Content:
 
     is_type_of = is_one_of_types(PostRecord, models.Post)
 
+    id: strawberry.ID = computed(
+        _content_id, "id", description="Identifies the body in caches of clients. `node` does not take it."
+    )
     markdown: str = strawberry.field(
         description="As it was written: CommonMark with GitHub's extensions and footnotes.",
         metadata=priced("markdown", BODY_COST),
@@ -299,6 +306,12 @@ class Post(Node, Versioned, Ownable):
     )
     viewer_can_delete: bool = computed(
         _post_can_change, "author_id", "deleted_at", description="Whether the viewer may delete this post."
+    )
+    viewer_can_publish: bool = computed(
+        _post_can_change,
+        "author_id",
+        "deleted_at",
+        description="Whether the viewer may publish, unpublish or archive this post.",
     )
 
 

@@ -17,7 +17,7 @@ await observe('errors', async (fetch) => {
 
 await observe('partial data', async (fetch) => {
   const { data, errors } = await connect(fetch, { errorPolicy: 'all' }).rawRequest<operations.PartialQuery>(
-    'query Partial { node(id: "not an id") { id } posts(first: 1) { totalCount } }',
+    'query Partial { nodes(ids: ["not an id"]) { id } posts(first: 1) { totalCount } }',
   );
   return [codes(errors), typeof data.posts?.totalCount];
 });

@@ -94,7 +94,7 @@ await observe('errors', async (fetch) => {
 
 await observe('partial data', async (fetch) => {
   const data = await query<operationsPartialQuery>(sender(fetch), partial, {});
-  return [data?.node.ok === false ? codes(data.node.errors as unknown[]) : [], typeof data?.posts.totalCount];
+  return [data?.nodes.ok === false ? codes(data.nodes.errors as unknown[]) : [], typeof data?.posts.totalCount];
 });
 
 await observe('mutation', (fetch) =>

@@ -89,7 +89,7 @@ export const documents = () => [
   `,
   graphql`
     query operationsPartialQuery {
-      node(id: "not an id") @catch {
+      nodes(ids: ["not an id"]) @catch {
         id
       }
       posts(first: 1) {
