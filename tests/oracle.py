@@ -18,6 +18,8 @@ ORDER_KEYS = {
     "PUBLISHED_AT": ("published_at", False),
     "TITLE": ("title_key", False),
     "USERNAME": ("username_key", True),
+    "DISPLAY_NAME": ("display_name_key", False),
+    "POST_COUNT": ("post_count", False),
     "NAME": ("name_key", True),
 }
 DEFAULT_ORDER = {"Post": [("PUBLISHED_AT", "DESC")], "User": [("CREATED_AT", "DESC")], "Tag": [("NAME", "ASC")]}

@@ -21,7 +21,16 @@ from gqlapi.database.unit import Database
 from gqlapi.models import ANONYMOUS, Post, PostTag, Tag, User, UserRole, Viewer, new_id
 from gqlapi.repositories import ReadScope, Repositories
 from gqlapi.repositories.pages import PageRequest
-from gqlapi.schema.ordering import OrderDirection, PostOrder, PostOrderField, UserOrder, UserOrderField, to_ordering
+from gqlapi.schema.ordering import (
+    OrderDirection,
+    PostOrder,
+    PostOrderField,
+    TagOrder,
+    TagOrderField,
+    UserOrder,
+    UserOrderField,
+    to_ordering,
+)
 from tests.factories import LONG_AGO, make_tag, make_user
 
 POSTS = 20_000
@@ -33,7 +42,7 @@ ROOT_BY_VIEWER = {
     "editor": {**ROOT, "PUBLISHED_AT": "ix_posts_published_at_id"},
 }
 NESTED = {
-    ("author", "PUBLISHED_AT"): "ix_posts_author_id_published_at_id",
+    ("author", "PUBLISHED_AT"): "ix_posts_author_id_public",
     ("author", "CREATED_AT"): "ix_posts_author_id_id",
     ("tag", "PUBLISHED_AT"): "ix_post_tags_tag_id_visible_from_post_id",
     ("tag", "CREATED_AT"): "ix_post_tags_tag_id_post_id",
@@ -256,9 +265,34 @@ class TestPlans:
                 read = f"page_by_{parent}_ids"
                 plans.check(await plans.of("posts", methodcaller(read, ids, wanted)), index, nested=True)
 
+    async def test_use_the_index_of_all_posts_of_authors_for_an_editor(
+        self, database: Database, rows: dict[str, list[dict[str, Any]]]
+    ) -> None:
+        plans, ids = Plans(database, VIEWERS["editor"]), [row["id"] for row in rows["users"][:20]]
+        wanted = request(PostOrder(field=PostOrderField.PUBLISHED_AT))
+        plan = await plans.of("posts", methodcaller("page_by_author_ids", ids, wanted))
+        plans.check(plan, "ix_posts_author_id_published_at_id", nested=True)
+
+    @pytest.mark.parametrize(
+        ("repository", "order", "index"),
+        [
+            ("users", UserOrder(field=UserOrderField.POST_COUNT), "ix_posts_author_id_public"),
+            ("tags", TagOrder(field=TagOrderField.POST_COUNT), "ix_post_tags_tag_id_visible_from_post_id"),
+        ],
+    )
+    async def test_count_public_posts_by_their_index(
+        self, database: Database, repository: str, order: UserOrder | TagOrder, index: str
+    ) -> None:
+        for plan in await Plans(database, VIEWERS["editor"]).of(repository, methodcaller("page", request(order))):
+            assert any(re.search(rf"(INDEX|Scan using|Scan on) {index}\b", step.text) for step in plan), plan
+
     async def test_use_the_index_of_each_ordering_of_users(self, database: Database) -> None:
         plans = Plans(database, ANONYMOUS)
-        indexes = {"CREATED_AT": "pk_users", "USERNAME": "uq_users_username_key"}
+        indexes = {
+            "CREATED_AT": "pk_users",
+            "USERNAME": "uq_users_username_key",
+            "DISPLAY_NAME": "ix_users_display_name_key_id",
+        }
         for (name, index), direction in product(indexes.items(), OrderDirection):
             wanted = request(UserOrder(field=UserOrderField[name], direction=direction))
             plans.check(await plans.of("users", methodcaller("page", wanted)), index)

@@ -1,6 +1,7 @@
 """All rows of a database in Python, and which of them a filter holds for."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -12,7 +13,13 @@ from gqlapi.models import Post, PostState, Tag, User
 from gqlapi.words import fold
 
 # By the names of the API: the attribute that is compared without regard to case.
-FOLDED = {"slug": "slug", "title": "title_key", "username": "username_key", "name": "name_key"}
+FOLDED = {
+    "slug": "slug",
+    "title": "title_key",
+    "username": "username_key",
+    "displayName": "display_name_key",
+    "name": "name_key",
+}
 
 
 @dataclass(repr=False)
@@ -23,6 +30,14 @@ class World:
     tags: list[Tag]
     posts: list[Post]
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    def __post_init__(self) -> None:
+        """Count the public posts of users and tags, as an attribute of their rows."""
+        public = [post for post in self.posts if self.is_public(post)]
+        owners = [id_ for post in public for id_ in (post.author_id, *(link.tag_id for link in post.post_tags))]
+        counts = Counter(owners)
+        for row in (*self.users, *self.tags):
+            vars(row)["post_count"] = counts[row.id]
 
     @cached_property
     def by_id(self) -> dict[UUID, Any]:
@@ -86,7 +101,11 @@ class Filters:
                 return False  # roles are null to those who are not signed in
             case "id":
                 return _compares(row.global_id, value)
-            case "slug" | "title" | "username" | "name":
+            case "postCount":
+                return all(OPERATORS[operator](row.post_count, other) for operator, other in value.items())
+            case "body":
+                return value["contains"] in row.text
+            case "slug" | "title" | "username" | "displayName" | "name":
                 return _compares_text(row, name, value)
         return _compares_time(getattr(row, snake(name)), value)
 
@@ -122,7 +141,7 @@ def _compares_text(row: Any, name: str, operators: Mapping[str, Any]) -> bool:
     rest = {key: value for key, value in operators.items() if key != "caseInsensitive"}
     if operators.get("caseInsensitive", True):
         return _compares(getattr(row, FOLDED[name]), rest, fold)
-    return _compares(getattr(row, name), rest)
+    return _compares(getattr(row, snake(name)), rest)
 
 
 def _compares_time(own: datetime | None, operators: Mapping[str, Any]) -> bool:

@@ -55,7 +55,7 @@ USERS = ListKind(
     order=UserOrder,
     default_order=(UserOrder(field=UserOrderField.CREATED_AT, direction=OrderDirection.DESC),),
     default_order_text="signing up, newest first",
-    indexed=frozenset({"id", "username_key"}),
+    indexed=frozenset({"id", "username_key", "display_name_key"}),
 )
 TAGS = ListKind(
     filter=TagFilter,

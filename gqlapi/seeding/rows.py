@@ -33,6 +33,7 @@ class UserRow(NamedTuple):
     username_key: str
     username_skeleton: str
     display_name: str
+    display_name_key: str
     email: str
     email_key: str
     bio: str
@@ -101,6 +102,7 @@ def make_users(random: Random, count: int) -> Iterator[UserRow]:
             username_key=fold(username),
             username_skeleton=skeleton(username),
             display_name=f"{name} {surname}",
+            display_name_key=fold(f"{name} {surname}"),
             email=email,
             email_key=fold(email),
             bio=f"Writes about {random.choice(TOPICS)} and {random.choice(TOPICS)}.",
