@@ -39,7 +39,11 @@ DEEP_FILTERS = {
     "Tag": ("and", "or", "not"),
     "Post": ("and", "or", "not", "author", "tags"),
 }
-RELATIONS = {"User": [("posts", "Post")], "Tag": [("posts", "Post")], "Post": [("author", "User"), ("tags", "Tag")]}
+RELATIONS = {
+    "User": [("posts", "Post")],
+    "Tag": [("posts", "Post")],
+    "Post": [("author", "User"), ("tags", "Tag"), ("previous", "Post"), ("next", "Post"), ("related", "Post")],
+}
 LISTS = [("users", "User", None), ("tags", "Tag", None), ("posts", "Post", None)]
 ROOT = [*LISTS, ("user", "User", "username"), ("tag", "Tag", "slug"), ("post", "Post", "slug")]
 PAGE_INFO = tuple(Field(name) for name in ("hasNextPage", "hasPreviousPage", "startCursor", "endCursor"))
@@ -93,6 +97,10 @@ class RandomQuery:
     def _relation(self, name: str, kind: str, depth: int) -> Field:
         if name == "posts":
             return self._list(name, kind, depth=depth, max_size=4)
+        if name == "related" and self._chance():
+            return Field(
+                name, kind, arguments={"first": self._number(1, 20)}, selection=self._object(kind, min(depth, 1))
+            )
         return Field(name, kind, selection=self._object(kind, depth))
 
     def _list(self, name: str, kind: str, *, depth: int, max_size: int) -> Field:

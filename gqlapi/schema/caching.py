@@ -26,6 +26,8 @@ CACHE_RULES: CacheRules = {
     "TagConnection": CacheRule(LIST_SECONDS, rows_of=TAGS),
     "SearchConnection": CacheRule(LIST_SECONDS, rows_of=ALL),
     "PostAggregates": CacheRule(LIST_SECONDS, rows_of=ALL),
+    # Another post may come between, or share more tags.
+    **{f"Post.{name}": CacheRule(LIST_SECONDS, rows_of=POSTS) for name in ("previous", "next", "related")},
     "User.postCount": CacheRule(LIST_SECONDS, rows_of=POSTS),
     "Tag.postCount": CacheRule(LIST_SECONDS, rows_of=POSTS),
     # Filters reach into related rows.

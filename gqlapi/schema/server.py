@@ -55,11 +55,11 @@ from gqlapi.settings import ExecutorName
 DESCRIPTION = """\
 Posts, their authors and their tags.
 
-Read: `posts`, `users` and `tags` are lists with filters, orderings and pages; `post`, `user`, `tag` and `node` find one \
-object; `search` looks through all texts. Nobody has to sign in to read what is public.
+Read: `posts`, `users` and `tags` are lists with filters, orderings and pages; `post`, `user`, `tag` and `node` \
+find one object; `search` looks through all texts. Public data can be read without signing in.
 
 Write: `signIn` returns an access token for the header `Authorization: Bearer …`, and a refresh token for \
-`refreshSession`. Every mutation takes one `input`, and returns a payload whose `errors` are empty on success.
+`refreshSession`. Every mutation takes one `input` and returns a payload whose `errors` are empty on success.
 
 Ids are opaque and unique across all types. Times are in UTC. Each operation has a cost, see `rateLimit`, and a limit, \
 see `serverInfo`."""
