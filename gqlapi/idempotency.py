@@ -133,7 +133,7 @@ def _problem_to_json(problem: Problem) -> dict[str, Any]:
 
 def _problem_from_json(stored: dict[str, Any]) -> Problem:
     problem_type: type[Problem] = getattr(problems, stored["type"])
-    values = {attribute.name: stored.get(attribute.name) for attribute in fields(problem_type)}
+    values: dict[str, Any] = {attribute.name: stored.get(attribute.name) for attribute in fields(problem_type)}
     values["code"] = ProblemCode(values["code"])
     values["path"] = values["path"] and tuple(values["path"])
     if values.get("required_scope"):

@@ -149,7 +149,8 @@ class RandomQuery:
                 return self._operators(counts, (), lambda: self._one_of(self._rows[kind]).post_count)
             case "body":
                 text, start = self._one_of(self._rows[kind]).text, self._number(0, 30)
-                return {"contains": self._one_of((str.upper, str))(text[start : start + self._number(0, 8)])}
+                part = text[start : start + self._number(0, 8)]
+                return {"contains": self._one_of((part, part.upper()))}
             case "createdAt" | "updatedAt" | "publishedAt":
                 nulls = {"isNull": self._chance()} if self._chance() else {}
                 times = ("eq", "lt", "lte", "gt", "gte")
