@@ -34,6 +34,9 @@ CACHE_RULES: CacheRules = {
     "PostFilter": CacheRule(rows_of=ALL),
     "UserFilter": CacheRule(rows_of=ALL),
     "TagFilter": CacheRule(rows_of=ALL),
+    # So do orderings, by the number of posts.
+    "UserOrder": CacheRule(rows_of=USERS),
+    "TagOrder": CacheRule(rows_of=TAGS | POSTS),
     "Query.post": CacheRule(missing=POSTS),
     "Query.user": CacheRule(missing=USERS),
     "Query.tag": CacheRule(missing=TAGS),
