@@ -12,6 +12,8 @@ from gqlapi.repositories.pages import Ordering, OrderTerm
 from gqlapi.schema.fields import describe_enum
 from gqlapi.schema.pricing import ROOT
 
+POST_COUNT = f"The number of public posts. Costs {ROOT.post_count:,} points."
+
 
 class OrderDirection(StrEnum):
     """Which end comes first."""
@@ -46,8 +48,6 @@ class TagOrderField(Enum):
     NAME = OrderTerm("name_key", str)
     POST_COUNT = OrderTerm("post_count", int)
 
-
-POST_COUNT = f"The number of public posts. Costs {ROOT.post_count:,} points."
 
 describe_enum(
     OrderDirection,
