@@ -19,6 +19,11 @@ MAX_USERNAME_KEY_LENGTH = MAX_KEY_FACTOR * MAX_USERNAME_LENGTH
 MAX_DISPLAY_NAME_KEY_LENGTH = MAX_KEY_FACTOR * MAX_DISPLAY_NAME_LENGTH
 
 
+def display_name_key(display_name: str) -> str:
+    """Return what a display name is compared and ordered by; an index takes no longer one."""
+    return fold(display_name)[:MAX_DISPLAY_NAME_KEY_LENGTH]
+
+
 class UserRole(StrEnum):
     """What a user may do, each role more than the one before."""
 
@@ -63,5 +68,5 @@ class User(Row):
 
     @validates("display_name")
     def _keep_key(self, _attribute: str, display_name: str) -> str:
-        self.display_name_key = fold(display_name)[:MAX_DISPLAY_NAME_KEY_LENGTH]
+        self.display_name_key = display_name_key(display_name)
         return display_name

@@ -27,7 +27,7 @@ from gqlapi.schema.fields import argument, computed, embedded, prepared_field, p
 from gqlapi.schema.filters import PostFilter, TagFilter, UserFilter
 from gqlapi.schema.headings import HEADINGS, Heading
 from gqlapi.schema.lists import ListKind, nested_count, nested_list
-from gqlapi.schema.neighbours import FIRST, NEXT, PREVIOUS, RELATED, RELATED_TEXT
+from gqlapi.schema.neighbours import FIRST, NEXT, NEXT_TEXT, PREVIOUS, PREVIOUS_TEXT, RELATED, RELATED_TEXT
 from gqlapi.schema.ordering import (
     OrderDirection,
     PostOrder,
@@ -302,12 +302,8 @@ class Post(Node, Versioned, Ownable):
         description="At most 20, in the order that the author gave.",
         rows=MAX_TAGS_PER_POST,
     )
-    previous: "Post | None" = relation(
-        PREVIOUS, description="The public post that was published before this one; null for the first and for drafts."
-    )
-    next: "Post | None" = relation(
-        NEXT, description="The public post that was published after this one; null for the newest and for drafts."
-    )
+    previous: "Post | None" = prepared_field([], PREVIOUS, PREVIOUS_TEXT)
+    next: "Post | None" = prepared_field([], NEXT, NEXT_TEXT)
     related: "list[Post]" = prepared_field([FIRST], RELATED, RELATED_TEXT)
     viewer_can_update: bool = computed(
         _post_can_change, "author_id", "deleted_at", description="Whether the viewer may change this post."

@@ -111,7 +111,7 @@ class TestCost:
             ("{ users(first: 3, orderBy: [{ field: DISPLAY_NAME }]) { nodes { id } } }", 1 + 3 + 3 * 2),
             ('{ posts(first: 3, filter: { body: { contains: "a" } }) { nodes { id } } }', 1 + 3 + 3 * 2 + 12_000),
             ("{ posts(first: 3) { nodes { previous { id } related(first: 2) { id } } } }",
-             1 + 3 + 3 * (1 + 2 + 2 * 2 + 150)),
+             1 + 3 + 3 * (1 + 2 + 5 + 2 * 2 + 150)),
             ("{ users(first: 3, orderBy: [{ field: CREATED_AT }]) { nodes { id } } }", 1 + 3 + 3 * 2),
             ("{ users(first: 3, filter: { role: [ADMIN] }) { nodes { id } } }", 1 + 3 + 3 * 2 + 2_000),
             ("{ tags(first: 2) { nodes { posts(first: 2, orderBy: [{ field: TITLE }]) { nodes { id } } } } }",
