@@ -118,7 +118,7 @@ def recorded(database: Database) -> Iterator[list[Statement]]:
     statements: list[Statement] = []
 
     def record(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
-        if statement.startswith("SELECT"):
+        if statement.startswith(("SELECT", "WITH")):
             statements.append((statement, tuple(parameters)))
 
     engine = database.read_engine.sync_engine
@@ -167,8 +167,8 @@ class Plans:
         self.database = database
         self.viewer = viewer
 
-    async def of(self, repository: str, read: Callable[[Any], Awaitable[Any]]) -> list[Plan]:
-        """Return the plans of the one statement of a read."""
+    async def of(self, repository: str, read: Callable[[Any], Awaitable[Any]], *, more: int = 0) -> list[Plan]:
+        """Return the plans of the one statement of a read, or of the first one, which `more` follow."""
         unit = self.database.read()
         selected = {"Post": frozenset({"title", "author_id"}), "User": frozenset({"display_name"})}
         try:
@@ -177,7 +177,8 @@ class Plans:
                 await read(getattr(Repositories(scope), repository))
         finally:
             await unit.close()
-        ((statement, parameters),) = statements
+        assert len(statements) == 1 + more
+        statement, parameters = statements[0]
         return await self.explain(statement, parameters)
 
     async def explain(self, statement: str, parameters: tuple[Any, ...] = ()) -> list[Plan]:
@@ -285,6 +286,26 @@ class TestPlans:
     ) -> None:
         for plan in await Plans(database, VIEWERS["editor"]).of(repository, methodcaller("page", request(order))):
             assert any(re.search(rf"(INDEX|Scan using|Scan on) {index}\b", step.text) for step in plan), plan
+
+    @pytest.mark.parametrize(
+        ("read", "size", "index"),
+        [
+            ("previous_by_ids", (), "ix_posts_public"),
+            ("next_by_ids", (), "ix_posts_public"),
+            ("related_by_ids", (5,), "ix_post_tags_tag_id_visible_from_post_id"),
+        ],
+    )
+    async def test_find_what_is_around_posts_by_an_index(
+        self, database: Database, rows: dict[str, list[dict[str, Any]]], read: str, size: tuple[int, ...], index: str
+    ) -> None:
+        ids = [row["id"] for row in rows["posts"][1:20]]
+        plans = await Plans(database, ANONYMOUS).of("neighbours", methodcaller(read, ids, *size), more=1)
+        names = "|".join(SQLITE_NAMES.get(index, {index}))
+        for plan in plans:
+            assert any(re.search(rf"(INDEX|Scan using|Scan Backward using) ({names})\b", step.text) for step in plan), (
+                plan
+            )
+            assert not any(step.reads_all for step in plan), plan
 
     async def test_use_the_index_of_each_ordering_of_users(self, database: Database) -> None:
         plans = Plans(database, ANONYMOUS)

@@ -15,7 +15,7 @@ from tests.api import Api
 from tests.factories import make_draft, make_post, make_scheduled_post, make_tag, make_user, save
 from tests.signing_in import sign_in_as
 
-ORDERS = {
+ORDERS: dict[str, TagOrder | UserOrder] = {
     "users": UserOrder(field=UserOrderField.POST_COUNT, direction=OrderDirection.DESC),
     "tags": TagOrder(field=TagOrderField.POST_COUNT, direction=OrderDirection.DESC),
 }
