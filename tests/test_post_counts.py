@@ -47,7 +47,7 @@ async def counts(api: Api, repository: str, **scope: Any) -> dict[str, int]:
 
 
 class TestPostCount:
-    async def test_is_what_the_public_sees_whoever_reads(self, api: Api) -> None:
+    async def test_is_what_the_public_sees_for_every_viewer(self, api: Api) -> None:
         ada, _ = await save_blog(api)
         expected = {
             "users": {"nodes": [{"username": "ada"}, {"username": "bela"}]},

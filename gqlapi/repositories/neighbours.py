@@ -1,6 +1,6 @@
 """Reads of the posts around a post: before and after it in publication order, and those that share its tags.
 
-All of them are public, whoever reads. Each read takes two statements: one finds the keys, the other one the posts.
+All of them are public, for every viewer. Each read takes two statements: one finds the keys, the other one the posts.
 """
 
 from collections.abc import Sequence

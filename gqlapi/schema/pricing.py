@@ -22,7 +22,7 @@ HIGHLIGHT_COST = 120
 SEARCH_COST, RANKED_WORD_COST = 3_500, 250
 # SQLite reads 62 KB for each word of a phrase at once, in 0.25 ms.
 SEARCHED_WORD_COST = 100
-# A statement of its own finds the keys of neighbours.
+# An additional statement finds the keys of neighbours.
 NEIGHBOUR_COST = 5
 # The newest 100 posts of each tag are compared: measured 1 ms on SQLite for three tags.
 RELATED_COST = 150

@@ -77,7 +77,7 @@ class ServerFacts(Protocol):
 
 
 def _decoded(text: str) -> GlobalId | ApiError:
-    """Return the id, or the error of its own index."""
+    """Return the id, or the error for its index."""
     try:
         return decode_id(text)
     except ApiError as error:

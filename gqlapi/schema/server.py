@@ -290,7 +290,7 @@ def _allow(types: Iterable[AllowedType] | None) -> Callable[[OperationType], Non
 
 
 def _leave_out_null_defaults(schema: GraphQLSchema) -> None:
-    """Make an optional input without a default of its own: a client leaves it out, and the Python class has None."""
+    """Remove the default null of optional inputs: clients omit them, and the Python classes have None."""
     for type_ in schema.type_map.values():
         if isinstance(type_, GraphQLInputObjectType):
             for field in type_.fields.values():
