@@ -44,7 +44,7 @@ def too_many_tags(path: Path) -> Problem:
 
 
 def unrenderable(path: Path, reason: Unrenderable) -> Problem:
-    """Return the problem of Markdown that cannot be rendered; it has no limit, since a shorter text may fail as well."""
+    """Return the problem of Markdown that cannot be rendered; a shorter text may fail as well, so it has no limit."""
     return invalid(path, str(reason))
 
 
