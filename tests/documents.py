@@ -77,7 +77,7 @@ def _literal(value: Any) -> str:  # noqa: PLR0911 - one for each kind of value
         case Name():
             return str(value)
         case str():
-            return '"' + "".join(f"\\u{ord(c):04x}" if c in '"\\' else c for c in value) + '"'
+            return '"' + "".join(f"\\u{ord(c):04x}" if c in '"\\\n\r' else c for c in value) + '"'
         case list():
             return "[" + ", ".join(map(_literal, value)) + "]"
         case dict():

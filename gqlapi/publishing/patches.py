@@ -10,13 +10,14 @@ from gqlapi.content import Unrenderable
 from gqlapi.database.search import Indexed, PreparedText
 from gqlapi.lines import normalize_line
 from gqlapi.models import Post
-from gqlapi.problems import Path, Problem, ProblemCode, Rejected, ValidationProblem, reject_if_any
+from gqlapi.problems import Path, Problem, Rejected, reject_if_any
 from gqlapi.publishing.checks import (
     MAX_POST_SLUG_LENGTH,
     MAX_TAGS_PER_POST,
     check_markdown,
     check_slug,
     check_title,
+    too_many_tags,
     unrenderable,
 )
 from gqlapi.publishing.drafts import LONG_MARKDOWN, TagRef, check_tags, make_content
@@ -150,6 +151,5 @@ def patched_tags(finder: TagFinder, post: Post, patch: TagListPatch, path: Path)
     kept = [] if patch.set is not None else [link.tag_id for link in post.post_tags]
     tag_ids = [id_ for id_ in dict.fromkeys([*kept, *finder.ids_of(patch.given)]) if id_ not in removed]
     if len(tag_ids) > MAX_TAGS_PER_POST:
-        message = f"A post has at most {MAX_TAGS_PER_POST} tags."
-        raise Rejected(ValidationProblem(code=ProblemCode.TOO_MANY, message=message, path=path))
+        raise Rejected(too_many_tags(path))
     return tag_ids

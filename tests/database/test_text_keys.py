@@ -14,7 +14,7 @@ from gqlapi.models import Post, Tag, User
 from tests.api import serve, settings_for
 from tests.factories import make_draft, make_post, make_tag, make_user, save
 
-BEFORE_SEARCH, BEFORE_KEYS = "4d1f6c0b7a25", "b3d90f5a6e17"
+BEFORE_SEARCH, BEFORE_KEYS, BEFORE_NAMES = "4d1f6c0b7a25", "b3d90f5a6e17", "a5d0c93e7b14"
 SEARCH = "query($query: String!) { search(query: $query, first: 100) { nodes { __typename } } }"
 
 
@@ -111,3 +111,28 @@ class TestTextKeys:
             for value in ("ist", "İst", "IST"):
                 query = "query($x: String!) { posts(filter: {title: {contains: $x}}) { totalCount } }"
                 assert (await api.data(query, {"x": value}))["posts"]["totalCount"] == 1
+
+
+class TestDisplayNames:
+    async def test_order_the_users_that_are_there(self, database_url: str) -> None:
+        names = ["bela", "Ada", "ÇA", "ça", "\U0001f98a"]
+        async with serve(settings_for(database_url)) as api:
+            users = [make_user(display_name=name) for name in names]
+            await save(api.database, [*users, *map(make_post, users)])
+        await migrate(database_url, "downgrade", BEFORE_NAMES)
+        await migrate(database_url, "upgrade", "head")
+        async with serve(settings_for(database_url)) as api:
+            data = await api.data("{ users(orderBy: [{ field: DISPLAY_NAME }]) { nodes { displayName } } }")
+        assert [node["displayName"] for node in data["users"]["nodes"]] == ["Ada", "bela", "ÇA", "ça", "\U0001f98a"]
+
+    async def test_of_an_older_server_are_written(self, database_url: str) -> None:
+        async with serve(settings_for(database_url)) as api:
+            await save(api.database, [user := make_user()])
+        names = "id, version, created_at, updated_at, username, username_key, display_name, role"
+        values = names.replace("id,", ":id,").replace("username, username_key", "'x', 'x'")
+        statement = f"INSERT INTO users ({names}) SELECT {values} FROM users"  # noqa: S608 - names of columns
+        other = make_user().id
+        await execute(database_url, statement, id=other if "postgresql" in database_url else other.hex)
+        async with connect(database_url) as connection, AsyncSession(connection) as session:
+            keys = {found.username: found.display_name_key for found in await session.scalars(sa.select(User))}
+        assert keys == {user.username: user.username, "x": ""}

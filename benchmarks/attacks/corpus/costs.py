@@ -195,7 +195,9 @@ ATTACKS = (
         "costs-29",
         "Groups by day with a node each, in 20 root fields.",
         ANY,
-        lambda _: graphql(f"{{{aliased(20, 'postAggregates(groupBy:TAG,top:100){buckets{key count node{id}}}')}}}"),
+        lambda _: graphql(
+            f"{{{aliased(20, 'postAggregates(groupBy:TAG,top:100){buckets{key count node{...on Node{id}}}}')}}}"
+        ),
     ),
     Attack(
         "costs-30",

@@ -136,8 +136,10 @@ ATTACKS = (
             {"v": encode(f'["000000",[1e999,"{SOME_UUID}"]]')},
         ),
     ),
-    Attack("cursors-18", "An id of 1 MB.", REFUSED, lambda _: node("a" * 1_000_000)),
-    Attack("cursors-19", "An id of 330,000 characters outside ASCII.", REFUSED, lambda _: node("\u4e2d" * 330_000)),
+    Attack("cursors-18", "An id of 1 MB.", REFUSED | DATA, lambda _: node("a" * 1_000_000)),
+    Attack(
+        "cursors-19", "An id of 330,000 characters outside ASCII.", REFUSED | DATA, lambda _: node("\u4e2d" * 330_000)
+    ),
     Attack("cursors-20", "A hundred ids of 10 KB.", REFUSED | DATA, lambda _: nodes(["QUJD" * 2_500] * 100)),
     Attack("cursors-21", "Thirty thousand valid ids.", REFUSED, lambda _: nodes([POST_IDS[0]] * 30_000)),
     Attack(

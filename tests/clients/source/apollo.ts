@@ -25,12 +25,19 @@ import {
   type Fetch,
   FIRST,
   INPUT,
+  limits,
+  NO_ID,
   observe,
   type Page,
+  parts,
   place,
   pageOf,
+  POST,
   refusedTogether,
+  SIGN_IN,
+  STALE,
   titles,
+  TOO_LONG,
   writeTwice,
 } from './observe.js';
 
@@ -76,9 +83,11 @@ await observe('mutation', (fetch) => {
 
 await observe('refresh', async (fetch) => {
   let token = place.expiredToken;
+  const authorize = new SetContextLink(() => ({ headers: { Authorization: `Bearer ${token}` } }));
   async function refresh(): Promise<void> {
     const variables = { input: { refreshToken: place.refreshToken } };
-    const { data } = await connect(http(fetch)).mutate({ mutation: operations.RefreshDocument, variables });
+    // With the expired token, as from any other place of a program.
+    const { data } = await connect(authorize, http(fetch)).mutate({ mutation: operations.RefreshDocument, variables });
     token = data?.refreshSession.accessToken ?? '';
   }
   let refreshing: Promise<void> | undefined;
@@ -89,13 +98,39 @@ await observe('refresh', async (fetch) => {
     }
     return undefined;
   });
-  const authorize = new SetContextLink(() => ({ headers: { Authorization: `Bearer ${token}` } }));
   const client = connect(renew, authorize, http(refusedTogether(fetch)));
   const [{ data }] = await Promise.all([
     client.query({ query: operations.ViewerDocument }),
     client.query({ query: operations.CountDocument }),
   ]);
   return data?.viewer?.username;
+});
+
+await observe('sign in', async (fetch) => {
+  const client = connect(http(fetch, { headers: STALE }));
+  const { data } = await client.mutate({ mutation: operations.SignInDocument, variables: SIGN_IN });
+  return typeof data?.signIn.accessToken;
+});
+
+await observe('limits', async (fetch) => {
+  const client = connect(http(fetch, { headers: BEARER }));
+  const { data } = await client.mutate({ mutation: operations.LimitsDocument, variables: TOO_LONG });
+  return limits(data?.createPost);
+});
+
+await observe('lookups', async (fetch) => {
+  const { data } = await connect(http(fetch)).query({ query: operations.LookupsDocument, variables: NO_ID });
+  return [data?.post, data?.user, data?.tag, data?.node];
+});
+
+await observe('cache', (fetch) => {
+  const typePolicies = { PostAggregates: { merge: true }, ServerInfo: { merge: true } };
+  const client = new ApolloClient({ cache: new InMemoryCache({ typePolicies }), link: http(fetch) });
+  return parts(async () => {
+    await client.query({ query: operations.HtmlDocument, variables: POST });
+    await client.query({ query: operations.MarkdownDocument, variables: POST });
+    return (await client.query({ query: operations.BothDocument, variables: POST })).data;
+  });
 });
 
 type APQOptions = PersistedQueryLink.Base.Options;

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import {
   type AnyVariables,
   Client,
@@ -7,8 +8,9 @@ import {
   type OperationResult,
 } from '@urql/core';
 import { authExchange } from '@urql/exchange-auth';
+import { cacheExchange } from '@urql/exchange-graphcache';
 import { persistedExchange } from '@urql/exchange-persisted';
-import type { DocumentNode } from 'graphql';
+import { buildSchema, type DocumentNode, introspectionFromSchema } from 'graphql';
 import * as operations from './gql/graphql.js';
 import {
   BEARER,
@@ -17,12 +19,19 @@ import {
   type Fetch,
   FIRST,
   INPUT,
+  limits,
+  NO_ID,
   observe,
   type Page,
   pageOf,
+  parts,
   place,
+  POST,
   refusedTogether,
+  SIGN_IN,
+  STALE,
   titles,
+  TOO_LONG,
   writeTwice,
 } from './observe.js';
 
@@ -88,6 +97,34 @@ await observe('refresh', async (fetch) => {
     data(client.query(operations.CountDocument, {})),
   ]);
   return viewer?.username;
+});
+
+await observe('sign in', async (fetch) => {
+  const client = connect(fetch, [], { headers: STALE });
+  return typeof (await data(client.mutation(operations.SignInDocument, SIGN_IN))).signIn.accessToken;
+});
+
+await observe('limits', async (fetch) => {
+  const client = connect(fetch, [], { headers: BEARER });
+  return limits((await data(client.mutation(operations.LimitsDocument, TOO_LONG))).createPost);
+});
+
+await observe('lookups', async (fetch) => {
+  const { post, user, tag, node } = await data(connect(fetch).query(operations.LookupsDocument, NO_ID));
+  return [post, user, tag, node];
+});
+
+await observe('cache', async (fetch) => {
+  const schema = introspectionFromSchema(buildSchema(await readFile('schema.graphql', 'utf-8')));
+  const embedded = ['Capability', 'Heading', 'PostAggregates', 'PostBucket', 'RateLimit', 'ServerInfo'];
+  const keys = Object.fromEntries(embedded.map((name) => [name, () => null]));
+  const client = connect(fetch, [cacheExchange({ schema, keys })]);
+  const read = { requestPolicy: 'cache-first' } as const;
+  return parts(async () => {
+    await data(client.query(operations.HtmlDocument, POST, read));
+    await data(client.query(operations.MarkdownDocument, POST, read));
+    return data(client.query(operations.BothDocument, POST, read));
+  });
 });
 
 type Query = DocumentInput<operations.TitlesQuery, typeof FIRST>;
