@@ -8,7 +8,7 @@ from gqlapi.repositories.documents import DocumentRepository
 from gqlapi.repositories.post_aggregates import PostAggregateRepository
 from gqlapi.repositories.posts import PostRepository, PostSource
 from gqlapi.repositories.search import Kind, SearchRepository
-from gqlapi.repositories.sources import Source, ViewerKind
+from gqlapi.repositories.sources import PUBLIC, Source, ViewerKind
 from gqlapi.repositories.tags import TagRepository, TagSource
 from gqlapi.repositories.users import UserRepository, UserSource
 from gqlapi.repositories.write_scope import WriteScope
@@ -22,6 +22,8 @@ class Sources:
         self.users = UserSource(viewer, dialect_name)
         self.tags = TagSource(viewer, dialect_name)
         self.posts = PostSource(viewer, dialect_name, self.users, self.tags)
+        # Filters by author compare what the viewer sees of authors.
+        self.public_posts = PostSource(PUBLIC, dialect_name, self.users, self.tags)
         self.api_tokens = ApiTokenSource(viewer, dialect_name)
         self.sessions = SessionSource(viewer, dialect_name)
 
@@ -54,7 +56,7 @@ class Repositories:
     @cached_property
     def posts(self) -> PostRepository:
         """Reads of posts."""
-        return PostRepository(self.scope, self._sources.posts)
+        return PostRepository(self.scope, self._sources.posts, self._sources.public_posts)
 
     @cached_property
     def api_tokens(self) -> OwnRepository:
@@ -74,7 +76,7 @@ class Repositories:
     @cached_property
     def post_aggregates(self) -> PostAggregateRepository:
         """Figures about posts."""
-        return PostAggregateRepository(self.scope, self._sources.posts)
+        return PostAggregateRepository(self.scope, self.posts)
 
     @cached_property
     def documents(self) -> DocumentRepository:

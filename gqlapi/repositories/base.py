@@ -13,7 +13,7 @@ from gqlapi.database.pagination import cut_page
 from gqlapi.database.read_unit import ReadUnit
 from gqlapi.database.types import utc_now
 from gqlapi.models import ANONYMOUS, Viewer
-from gqlapi.repositories.conditions import FoldedKeys, Separation
+from gqlapi.repositories.conditions import Condition, FoldedKeys, Separation
 from gqlapi.repositories.construction import constructor
 from gqlapi.repositories.pages import Ordering, PageRequest, RecordPage
 from gqlapi.repositories.records import Record
@@ -58,6 +58,10 @@ class Repository(Generic[R]):
         """Read visible rows in the order of `ids`, None for each that is missing."""
         return await self._by_ids(self.source.by_ids, ids)
 
+    def listing(self, condition: Condition | None) -> Source:
+        """Return the statements of a list whose filter is this condition."""
+        return self.source
+
     async def get_by(self, attribute: str, value: Any) -> R | None:
         """Read the one visible row whose unique attribute has this value."""
         selection = self.source.key_selection(self.scope.selected)
@@ -69,14 +73,15 @@ class Repository(Generic[R]):
         """Read one page."""
         form, values, is_kept = self._form(request)
         selection = self.source.page_selection(self.scope.selected, request.ordering)
-        records = await self._read(self.source.page, selection, form, values=values, is_kept=is_kept)
+        build = self.listing(request.condition).page
+        records = await self._read(build, selection, form, values=values, is_kept=is_kept)
         self._count_bodies(records, selection)
         return _cut(records, request)
 
     async def count(self, request: PageRequest) -> int:
         """Count all rows that the pages of a list go through."""
         form, values, is_kept = self._count_form(request)
-        ((total,),) = await self._read(self.source.count, form, values=values, is_kept=is_kept)
+        ((total,),) = await self._read(self.listing(request.condition).count, form, values=values, is_kept=is_kept)
         return int(total)
 
     async def _by_ids(self, build: Build, ids: Sequence[UUID]) -> list[R | None]:
@@ -124,7 +129,6 @@ class Repository(Generic[R]):
         has_bodies = not self.source.bodies.isdisjoint(self.scope.selected.get(self.source.record.typename, ()))
         form = ListForm(
             counted.condition,
-            counted.include_deleted,
             request.ordering,
             request.window.form,
             bounds_bodies=has_bodies and request.window.size * parents >= ROWS_WITH_BODIES,
@@ -133,10 +137,9 @@ class Repository(Generic[R]):
 
     def _count_form(self, request: PageRequest) -> tuple[ListForm, dict[str, Any], bool]:
         if request.condition is None:
-            return ListForm(include_deleted=request.include_deleted), {}, True
+            return ListForm(), {}, True
         separation = Separation(request.condition, self.source.filterable, self.scope.folded_keys)
-        form = ListForm(separation.form, request.include_deleted)
-        return form, separation.values, separation.is_kept
+        return ListForm(separation.form), separation.values, separation.is_kept
 
     def _count_bodies(self, records: Iterable[R], selection: Selection) -> None:
         """Count the long texts that were read; one that is missing did not fit the budget.

@@ -134,7 +134,6 @@ class PageRequest:
     ordering: Ordering
     window: Window
     condition: Condition | None = None
-    include_deleted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from strawberry.utils.str_converters import to_camel_case
 
 from gqlapi.database.types import to_milliseconds
 from gqlapi.errors import BadUserInput, LimitExceeded
-from gqlapi.repositories.conditions import NEVER, All, AnyOf, Compare, Condition, Not, Operator, Related
+from gqlapi.repositories.conditions import All, AnyOf, Compare, Condition, Not, Operator, Related
 from gqlapi.schema.enums import PostStatus, UserRole
 from gqlapi.schema.ids import decode_id_of
 from gqlapi.schema.search_query import parse_query
@@ -35,6 +35,10 @@ NOT = "Holds when this does not."
 IN = "Is one of these, at most 500; an empty list matches nothing."
 NOT_IN = "Is none of these, at most 500."
 ABSENT = "What is left out, or has an absent variable, is not compared; null is an error."
+BEYOND_PUBLIC = (
+    "Only public posts, for every viewer, unless the filter compares `status` or `deletedAt`, at any depth; then all "
+    "matching posts that the viewer may see: public ones, authors' own, all for editors and admins."
+)
 FILTER_CAPS = f"At most 5 levels deep, with 50 branches. {ABSENT}"
 # A time that lies between two milliseconds is compared with the earlier one.
 BETWEEN = {
@@ -131,10 +135,16 @@ class PostFilter:
     id: IDFilter | None = _doc("By id.")
     slug: StringFilter | None = _doc("By slug.")
     title: StringFilter | None = _doc("By title.")
-    status: list[PostStatus] | None = _doc("Has one of these states; an empty list matches nothing.")
+    status: list[PostStatus] | None = _doc(
+        "Has one of these statuses; an empty list matches nothing. Matches only what the viewer may see."
+    )
     created_at: DateTimeFilter | None = _doc("By the time the post was created.")
     published_at: DateTimeFilter | None = _doc("By the time of publication.")
     updated_at: DateTimeFilter | None = _doc("By the time of the last change.")
+    deleted_at: DateTimeFilter | None = _doc(
+        "By the time of deletion: `{isNull: false}` matches the deleted posts that the viewer may restore. No other "
+        "filter lists deleted posts."
+    )
     author: UserFilter | None = _doc("By the author.")
     tags: TagListFilter | None = _doc("By the tags.")
     search: str | None = _doc("Found by this full-text search; written as in `search`.")
@@ -251,7 +261,9 @@ def _compare_time(attribute: str, operator: Operator, moment: datetime) -> Condi
     stored = to_milliseconds(moment)
     if stored == moment:
         return Compare(attribute, operator, moment)
-    return NEVER if operator is Operator.EQ else Compare(attribute, BETWEEN[operator], stored)
+    if operator is Operator.EQ:  # never holds, and still compares: what a list shows depends on that
+        return Compare(attribute, Operator.IN, ())
+    return Compare(attribute, BETWEEN[operator], stored)
 
 
 def _decode_ids(value: str | list[str], typename: str, attribute: str) -> Any:

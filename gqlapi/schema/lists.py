@@ -24,7 +24,7 @@ from gqlapi.schema.scalars import Cursor
 DEFAULT_PAGE_SIZE = 20
 MAX_PAGE_SIZE = 100
 FILTER = (
-    "Which rows; all that the viewer may see when left out. A filter without an index costs "
+    "Which rows; all of the list when left out. A filter without an index costs "
     f"{ROOT.scan:,} points, {NESTED.scan} in a nested list."
 )
 
@@ -57,7 +57,6 @@ def root_list(
     repository: Callable[[Repositories], Repository[Any]],
     *,
     description: str,
-    arguments: Sequence[StrawberryArgument] = (),
     along: Along = no_others,
 ) -> Any:
     """Declare a list at the root: one statement for the page and the relations `along`, one for the count."""
@@ -70,7 +69,7 @@ def root_list(
         async def count(context: Context, keys: list[Any]) -> list[int]:
             return [await repository(context.repositories).count(request) for _ in keys]
 
-        counter = Counter((source.record.typename, request.condition, request.include_deleted), count)
+        counter = Counter((source.record.typename, request.condition), count)
         return [List(page, request.ordering, counter) for _ in keys]
 
     rules = FieldRules(
@@ -79,7 +78,7 @@ def root_list(
         surcharge=_surcharge(ROOT, kind.indexed),
         relation=Relation(load, along=along),
     )
-    return prepared_field([*_list_arguments(kind), *arguments], rules, description)
+    return prepared_field(_list_arguments(kind), rules, description)
 
 
 def nested_list(kind: ListKind, page: PageByParents, count: CountByParents, *, description: str) -> Any:
@@ -151,7 +150,6 @@ def _preparer(kind: ListKind) -> Callable[..., PageRequest]:
         *,
         filter: RowFilter | None = None,  # noqa: A002 - the argument's name in the API
         order_by: Sequence[OrderKey] | None = None,
-        include_deleted: bool = False,
         **window: Any,
     ) -> PageRequest:
         ordering = to_ordering(order_by) if order_by else default_ordering
@@ -159,7 +157,6 @@ def _preparer(kind: ListKind) -> Callable[..., PageRequest]:
             ordering=ordering,
             window=to_window(ordering, **window),
             condition=None if filter is None else to_condition(filter),
-            include_deleted=include_deleted,
         )
 
     return prepare

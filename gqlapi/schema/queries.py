@@ -21,6 +21,7 @@ from gqlapi.repositories.base import Repository
 from gqlapi.repositories.posts import tags_come_along
 from gqlapi.schema.aggregates import PostAggregates, aggregates_field
 from gqlapi.schema.fields import Info, argument, prepared_field, relation, rules_metadata
+from gqlapi.schema.filters import BEYOND_PUBLIC
 from gqlapi.schema.ids import decode_id
 from gqlapi.schema.lists import MAX_PAGE_SIZE, Along, no_others, root_list
 from gqlapi.schema.nodes import load_nodes
@@ -35,7 +36,6 @@ MAX_NODES = 100
 MAX_CAPABILITIES = 3
 # Of user names and slugs.
 MAX_KEY_LENGTHS = {"User": MAX_USERNAME_KEY_LENGTH, "Post": MAX_POST_SLUG_LENGTH, "Tag": MAX_TAG_SLUG_LENGTH}
-INCLUDE_DELETED = "Also list deleted posts: all for editors and admins, their own for authors, refused for others."
 
 BY = "By exactly one of its unique keys."
 ID_KEY = "By id."
@@ -206,8 +206,7 @@ class Query:
     posts: Connection[Post] = root_list(
         POSTS,
         lambda repositories: repositories.posts,
-        description="Posts that the viewer may see: public ones; authors see their own, editors and admins all.",
-        arguments=[argument("include_deleted", bool, INCLUDE_DELETED, default=False)],
+        description=BEYOND_PUBLIC,
         along=lambda selected: (AUTHOR, TAGS_OF_POST) if tags_come_along(selected) else (AUTHOR,),
     )
     users: Connection[User] = root_list(

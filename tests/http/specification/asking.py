@@ -16,7 +16,7 @@ TYPE = "query Type($name: String!) { __type(name: $name) { name } }"
 # One field fails, and is null: `{"data": {"node": null}, "errors": [...]}`.
 PARTIAL = '{ serverInfo { version } node(id: "x") { id } }'
 # A field that cannot be null fails: `{"data": null, "errors": [...]}`.
-FORBIDDEN = "{ posts(includeDeleted: true) { totalCount } }"
+FORBIDDEN = "{ posts(first: 0) { totalCount } }"
 
 
 async def ask(

@@ -44,7 +44,7 @@ class TestUrl:
     async def test_does_not_refuse_a_client_because_of_what_it_asks_for(self, server: Api) -> None:
         response = await ask(server, "POST", FORBIDDEN)
         [error] = response.json()["errors"]
-        assert (response.status_code, error["extensions"]["code"]) == (294, "UNAUTHENTICATED")
+        assert (response.status_code, error["extensions"]["code"]) == (294, "BAD_USER_INPUT")
 
 
 class TestSerializationFormat:
