@@ -17,7 +17,7 @@ from gqlapi.models import ANONYMOUS, Post, PostStatus, PostTag, User, UserRole, 
 from gqlapi.repositories import ReadScope, Repositories
 from gqlapi.repositories.conditions import All, AnyOf, Compare, Condition, Not, Operator
 from gqlapi.repositories.pages import PageRequest
-from gqlapi.repositories.search import Kind, SearchRequest
+from gqlapi.repositories.search import Kind, SearchOrder, SearchRequest, ordering_of
 from gqlapi.schema.ordering import OrderDirection, PostOrder, PostOrderField, UserOrder, UserOrderField, to_ordering
 from gqlapi.schema.search_query import parse_query
 from tests.api import Api, serve, settings_for
@@ -229,12 +229,13 @@ class TestUserRepository:
         assert [record.id for record in page.records] == [user.id for user in sorted(found, key=lambda u: u.id)[:size]]
         assert (count, page.has_next) == (len(found), size < len(found))
 
-    async def test_searches_among_those_whom_the_viewer_may_see(self, database: Database, viewer: Viewer) -> None:
-        wanted = SearchRequest(parse_query("bio"), frozenset({Kind.USER}))
+    async def test_searches_among_public_users(self, database: Database, viewer: Viewer) -> None:
+        query, kinds = parse_query("bio"), frozenset({Kind.USER})
+        ordering = ordering_of(query, kinds, SearchOrder.RELEVANCE, descending=True)
         async with reading(database, viewer) as repositories:
-            hits = await repositories.search.rank(wanted)
-        expected = {user.id for user in WORLD.users if user.bio and sees_user(viewer, user)}
-        assert {hit.id for hit in hits} == expected
+            page = await repositories.search.page(SearchRequest(query, kinds, ordering, Window(100)))
+        expected = {user.id for user in WORLD.users if user.bio and sees_user(ANONYMOUS, user)}
+        assert {hit.id for hit in page.records} == expected
         assert expected
 
 

@@ -7,8 +7,8 @@ from gqlapi.repositories.base import ReadScope
 from gqlapi.repositories.documents import DocumentRepository
 from gqlapi.repositories.post_aggregates import PostAggregateRepository
 from gqlapi.repositories.posts import PostRepository, PostSource
-from gqlapi.repositories.search import Kind, SearchRepository
-from gqlapi.repositories.sources import PUBLIC, Source, ViewerKind
+from gqlapi.repositories.search import SearchRepository
+from gqlapi.repositories.sources import PUBLIC, ViewerKind
 from gqlapi.repositories.tags import TagRepository, TagSource
 from gqlapi.repositories.users import UserRepository, UserSource
 from gqlapi.repositories.write_scope import WriteScope
@@ -22,6 +22,7 @@ class Sources:
         self.users = UserSource(viewer, dialect_name)
         self.tags = TagSource(viewer, dialect_name)
         self.posts = PostSource(viewer, dialect_name, self.users, self.tags)
+        self.public_users = UserSource(PUBLIC, dialect_name)
         # Filters by author compare what the viewer sees of authors.
         self.public_posts = PostSource(PUBLIC, dialect_name, self.users, self.tags)
         self.api_tokens = ApiTokenSource(viewer, dialect_name)
@@ -83,14 +84,10 @@ class Repositories:
         """Reads of trusted documents."""
         return DocumentRepository(self.scope.unit)
 
-    @property
-    def _search_sources(self) -> dict[Kind, Source]:
-        return {Kind.POST: self._sources.posts, Kind.USER: self._sources.users, Kind.TAG: self._sources.tags}
-
     @cached_property
     def search(self) -> SearchRepository:
         """Search across all of them."""
-        return SearchRepository(self.scope, self._search_sources)
+        return SearchRepository(self.scope, self.posts, self._sources.public_users, self._sources.tags)
 
 
 __all__ = ["ReadScope", "Repositories", "WriteScope"]

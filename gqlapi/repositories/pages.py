@@ -15,9 +15,8 @@ from gqlapi.database.pagination import Window
 from gqlapi.database.types import to_milliseconds
 from gqlapi.errors import InvalidCursor
 from gqlapi.repositories.conditions import Condition
-from gqlapi.repositories.records import Record
 
-R = TypeVar("R", bound=Record)
+R = TypeVar("R")
 DIGEST_LENGTH = 6
 
 
@@ -99,7 +98,7 @@ class Ordering:
         text = ",".join([self.typename, *terms])
         object.__setattr__(self, "digest", hashlib.sha256(text.encode()).hexdigest()[:DIGEST_LENGTH])
 
-    def encode_cursor(self, row: Record) -> str:
+    def encode_cursor(self, row: Any) -> str:
         """Return the opaque cursor of a row: base64url of JSON `[digest, values]`."""
         return encode_cursor(self.digest, [getattr(row, term.attribute) for term in self.terms])
 
@@ -122,6 +121,8 @@ class Ordering:
 def _decode(term: OrderTerm, value: object) -> Any:
     if value is None and term.nullable:
         return None
+    if term.type is float and isinstance(value, float):
+        return value
     if not isinstance(value, str):
         raise TypeError(value)
     return DECODERS[term.type](value)

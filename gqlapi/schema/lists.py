@@ -128,7 +128,6 @@ def _counter(count: CountByParents, request: PageRequest) -> Counter:
 
 
 def _list_arguments(kind: ListKind) -> list[StrawberryArgument]:
-    sizes = f"1 to {MAX_PAGE_SIZE}"
     order = (
         f"The keys of the ordering, most important first. Default: {kind.default_order_text}. An ordering without an "
         "index costs as much as such a filter."
@@ -136,10 +135,18 @@ def _list_arguments(kind: ListKind) -> list[StrawberryArgument]:
     return [
         argument("filter", kind.filter | None, FILTER),
         argument("order_by", list[kind.order] | None, order),  # type: ignore[name-defined] # a type made at run time
+        *window_arguments("rows"),
+    ]
+
+
+def window_arguments(rows: str) -> list[StrawberryArgument]:
+    """Return the arguments of `to_window`, for a list of `rows`."""
+    sizes = f"1 to {MAX_PAGE_SIZE}"
+    return [
         argument("first", int | None, f"Size of the page, from the start: {sizes}; {DEFAULT_PAGE_SIZE} by default."),
-        argument("after", Cursor | None, "Only rows after this cursor."),
+        argument("after", Cursor | None, f"Only {rows} after this cursor."),
         argument("last", int | None, f"Size of the page, from the end: {sizes}; not together with `first`."),
-        argument("before", Cursor | None, "Only rows before this cursor."),
+        argument("before", Cursor | None, f"Only {rows} before this cursor."),
     ]
 
 

@@ -223,7 +223,7 @@ class Query:
         f"{AGGREGATE_COST:,} points for the totals, and as many for the buckets."
     )
     search: SearchConnection = search_field(
-        "Full-text search across posts, users and tags, best hits first, among the newest 1,000 of each type. "
+        "Full-text search across public posts, users and tags. "
         f"Costs {SEARCH_COST:,} points, and {RANKED_WORD_COST} for each word."
     )
 
