@@ -117,7 +117,7 @@ class TestCost:
             (f"{{ __schema {{ queryType {{ {'a' * 250}: name }} }} }}", 1 + 1 + 1 + 2),
             ('{ nodes(ids: ["a", "b"]) { id } }', 2 * 2),
             ('{ search(query: "a", first: 5) { edges { highlight } } }', 1 + 3_500 + 250 + 5 + 5 * 122),
-            ('{ search(query: "a b -c") { totalCount } }', 1 + 3_500 + 3 * 250 + 1),
+            ('{ search(query: "a b -c") { totalCount } }', 1 + 1_500 + 3 * 100 + 1),
             ("{ postAggregates { count } }", 1 + 1 + 1_000),
             ("{ postAggregates(groupBy: DAY, top: 4) { averageLength buckets { key } } }", 1 + 1 + 7_000 + 4 * 2),
             ("{ viewer { sessions { id } } }", 1 + 100 * 2),
