@@ -68,4 +68,4 @@ class TestExamples:
 
     def test_are_found_by_the_page(self) -> None:
         assert load_examples() == [path.read_text().strip() for path in PATHS]
-        assert 5 <= len(PATHS) <= 12
+        assert 5 <= len(PATHS) <= 16

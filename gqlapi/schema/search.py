@@ -31,6 +31,7 @@ from gqlapi.schema.scalars import Cursor
 from gqlapi.schema.search_query import QUERY_LANGUAGE, Highlighter, parse_query
 from gqlapi.schema.types import Post, Tag, User
 
+NO_HITS: RecordPage[Hit] = RecordPage((), has_next=False, has_previous=False)
 ALL_KINDS = [Kind.POST, Kind.USER, Kind.TAG]
 TYPENAMES = {Kind.POST: "Post", Kind.USER: "User", Kind.TAG: "Tag"}
 
@@ -147,7 +148,7 @@ def _prepare(
 async def _load(context: Context, keys: list[Any], prepared: Prepared) -> list[SearchConnection]:
     request: SearchRequest = prepared.value
     search = context.repositories.search
-    page = await search.page(request) if reads_rows(prepared.selection) else RecordPage[Hit]((), False, False)  # noqa: FBT003
+    page = await search.page(request) if reads_rows(prepared.selection) else NO_HITS
     edges = await _load_edges(context, request, page.records)
     page_info = PageInfo(
         has_next_page=page.has_next,

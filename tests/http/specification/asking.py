@@ -15,8 +15,8 @@ HELLO = "{ __typename }"
 TYPE = "query Type($name: String!) { __type(name: $name) { name } }"
 # One field fails, and is null: `{"data": {"node": null}, "errors": [...]}`.
 PARTIAL = '{ serverInfo { version } node(id: "x") { id } }'
-# A field that cannot be null fails: `{"data": null, "errors": [...]}`.
-FORBIDDEN = "{ posts(first: 0) { totalCount } }"
+# A field that cannot be null fails while it runs, on a server that folds no text: `{"data": null, "errors": [...]}`.
+FAILING = '{ posts(filter: {title: {eq: "\ufb01"}}) { totalCount } }'
 
 
 async def ask(
