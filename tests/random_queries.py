@@ -32,7 +32,7 @@ ORDER_FIELDS = {
 FLAT_FILTERS = {
     "User": ("id", "username", "role", "createdAt"),
     "Tag": ("id", "slug", "name"),
-    "Post": ("id", "slug", "title", "status", "createdAt", "publishedAt", "updatedAt"),
+    "Post": ("id", "slug", "title", "status", "createdAt", "publishedAt", "updatedAt", "deletedAt"),
 }
 DEEP_FILTERS = {
     "User": ("and", "or", "not"),
@@ -136,7 +136,7 @@ class RandomQuery:
                 return [Name(choice) for choice in self._some(names, 3)]
             case "id":
                 return self._operators(("eq", "ne"), ("in", "notIn"), lambda: self._one_of(self._rows[kind]).global_id)
-            case "createdAt" | "updatedAt" | "publishedAt":
+            case "createdAt" | "updatedAt" | "publishedAt" | "deletedAt":
                 nulls = {"isNull": self._chance()} if self._chance() else {}
                 times = ("eq", "lt", "lte", "gt", "gte")
                 return {**nulls, **self._operators(times, (), lambda: self._time(kind, snake(name)))}

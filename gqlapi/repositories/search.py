@@ -168,7 +168,9 @@ def _page(dialect_name: str, sources: KindSources, condition: Condition | None, 
 
 
 def _count(dialect_name: str, sources: KindSources, condition: Condition | None) -> Draft:
-    return Draft(sa.select(sa.func.count()).select_from(_hits(dialect_name, sources, condition)))
+    found = _documents(dialect_name).where(matches(dialect_name)).cte("found")
+    ids = (_of_kind(found, kind, source, condition).with_only_columns(found.c.node_id) for kind, source in sources)
+    return Draft(sa.select(sa.func.count()).select_from(sa.union_all(*ids).subquery("hits")))
 
 
 def _hits(dialect_name: str, sources: KindSources, condition: Condition | None) -> sa.Subquery:
@@ -176,25 +178,32 @@ def _hits(dialect_name: str, sources: KindSources, condition: Condition | None) 
 
     Both lookups are made once for all kinds.
     """
-    documents = sa.select(DOCUMENTS.c.node_id).select_from(from_documents(dialect_name))
-    found = documents.where(matches(dialect_name)).cte("found")
-    titled = documents.where(matches_title(dialect_name)).cte("titled")
+    found = _documents(dialect_name).where(matches(dialect_name)).cte("found")
+    titled = _documents(dialect_name).where(matches_title(dialect_name)).cte("titled")
     selects = []
     for kind, source in sources:
-        identity = source.columns["id"]
-        score_ = sa.case((titled.c.node_id.is_not(None), title_score(TITLES[kind])))
-        moment = sa.type_coerce(MOMENTS[kind], UtcDateTime())
-        columns = (identity.label("id"), sa.literal(kind, sa.Text).label("kind"), moment.label("moment"))
-        statement = (
-            sa.select(*columns, score_.label("title_score"))
-            .select_from(found.join(identity.table, identity == found.c.node_id))
-            .outerjoin(titled, titled.c.node_id == found.c.node_id)
-            .where(source.visible())
-        )
-        if kind is Kind.POST and condition is not None:
-            statement = statement.where(source.filterable.clause(condition))
-        selects.append(statement)
+        score_ = sa.case((titled.c.node_id.is_not(None), title_score(TITLES[kind]))).label("title_score")
+        statement = _of_kind(found, kind, source, condition).add_columns(score_)
+        selects.append(statement.outerjoin(titled, titled.c.node_id == found.c.node_id))
     return sa.union_all(*selects).subquery("hits")
+
+
+def _documents(dialect_name: str) -> sa.Select[Any]:
+    return sa.select(DOCUMENTS.c.node_id).select_from(from_documents(dialect_name))
+
+
+def _of_kind(found: sa.CTE, kind: Kind, source: Source, condition: Condition | None) -> sa.Select[Any]:
+    """Select the visible hits of one kind; the condition is one for posts."""
+    identity = source.columns["id"]
+    moment = sa.type_coerce(MOMENTS[kind], UtcDateTime())
+    statement = (
+        sa.select(identity.label("id"), sa.literal(kind, sa.Text).label("kind"), moment.label("moment"))
+        .select_from(found.join(identity.table, identity == found.c.node_id))
+        .where(source.visible())
+    )
+    if kind is not Kind.POST or condition is None:
+        return statement
+    return statement.where(source.filterable.clause(condition))
 
 
 def _scored(dialect_name: str, hits: sa.Subquery) -> sa.CTE:
