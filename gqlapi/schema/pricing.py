@@ -21,7 +21,7 @@ BODY_COST = 20
 HIGHLIGHT_COST = 120
 # Ranking finds all hits, and reads the beginnings of up to 1,000 texts for each word: measured 20 ms for 3,600 hits,
 # 300 to 430 ms for 92,000.
-SEARCH_COST, RANKED_WORD_COST = 5_000, 250
+SEARCH_COST, RANKED_WORD_COST = 4_500, 250
 # SQLite reads 62 KB for each word of a phrase at once, in 0.25 ms.
 SEARCHED_WORD_COST = 100
 # A text of up to 2,000 characters, or 8 KB; an excerpt costs by its length.

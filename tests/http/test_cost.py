@@ -116,7 +116,7 @@ class TestCost:
             (f"{{ posts(first: 9) {{ {'b' * 150}: nodes {{ {'a' * 250}: id }} }} }}", 1 + 9 + 9 * (1 + 1 + 2) + 1),
             (f"{{ __schema {{ queryType {{ {'a' * 250}: name }} }} }}", 1 + 1 + 1 + 2),
             ('{ nodes(ids: ["a", "b"]) { id } }', 2 * 2),
-            ('{ search(query: "a", first: 5) { edges { highlight } } }', 1 + 5_000 + 250 + 5 + 5 * 122),
+            ('{ search(query: "a", first: 5) { edges { highlight } } }', 1 + 4_500 + 250 + 5 + 5 * 122),
             ('{ search(query: "a b -c") { totalCount } }', 1 + 1_500 + 3 * 100 + 1),
             ("{ postAggregates { count } }", 1 + 1 + 1_000),
             ("{ postAggregates(groupBy: DAY, top: 4) { averageLength buckets { key } } }", 1 + 1 + 7_000 + 4 * 2),

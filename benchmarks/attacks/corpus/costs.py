@@ -343,7 +343,7 @@ ATTACKS = (
         "As many searches as the limit of cost just allows.",
         DATA,
         lambda _: graphql(
-            "{" + " ".join(f'a{n}:search(query:"w{n}*",first:1){{nodes{{__typename}}}}' for n in range(3)) + "}"
+            "{" + " ".join(f'a{n}:search(query:"w{n}*",first:1){{nodes{{__typename}}}}' for n in range(4)) + "}"
         ),
     ),
     Attack(
