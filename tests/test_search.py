@@ -88,7 +88,7 @@ async def rows(api: Api) -> list[Row]:
 
 
 async def found(api: Api, query: str, **variables: Any) -> set[str]:
-    data = await api.data(SEARCH, {"query": query, "first": 100, **variables})
+    data = await api.data(SEARCH, {"query": query, "first": 90, **variables})
     ids = {edge["node"]["id"] for edge in data["search"]["edges"]}
     assert len(ids) == data["search"]["totalCount"] == len(data["search"]["edges"])
     return ids

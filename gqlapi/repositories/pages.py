@@ -41,7 +41,7 @@ def _decode_text(text: str) -> str:
 
 
 # How the value of an ordering attribute is read back out of a cursor's JSON.
-DECODERS: dict[type, Callable[[str], Any]] = {UUID: UUID, datetime: _decode_datetime, str: _decode_text}
+DECODERS: dict[type, Callable[[Any], Any]] = {UUID: UUID, datetime: _decode_datetime, str: _decode_text, float: float}
 
 
 DAMAGED = "The cursor is not one that this server made."
@@ -121,9 +121,7 @@ class Ordering:
 def _decode(term: OrderTerm, value: object) -> Any:
     if value is None and term.nullable:
         return None
-    if term.type is float and isinstance(value, float):
-        return value
-    if not isinstance(value, str):
+    if not isinstance(value, float if term.type is float else str):
         raise TypeError(value)
     return DECODERS[term.type](value)
 
