@@ -32,7 +32,7 @@ ORDER_FIELDS = {
 FLAT_FILTERS = {
     "User": ("id", "username", "displayName", "role", "createdAt", "postCount"),
     "Tag": ("id", "slug", "name", "postCount"),
-    "Post": ("id", "slug", "title", "body", "status", "createdAt", "publishedAt", "updatedAt"),
+    "Post": ("id", "slug", "title", "body", "status", "createdAt", "publishedAt", "updatedAt", "deletedAt"),
 }
 DEEP_FILTERS = {
     "User": ("and", "or", "not"),
@@ -151,7 +151,7 @@ class RandomQuery:
                 text, start = self._one_of(self._rows[kind]).text, self._number(0, 30)
                 part = text[start : start + self._number(0, 8)]
                 return {"contains": self._one_of((part, part.upper()))}
-            case "createdAt" | "updatedAt" | "publishedAt":
+            case "createdAt" | "updatedAt" | "publishedAt" | "deletedAt":
                 nulls = {"isNull": self._chance()} if self._chance() else {}
                 times = ("eq", "lt", "lte", "gt", "gte")
                 return {**nulls, **self._operators(times, (), lambda: self._time(kind, snake(name)))}

@@ -109,7 +109,7 @@ class TestForgedCursor:
     @example(list_=LISTS[6], values=[float("inf"), ID], backward=False)
     @example(list_=LISTS[6], values=[10**400, ID], backward=False)
     async def test_pages_or_is_refused(self, forger: Forger, list_: str, values: list[Any], *, backward: bool) -> None:
-        argument = "before" if backward and not list_.startswith("search") else "after"
+        argument = "before" if backward else "after"
         cursor = forge(forger.digests[list_], json.dumps(values))
 
         assert await forger.codes(list_, cursor, argument) in ([], ["INVALID_CURSOR"])

@@ -14,7 +14,7 @@ from tests.api import Api
 from tests.architecture import ROOT
 
 PATHS = sorted((ROOT / "examples").glob("*.graphql"))
-READING, WRITING = PATHS[:-2], PATHS[-2:]
+READING, SIGNED_IN = PATHS[:-3], PATHS[-3:]
 
 
 def empty_parts(value: Any, path: str = "data") -> Iterator[str]:
@@ -39,13 +39,14 @@ class TestExamples:
 
     async def test_sign_in_and_write_a_post_once(self, api: Api) -> None:
         await create_demo_users(api.database)
-        sign_in, write = (path.read_text() for path in WRITING)
+        sign_in, write, own = (path.read_text() for path in SIGNED_IN)
         session = (await api.data(sign_in))["signIn"]
         assert session["errors"] == []
         client = api.bearing(session["accessToken"])
         payloads = [(await client.data(write))["createPost"] for _ in range(2)]
         assert payloads[0]["post"]["status"] == "PUBLISHED"
         assert payloads == [{**payloads[0], "errors": []}] * 2
+        assert (await client.data(own))["viewer"] == {"drafts": {"totalCount": 0, "nodes": []}, "trash": {"nodes": []}}
 
     def test_find_empty_parts(self) -> None:
         data = {"posts": {"nodes": [{"tags": [], "deletedAt": None}, {"related": {"edges": []}}]}, "post": None}
@@ -67,4 +68,4 @@ class TestExamples:
 
     def test_are_found_by_the_page(self) -> None:
         assert load_examples() == [path.read_text().strip() for path in PATHS]
-        assert 5 <= len(PATHS) <= 12
+        assert 5 <= len(PATHS) <= 16

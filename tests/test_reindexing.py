@@ -20,7 +20,7 @@ SEARCH = "query($query: String!) { search(query: $query) { totalCount nodes { __
 
 
 async def found(api: Api, query: str) -> list[str]:
-    return sorted(node["__typename"] for node in (await api.data(SEARCH, {"query": query}))["search"]["nodes"])
+    return sorted(node["__typename"] for node in (await api.data(SEARCH, {"query": f'"{query}"'}))["search"]["nodes"])
 
 
 async def empty_index(api: Api) -> None:

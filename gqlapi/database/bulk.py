@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gqlapi.database.driver import create_unpooled_engine
-from gqlapi.database.search import CREATE_INDEX, DROP_INDEX
+from gqlapi.database.search import CREATE_INDEXES, DROP_INDEXES
 
 BATCH_SIZE = 2_000
 
@@ -47,14 +47,16 @@ async def bulk_load(engine: AsyncEngine, tables: Sequence[sa.Table]) -> AsyncIte
             # One statement may take longer here than any that serves a request, and so may the pause between two.
             await connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
             await connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
-            await connection.exec_driver_sql(DROP_INDEX)
+            for statement in DROP_INDEXES:
+                await connection.exec_driver_sql(statement)
         for index in indexes:
             await connection.run_sync(index.drop)
         yield BulkLoader(connection)
         for index in indexes:
             await connection.run_sync(index.create)
         if connection.dialect.name == "postgresql":
-            await connection.exec_driver_sql(CREATE_INDEX)
+            for statement in CREATE_INDEXES:
+                await connection.exec_driver_sql(statement)
     async with _begin(engine) as connection:
         # Else the planner plans for empty tables.
         await connection.exec_driver_sql("ANALYZE")

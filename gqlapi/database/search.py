@@ -62,9 +62,12 @@ DDL = {
         "CREATE VIRTUAL TABLE search_words USING fts5(title, body, tokenize='ascii', prefix='2 3')",
     ),
 }
-# PostgreSQL builds the index at once faster than row by row.
-CREATE_INDEX = DDL["postgresql"][1]
-DROP_INDEX = "DROP INDEX search_documents_vector"
+# PostgreSQL builds indexes at once faster than row by row. The second one, of a later migration, has the titles.
+CREATE_INDEXES = (
+    DDL["postgresql"][1],
+    "CREATE INDEX search_documents_title ON search_documents USING gin (ts_filter(vector, '{a}'))",
+)
+DROP_INDEXES = ("DROP INDEX search_documents_vector", "DROP INDEX search_documents_title")
 DROP_DDL = {
     "postgresql": ("DROP TABLE search_documents",),
     "sqlite": ("DROP TABLE search_words", "DROP TABLE search_documents"),
@@ -89,6 +92,8 @@ WORDS = sa.Table(
 )
 # The parameters of a search; SQLite counts what is found by the needles, in the beginning of a body.
 QUERY = sa.bindparam("query", type_=sa.Text())
+_TITLE_QUERY = sa.bindparam("title_query", type_=sa.Text())
+_WANTED_LENGTH = sa.bindparam("wanted_length", type_=sa.Integer())
 _NEEDLES = sa.bindparam("needles", type_=sa.Text())
 _SCORED_LENGTH = sa.bindparam("scored_length", type_=sa.Integer())
 
@@ -126,10 +131,12 @@ class SearchQuery:
             parts.append(f"{'!' if term.is_excluded else ''}({' <-> '.join(quoted)})")
         return " & ".join(parts)
 
-    def to_fts5(self) -> str:
-        """Write the query for SQLite."""
+    def to_fts5(self, column: str | None = None) -> str:
+        """Write the query for SQLite, for one column or for all."""
         wanted = " AND ".join(_fts5_term(term) for term in self.terms if not term.is_excluded)
-        return f"({wanted})" + "".join(f" NOT {_fts5_term(term)}" for term in self.terms if term.is_excluded)
+        excluded = "".join(f" NOT {_fts5_term(term)}" for term in self.terms if term.is_excluded)
+        text = f"({wanted}){excluded}"
+        return text if column is None else f"{{{column}}} : ({text})"
 
 
 def _fts5_term(term: Term) -> str:
@@ -240,6 +247,24 @@ def matches(dialect_name: str, query: sa.ColumnElement[str] = QUERY) -> sa.Colum
     return WORDS.c.search_words.bool_op("MATCH")(query)
 
 
+def matches_title(dialect_name: str) -> sa.ColumnElement[bool]:
+    """Condition for documents that the query finds in their titles alone; SQLite needs `from_documents`, too."""
+    if dialect_name == "postgresql":
+        titles = sa.func.ts_filter(DOCUMENTS.c.vector, sa.literal_column("'{a}'"))
+        return titles.bool_op("@@")(sa.cast(QUERY, TSQUERY))
+    return WORDS.c.search_words.bool_op("MATCH")(_TITLE_QUERY)
+
+
+def title_score(title: sa.ColumnElement[str]) -> sa.ColumnElement[float]:
+    """Return the score of a row whose title has all words: 1, and the part of the title that the words are.
+
+    It is more than any `score`, and takes no reading of a text.
+    """
+    return sa.literal_column("1.0") + sa.type_coerce(_WANTED_LENGTH, sa.Integer) / sa.cast(
+        sa.case((sa.func.length(title) > _WANTED_LENGTH, sa.func.length(title)), else_=_WANTED_LENGTH), sa.Double
+    )
+
+
 def from_documents(dialect_name: str) -> sa.FromClause:
     """Return the relation that `matches` and `score` read."""
     return DOCUMENTS if dialect_name == "postgresql" else DOCUMENTS.join(WORDS, WORDS.c.rowid == DOCUMENTS.c.id)
@@ -256,17 +281,21 @@ def found_ids(dialect_name: str, query: SearchQuery, kind: str) -> sa.Select[tup
 
 def search_values(dialect_name: str, query: SearchQuery) -> dict[str, Any]:
     """Return the values of the parameters of `matches` and `score`."""
-    values: dict[str, Any] = {QUERY.key: query.written_for(dialect_name)}
+    wanted = [term for term in query.terms if not term.is_excluded]
+    values: dict[str, Any] = {
+        QUERY.key: query.written_for(dialect_name),
+        _WANTED_LENGTH.key: len(" ".join(word for term in wanted for word in term.words)),
+    }
     if dialect_name == "postgresql":
         return values
-    wanted = [term for term in query.terms if not term.is_excluded]
+    values[_TITLE_QUERY.key] = query.to_fts5(column="title")
     needles = [f" {'  '.join(term.words)}{'' if term.is_prefix else ' '}" for term in wanted]
     scored_length = max(MIN_SCORED_LENGTH, SCORED_LENGTH // len(wanted))
     return {**values, _NEEDLES.key: bind_array(dialect_name, needles), _SCORED_LENGTH.key: scored_length}
 
 
 def score(dialect_name: str) -> sa.ColumnElement[float]:
-    """Return the score of a row of `from_documents`; greater is better, and scores of two databases do not compare.
+    """Return the score of a row of `from_documents`, below 1; scores of two databases do not compare.
 
     A word in the title counts more than any number of hits in the body, each further hit counts less, and the same hits
     count more in a short text. The score depends on the row and the search only: FTS5's bm25 compares a word with all
@@ -276,7 +305,11 @@ def score(dialect_name: str) -> sa.ColumnElement[float]:
         weights = sa.cast(POSTGRESQL_WEIGHTS, ARRAY(sa.REAL))
         rank = sa.func.ts_rank(weights, DOCUMENTS.c.vector, sa.cast(QUERY, TSQUERY), DIVIDE_BY_LOGARITHM_OF_LENGTH)
         return sa.cast(rank, sa.Double)
-    return _sqlite_score()
+    return _below_one(_sqlite_score())
+
+
+def _below_one(score: sa.ColumnElement[float]) -> sa.ColumnElement[float]:
+    return sa.type_coerce(1.0 - 1.0 / (1.0 + score), sa.Double)
 
 
 def _sqlite_score() -> sa.ColumnElement[float]:

@@ -8,8 +8,8 @@ from gqlapi.repositories.documents import DocumentRepository
 from gqlapi.repositories.neighbours import NeighbourRepository
 from gqlapi.repositories.post_aggregates import PostAggregateRepository
 from gqlapi.repositories.posts import PostRepository, PostSource
-from gqlapi.repositories.search import Kind, SearchRepository
-from gqlapi.repositories.sources import Source, ViewerKind
+from gqlapi.repositories.search import SearchRepository
+from gqlapi.repositories.sources import PUBLIC, ViewerKind
 from gqlapi.repositories.tags import TagRepository, TagSource
 from gqlapi.repositories.users import UserRepository, UserSource
 from gqlapi.repositories.write_scope import WriteScope
@@ -23,6 +23,9 @@ class Sources:
         self.users = UserSource(viewer, dialect_name)
         self.tags = TagSource(viewer, dialect_name)
         self.posts = PostSource(viewer, dialect_name, self.users, self.tags)
+        self.public_users = UserSource(PUBLIC, dialect_name)
+        # Filters by author compare what the viewer sees of authors.
+        self.public_posts = PostSource(PUBLIC, dialect_name, self.users, self.tags)
         self.api_tokens = ApiTokenSource(viewer, dialect_name)
         self.sessions = SessionSource(viewer, dialect_name)
 
@@ -55,7 +58,7 @@ class Repositories:
     @cached_property
     def posts(self) -> PostRepository:
         """Reads of posts."""
-        return PostRepository(self.scope, self._sources.posts)
+        return PostRepository(self.scope, self._sources.posts, self._sources.public_posts)
 
     @cached_property
     def neighbours(self) -> NeighbourRepository:
@@ -80,21 +83,17 @@ class Repositories:
     @cached_property
     def post_aggregates(self) -> PostAggregateRepository:
         """Figures about posts."""
-        return PostAggregateRepository(self.scope, self._sources.posts)
+        return PostAggregateRepository(self.scope, self.posts)
 
     @cached_property
     def documents(self) -> DocumentRepository:
         """Reads of trusted documents."""
         return DocumentRepository(self.scope.unit)
 
-    @property
-    def _search_sources(self) -> dict[Kind, Source]:
-        return {Kind.POST: self._sources.posts, Kind.USER: self._sources.users, Kind.TAG: self._sources.tags}
-
     @cached_property
     def search(self) -> SearchRepository:
         """Search across all of them."""
-        return SearchRepository(self.scope, self._search_sources)
+        return SearchRepository(self.scope, self.posts, self._sources.public_users, self._sources.tags)
 
 
 __all__ = ["ReadScope", "Repositories", "WriteScope"]

@@ -15,7 +15,7 @@ from gqlapi.database.types import utc_now
 from gqlapi.database.unions import numbered_values
 from gqlapi.errors import ApiError
 from gqlapi.models import ANONYMOUS, Viewer
-from gqlapi.repositories.conditions import FoldedKeys, Separation
+from gqlapi.repositories.conditions import Condition, FoldedKeys, Separation
 from gqlapi.repositories.construction import constructor
 from gqlapi.repositories.pages import Ordering, PageRequest, RecordPage
 from gqlapi.repositories.records import Record
@@ -71,6 +71,10 @@ class Repository(Generic[R]):
         """Read visible rows in the order of `ids`, None for each that is missing."""
         return await self._by_ids(self.source.by_ids, ids)
 
+    def listing(self, condition: Condition | None) -> Source:
+        """Return the statements of a list whose filter is this condition."""
+        return self.source
+
     async def get_by(self, attribute: str, value: Any) -> R | None:
         """Read the one visible row whose unique attribute has this value."""
         selection = self.source.key_selection(self.scope.selected)
@@ -82,7 +86,8 @@ class Repository(Generic[R]):
         """Read one page."""
         form, values, is_kept = self._form(request)
         selection = self.source.page_selection(self.scope.selected, request.ordering)
-        records = await self._read(self.source.page, selection, form, values=values, is_kept=is_kept)
+        build = self.listing(request.condition).page
+        records = await self._read(build, selection, form, values=values, is_kept=is_kept)
         self._count_bodies(records, selection)
         return _cut(records, request)
 
@@ -99,14 +104,12 @@ class Repository(Generic[R]):
     async def count(self, request: PageRequest) -> int:
         """Count all rows that the pages of a list go through."""
         form, values, is_kept = self._count_form(request)
-        ((total,),) = await self._read(self.source.count, form, values=values, is_kept=is_kept)
+        ((total,),) = await self._read(self.listing(request.condition).count, form, values=values, is_kept=is_kept)
         return int(total)
 
     def _listed(self, request: PageRequest) -> "_Listed | ApiError":
         """Return how a page is read, or why it is not."""
         try:
-            if request.include_deleted:
-                self.source.visible_with_deleted()
             return _Listed(request, *self._form(request))
         except ApiError as error:
             return error
@@ -174,7 +177,6 @@ class Repository(Generic[R]):
         counted, values, is_kept = self._count_form(request)
         form = ListForm(
             counted.condition,
-            counted.include_deleted,
             request.ordering,
             request.window.form,
             bounds_bodies=self._bounds_bodies(request.window.size * parents),
@@ -187,10 +189,9 @@ class Repository(Generic[R]):
 
     def _count_form(self, request: PageRequest) -> tuple[ListForm, dict[str, Any], bool]:
         if request.condition is None:
-            return ListForm(include_deleted=request.include_deleted), {}, True
+            return ListForm(), {}, True
         separation = Separation(request.condition, self.source.filterable, self.scope.folded_keys)
-        form = ListForm(separation.form, request.include_deleted)
-        return form, separation.values, separation.is_kept
+        return ListForm(separation.form), separation.values, separation.is_kept
 
     def _count_bodies(self, records: Iterable[R], selection: Selection) -> None:
         """Count the long texts that were read; one that is missing did not fit the budget.

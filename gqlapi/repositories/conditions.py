@@ -91,6 +91,18 @@ class TextKey:
     max_length: int
 
 
+def compares(condition: Condition | None, attributes: frozenset[str]) -> bool:
+    """Whether a condition compares one of the attributes of its own rows, at any depth."""
+    match condition:
+        case All(parts) | AnyOf(parts):
+            return any(compares(part, attributes) for part in parts)
+        case Not(part):
+            return compares(part, attributes)
+        case Compare(attribute):
+            return attribute in attributes
+    return False
+
+
 class FoldedKeys:
     """Folded values of one operation, so that each is folded once."""
 

@@ -15,9 +15,8 @@ from gqlapi.database.pagination import Window
 from gqlapi.database.types import to_milliseconds
 from gqlapi.errors import InvalidCursor
 from gqlapi.repositories.conditions import Condition
-from gqlapi.repositories.records import Record
 
-R = TypeVar("R", bound=Record)
+R = TypeVar("R")
 DIGEST_LENGTH = 6
 
 
@@ -50,7 +49,7 @@ def _decode_count(value: object) -> int:
 
 
 # How the value of an ordering attribute is read back out of a cursor's JSON.
-DECODERS: dict[type, Callable[[str], Any]] = {UUID: UUID, datetime: _decode_datetime, str: _decode_text}
+DECODERS: dict[type, Callable[[Any], Any]] = {UUID: UUID, datetime: _decode_datetime, str: _decode_text, float: float}
 
 
 DAMAGED = "The cursor is not one that this server made."
@@ -107,7 +106,7 @@ class Ordering:
         text = ",".join([self.typename, *terms])
         object.__setattr__(self, "digest", hashlib.sha256(text.encode()).hexdigest()[:DIGEST_LENGTH])
 
-    def encode_cursor(self, row: Record) -> str:
+    def encode_cursor(self, row: Any) -> str:
         """Return the opaque cursor of a row: base64url of JSON `[digest, values]`."""
         return encode_cursor(self.digest, [getattr(row, term.attribute) for term in self.terms])
 
@@ -132,7 +131,7 @@ def _decode(term: OrderTerm, value: object) -> Any:
         return None
     if term.type is int:
         return _decode_count(value)
-    if not isinstance(value, str):
+    if not isinstance(value, float if term.type is float else str):
         raise TypeError(value)
     return DECODERS[term.type](value)
 
@@ -144,7 +143,6 @@ class PageRequest:
     ordering: Ordering
     window: Window
     condition: Condition | None = None
-    include_deleted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from gqlapi.database.dialect import AnySelect, utc_period
 from gqlapi.models import Post, PostTag
 from gqlapi.repositories.base import ReadScope
 from gqlapi.repositories.conditions import Condition, Separation
-from gqlapi.repositories.posts import PostSource
+from gqlapi.repositories.posts import PostRepository, PostSource
 from gqlapi.repositories.sources import Build, Draft, reading
 
 POSTS = Post.__table__.c
@@ -43,9 +43,9 @@ class PostBucketRow:
 
 
 class PostAggregateRepository:
-    """Figures about the posts that the viewer may see; each method runs one statement."""
+    """Figures about the posts of a list with the same filter; each method runs one statement."""
 
-    def __init__(self, scope: ReadScope, posts: PostSource) -> None:
+    def __init__(self, scope: ReadScope, posts: PostRepository) -> None:
         """Bind the repository to an operation."""
         self._scope = scope
         self._posts = posts
@@ -61,13 +61,14 @@ class PostAggregateRepository:
         return [PostBucketRow(*row) for row in rows]
 
     async def _read(self, condition: Condition | None, build: Build, option: Any, **values: Any) -> Sequence[Any]:
-        separation = Separation(condition, self._posts.filterable, self._scope.folded_keys)
+        posts = self._posts.listing(condition)
+        separation = Separation(condition, posts.filterable, self._scope.folded_keys)
         values |= self._scope.values | separation.values
         if separation.is_kept:
-            kept, make = reading(self._scope.dialect_name, build, self._posts, separation.form, option)
+            kept, make = reading(self._scope.dialect_name, build, posts, separation.form, option)
             rows: Sequence[Any] = make(await self._scope.unit.fetch(kept, values))
             return rows
-        return await self._scope.unit.rows(build(self._posts, separation.form, option).statement, values)
+        return await self._scope.unit.rows(build(posts, separation.form, option).statement, values)
 
 
 def _summary(posts: PostSource, form: Condition | None, with_length: bool) -> Draft:  # noqa: FBT001 - a part of the shape

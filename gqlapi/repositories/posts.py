@@ -16,11 +16,10 @@ from gqlapi.database.pagination import Key
 from gqlapi.database.search import found_ids
 from gqlapi.database.types import enum_column_type
 from gqlapi.database.unions import place_of
-from gqlapi.errors import Forbidden, Unauthenticated
 from gqlapi.models import Post, PostSlug, PostState, PostStatus, PostTag, Tag, User, Viewer
 from gqlapi.models.post import MAX_POST_SLUG_LENGTH, MAX_TITLE_KEY_LENGTH, MAX_TITLE_LENGTH
-from gqlapi.repositories.base import Repository
-from gqlapi.repositories.conditions import Compare, Condition, Filterable, Operator, Related, TextKey
+from gqlapi.repositories.base import ReadScope, Repository
+from gqlapi.repositories.conditions import Compare, Condition, Filterable, Operator, Related, TextKey, compares
 from gqlapi.repositories.construction import RecordShape
 from gqlapi.repositories.pages import Ordering, PageRequest, RecordPage
 from gqlapi.repositories.publicity import PUBLISHED, is_public
@@ -35,6 +34,8 @@ LINKS = PostTag.__table__.c
 MAX_EXCERPT_LENGTH = 2_000
 BODIES = frozenset({"markdown", "html", "text"})
 LONG_TEXTS = BODIES | {"text_head"}
+# A list whose filter compares one of these has all that its viewer may see; any other list has what the public sees.
+BEYOND_PUBLIC = frozenset({"status", "deleted_at"})
 IS_PUBLISHED = POSTS.state == PUBLISHED
 STATUS_TYPE: sa.types.TypeEngine[PostStatus] = enum_column_type(PostStatus, "status")
 
@@ -43,8 +44,7 @@ def posts_visible_to(viewer: Viewer | ViewerKind, now: Any, *, deleted: bool = F
     """Condition for the posts that a viewer may see: the rule that every statement about posts passes through.
 
     Published posts whose time has come, for everybody; all posts for editors and admins; for authors their own.
-    Deleted posts are nobody's, unless `deleted`: then those that the viewer would see if they were not deleted, except
-    that nobody sees others' for having been public.
+    With `deleted`, all deleted posts as well for editors and admins, and for authors their own; without it, none.
     """
     live = sa.true() if deleted else POSTS.deleted_at.is_(None)
     if viewer.sees_everything:
@@ -103,16 +103,7 @@ class PostSource(Source):
         return posts_visible_to(self.viewer, NOW)
 
     def visible_with_deleted(self) -> sa.ColumnElement[bool]:
-        """Condition for what `visible` shows and the deleted posts: all of them for editors, their own for authors.
-
-        Raises:
-            Unauthenticated: the caller is not signed in.
-            Forbidden: the viewer writes no posts.
-        """
-        if not self.viewer.is_signed_in:
-            raise Unauthenticated("Sign in to list deleted posts.")
-        if self._sees_only_public:
-            raise Forbidden("Only authors and editors may list deleted posts.")
+        """Condition for what `visible` shows and the deleted posts: all of them for editors, their own for authors."""
         return posts_visible_to(self.viewer, NOW, deleted=True)
 
     @cached_property
@@ -125,7 +116,7 @@ class PostSource(Source):
                 "slug": TextKey(POSTS.slug, MAX_POST_SLUG_LENGTH, MAX_POST_SLUG_LENGTH),
                 "title": TextKey(POSTS.title_key, MAX_TITLE_LENGTH, MAX_TITLE_KEY_LENGTH),
             },
-            nullable=frozenset({"published_at"}),
+            nullable=frozenset({"published_at", "deleted_at"}),
             special={"status": self._has_status, "search": self._is_found, "body": self._contains},
             related=self._has_related,
             relations={"author": self._users.filterable, "tags": self._tags.filterable},
@@ -246,8 +237,10 @@ class PostSource(Source):
         """Select the visible posts of tags, from the links: `visible_from` alone tells what is public."""
         links: sa.FromClause = PostTag.__table__
         source = links.join(Post.__table__, POSTS.id == LINKS.post_id) if reads_posts else links
-        visible = LINKS.visible_from <= NOW if self._sees_only_public else self.visible()
-        statement = sa.select(LINKS.post_id).select_from(source).where(visible)
+        statement = sa.select(LINKS.post_id).select_from(source)
+        if not self._sees_only_public:
+            return statement.where(self.matching(condition))
+        statement = statement.where(LINKS.visible_from <= NOW)
         return statement if condition is None else statement.where(self.filterable.clause(condition))
 
     def _link_keys(self, ordering: Ordering) -> list[Key]:
@@ -305,6 +298,15 @@ class PostRepository(Repository[PostRecord]):
 
     source: PostSource
 
+    def __init__(self, scope: ReadScope, source: PostSource, public: PostSource) -> None:
+        """Bind the repository; lists are read from `public`, unless their filter asks for more."""
+        super().__init__(scope, source)
+        self._public = public
+
+    def listing(self, condition: Condition | None) -> PostSource:
+        """Return the statements of a list: of public posts, unless the filter compares the status or the deletion."""
+        return self.source if compares(condition, BEYOND_PUBLIC) else self._public
+
     async def get_next_publication(self) -> datetime | None:
         """Return when the next post becomes public by the clock, whoever reads; None if none is scheduled."""
         rows = await self._read(self.source.next_publication, values={})
@@ -330,16 +332,16 @@ class PostRepository(Repository[PostRecord]):
 
     async def page_by_author_ids(self, ids: Sequence[UUID], request: PageRequest) -> list[RecordPage[PostRecord]]:
         """Read the same page of each author's posts, in the order of `ids`."""
-        return await self._pages_of_parents(self.source.page_of_authors, ids, request)
+        return await self._pages_of_parents(self.listing(request.condition).page_of_authors, ids, request)
 
     async def count_by_author_ids(self, ids: Sequence[UUID], request: PageRequest) -> list[int]:
         """Count each author's posts, in the order of `ids`."""
-        return await self._counts_of_parents(self.source.count_of_authors, ids, request)
+        return await self._counts_of_parents(self.listing(request.condition).count_of_authors, ids, request)
 
     async def page_by_tag_ids(self, ids: Sequence[UUID], request: PageRequest) -> list[RecordPage[PostRecord]]:
         """Read the same page of each tag's posts, in the order of `ids`."""
-        return await self._pages_of_parents(self.source.page_of_tags, ids, request)
+        return await self._pages_of_parents(self.listing(request.condition).page_of_tags, ids, request)
 
     async def count_by_tag_ids(self, ids: Sequence[UUID], request: PageRequest) -> list[int]:
         """Count each tag's posts, in the order of `ids`."""
-        return await self._counts_of_parents(self.source.count_of_tags, ids, request)
+        return await self._counts_of_parents(self.listing(request.condition).count_of_tags, ids, request)

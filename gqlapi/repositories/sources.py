@@ -14,9 +14,8 @@ from gqlapi.database.kept import KeptStatement
 from gqlapi.database.pagination import Key, Window
 from gqlapi.database.types import UtcDateTime
 from gqlapi.database.unions import OrderedPage, place_of, shown, union_of_pages
-from gqlapi.errors import Forbidden
 from gqlapi.models import Viewer
-from gqlapi.repositories.conditions import Condition, Filterable
+from gqlapi.repositories.conditions import Condition, Filterable, compares
 from gqlapi.repositories.construction import Make, RecordShape, constructor
 from gqlapi.repositories.pages import Ordering
 
@@ -27,6 +26,7 @@ BODY_BUDGET = sa.bindparam("body_budget", type_=sa.BigInteger)
 SHARED = frozenset({NOW.key, VIEWER_ID.key, BODY_BUDGET.key})
 MAX_BYTES = 5 * 1_048_576
 NOTHING: frozenset[str] = frozenset()
+DELETED_AT = frozenset({"deleted_at"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,9 @@ class ViewerKind:
         return VIEWER_ID if self.is_signed_in else None
 
 
+PUBLIC = ViewerKind(is_signed_in=False, sees_everything=False, sees_own_drafts=False)
+
+
 @dataclass(frozen=True, slots=True)
 class ListForm:
     """What of a list decides the text of its statement: slots are in the place of values.
@@ -56,7 +59,6 @@ class ListForm:
     """
 
     condition: Condition | None = None
-    include_deleted: bool = False
     ordering: Ordering | None = None
     window: Window | None = None
     bounds_bodies: bool = False
@@ -143,12 +145,8 @@ class Source:
         raise NotImplementedError
 
     def visible_with_deleted(self) -> sa.ColumnElement[bool]:
-        """Condition for the rows that the viewer may see, deleted ones among them.
-
-        Raises:
-            ApiError: the viewer may see no deleted rows.
-        """
-        raise Forbidden("Deleted rows of this kind cannot be listed.")
+        """Condition for the rows that the viewer may see, and for those that could be seen if they were not deleted."""
+        raise NotImplementedError
 
     @cached_property
     def filterable(self) -> Filterable:
@@ -163,9 +161,12 @@ class Source:
         """Return the columns of an ordering."""
         return [Key(t.attribute, self.columns[t.attribute], t.descending, t.nullable) for t in ordering.terms]
 
-    def matching(self, condition: Condition | None, *, include_deleted: bool = False) -> sa.ColumnElement[bool]:
-        """Condition for the rows that the viewer may see and that meet the form of a condition."""
-        visible = self.visible_with_deleted() if include_deleted else self.visible()
+    def matching(self, condition: Condition | None) -> sa.ColumnElement[bool]:
+        """Condition for the rows that the viewer may see and that meet the form of a condition.
+
+        Deleted rows are among them only if the condition compares when they were deleted.
+        """
+        visible = self.visible_with_deleted() if compares(condition, DELETED_AT) else self.visible()
         return visible if condition is None else sa.and_(visible, self.filterable.clause(condition))
 
     def by_ids(self, selection: Selection, bounds_bodies: bool) -> Draft:  # noqa: FBT001 - a part of the shape
@@ -194,7 +195,7 @@ class Source:
 
     def count(self, form: ListForm) -> Draft:
         """Count all rows that the pages of a list go through."""
-        matching = self.matching(form.condition, include_deleted=form.include_deleted)
+        matching = self.matching(form.condition)
         return Draft(sa.select(sa.func.count()).select_from(self.columns["id"].table).where(matching))
 
     def by_ids_where(self, selection: Selection, visible: sa.ColumnElement[bool], *, bounds_bodies: bool) -> Draft:
@@ -227,7 +228,7 @@ class Source:
         return {name: self.column(name) for name in selection.names}
 
     def _page(self, selection: Selection, form: ListForm) -> AnySelect:
-        statement = self._select(selection).where(self.matching(form.condition, include_deleted=form.include_deleted))
+        statement = self._select(selection).where(self.matching(form.condition))
         return form.required_window.apply(statement, self.keys(form.required_ordering))
 
     def _union(self, selection: Selection, forms: Sequence[ListForm], *, bounds_bodies: bool) -> sa.Subquery:

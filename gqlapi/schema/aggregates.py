@@ -86,7 +86,7 @@ class PostBucket:
         return self.group, self.row.key
 
 
-@strawberry.type(description="Figures about the posts that the viewer may see.")
+@strawberry.type(description="Figures about the posts that `posts` has with the same filter.")
 class PostAggregates:
     """Figures about posts."""
 
@@ -155,7 +155,7 @@ def _surcharge(prepared: Prepared) -> int:
 def aggregates_field(description: str) -> Any:
     """Declare the aggregates at the root: one statement for the totals, one for the groups."""
     arguments = [
-        argument("filter", PostFilter | None, "Which posts; all that the viewer may see when left out."),
+        argument("filter", PostFilter | None, "Which posts, as in `posts`."),
         argument("group_by", PostGroup | None, "What to group them by."),
         argument("top", int, "How many groups: 1 to 100.", default=DEFAULT_TOP),
     ]

@@ -9,7 +9,7 @@ from strawberry.utils.str_converters import to_camel_case
 
 from gqlapi.database.types import to_milliseconds
 from gqlapi.errors import BadUserInput, LimitExceeded
-from gqlapi.repositories.conditions import NEVER, All, AnyOf, Compare, Condition, Not, Operator, Related
+from gqlapi.repositories.conditions import All, AnyOf, Compare, Condition, Not, Operator, Related
 from gqlapi.schema.enums import PostStatus, UserRole
 from gqlapi.schema.ids import decode_id_of
 from gqlapi.schema.pricing import NESTED, ROOT
@@ -36,6 +36,10 @@ NOT = "Holds when this does not."
 IN = "Is one of these, at most 500; an empty list matches nothing."
 NOT_IN = "Is none of these, at most 500."
 ABSENT = "What is left out, or has an absent variable, is not compared; null is an error."
+BEYOND_PUBLIC = (
+    "Only public posts, for every viewer, unless the filter compares `status` or `deletedAt`, at any depth; then all "
+    "matching posts that the viewer may see: public ones, authors' own, all for editors and admins."
+)
 FILTER_CAPS = f"At most 5 levels deep, with 50 branches. {ABSENT}"
 POST_COUNT = (
     f"By the number of public posts. Each operator costs {ROOT.post_count:,} points, {NESTED.post_count} in a nested "
@@ -165,10 +169,16 @@ class PostFilter:
         "By the text without markup, `content.text`, all of which are read: prefer `search`, which finds words by an "
         f"index. Costs {ROOT.body:,} points, {NESTED.body} in a nested list."
     )
-    status: list[PostStatus] | None = _doc("Has one of these states; an empty list matches nothing.")
+    status: list[PostStatus] | None = _doc(
+        "Has one of these statuses; an empty list matches nothing. Matches only what the viewer may see."
+    )
     created_at: DateTimeFilter | None = _doc("By the time the post was created.")
     published_at: DateTimeFilter | None = _doc("By the time of publication.")
     updated_at: DateTimeFilter | None = _doc("By the time of the last change.")
+    deleted_at: DateTimeFilter | None = _doc(
+        "By the time of deletion: `{isNull: false}` matches the deleted posts that the viewer may restore. No other "
+        "filter lists deleted posts."
+    )
     author: UserFilter | None = _doc("By the author.")
     tags: TagListFilter | None = _doc("By the tags.")
     search: str | None = _doc("Found by this full-text search; written as in `search`.")
@@ -285,7 +295,9 @@ def _compare_time(attribute: str, operator: Operator, moment: datetime) -> Condi
     stored = to_milliseconds(moment)
     if stored == moment:
         return Compare(attribute, operator, moment)
-    return NEVER if operator is Operator.EQ else Compare(attribute, BETWEEN[operator], stored)
+    if operator is Operator.EQ:  # never holds, and still compares: what a list shows depends on that
+        return Compare(attribute, Operator.IN, ())
+    return Compare(attribute, BETWEEN[operator], stored)
 
 
 def _decode_ids(value: str | list[str], typename: str, attribute: str) -> Any:

@@ -24,7 +24,7 @@ from gqlapi.schema.scalars import Cursor
 DEFAULT_PAGE_SIZE = 20
 MAX_PAGE_SIZE = 100
 FILTER = (
-    "Which rows; all that the viewer may see when left out. A filter without an index costs "
+    "Which rows; all of the list when left out. A filter without an index costs "
     f"{ROOT.scan:,} points, {NESTED.scan} in a nested list."
 )
 
@@ -57,7 +57,6 @@ def root_list(
     repository: Callable[[Repositories], Repository[Any]],
     *,
     description: str,
-    arguments: Sequence[StrawberryArgument] = (),
     along: Along = no_others,
 ) -> Any:
     """Declare a list at the root: one statement for all pages and the relations `along`, one for each count."""
@@ -77,7 +76,7 @@ def root_list(
         surcharge=_surcharge(ROOT, kind.indexed),
         relation=Relation(load, by_argument=True, reads_together=True, along=along),
     )
-    return prepared_field([*_list_arguments(kind), *arguments], rules, description)
+    return prepared_field(_list_arguments(kind), rules, description)
 
 
 def _root_list_of(
@@ -93,7 +92,7 @@ def _root_list_of(
     async def count(context: Context, keys: list[Any]) -> list[int]:
         return [await repository(context.repositories).count(request) for _ in keys]
 
-    counter = Counter((source.record.typename, request.condition, request.include_deleted), count)
+    counter = Counter((source.record.typename, request.condition), count)
     return List(page, request.ordering, counter)
 
 
@@ -144,7 +143,6 @@ def _counter(count: CountByParents, request: PageRequest) -> Counter:
 
 
 def _list_arguments(kind: ListKind) -> list[StrawberryArgument]:
-    sizes = f"1 to {MAX_PAGE_SIZE}"
     order = (
         f"The keys of the ordering, most important first. Default: {kind.default_order_text}. An ordering without an "
         "index costs as much as such a filter."
@@ -152,10 +150,18 @@ def _list_arguments(kind: ListKind) -> list[StrawberryArgument]:
     return [
         argument("filter", kind.filter | None, FILTER),
         argument("order_by", list[kind.order] | None, order),  # type: ignore[name-defined] # a type made at run time
+        *window_arguments("rows"),
+    ]
+
+
+def window_arguments(rows: str) -> list[StrawberryArgument]:
+    """Return the arguments of `to_window`, for a list of `rows`."""
+    sizes = f"1 to {MAX_PAGE_SIZE}"
+    return [
         argument("first", int | None, f"Size of the page, from the start: {sizes}; {DEFAULT_PAGE_SIZE} by default."),
-        argument("after", Cursor | None, "Only rows after this cursor."),
+        argument("after", Cursor | None, f"Only {rows} after this cursor."),
         argument("last", int | None, f"Size of the page, from the end: {sizes}; not together with `first`."),
-        argument("before", Cursor | None, "Only rows before this cursor."),
+        argument("before", Cursor | None, f"Only {rows} before this cursor."),
     ]
 
 
@@ -166,7 +172,6 @@ def _preparer(kind: ListKind) -> Callable[..., PageRequest]:
         *,
         filter: RowFilter | None = None,  # noqa: A002 - the argument's name in the API
         order_by: Sequence[OrderKey] | None = None,
-        include_deleted: bool = False,
         **window: Any,
     ) -> PageRequest:
         ordering = to_ordering(order_by) if order_by else default_ordering
@@ -174,7 +179,6 @@ def _preparer(kind: ListKind) -> Callable[..., PageRequest]:
             ordering=ordering,
             window=to_window(ordering, **window),
             condition=None if filter is None else to_condition(filter),
-            include_deleted=include_deleted,
         )
 
     return prepare

@@ -23,6 +23,7 @@ from gqlapi.repositories.base import Repository
 from gqlapi.repositories.posts import tags_come_along
 from gqlapi.schema.aggregates import PostAggregates, aggregates_field
 from gqlapi.schema.fields import Info, argument, computed, prepared_field, relation, rules_metadata
+from gqlapi.schema.filters import BEYOND_PUBLIC
 from gqlapi.schema.ids import decode_id
 from gqlapi.schema.keys import PostKey, TagKey, UserKey
 from gqlapi.schema.lists import MAX_PAGE_SIZE, Along, no_others, root_list
@@ -38,7 +39,6 @@ MAX_NODES = 100
 MAX_CAPABILITIES = 3
 # Of user names and slugs.
 MAX_KEY_LENGTHS = {"User": MAX_USERNAME_KEY_LENGTH, "Post": MAX_POST_SLUG_LENGTH, "Tag": MAX_TAG_SLUG_LENGTH}
-INCLUDE_DELETED = "Also list deleted posts: all for editors and admins, their own for authors, refused for others."
 
 BY = "By exactly one of its unique keys."
 
@@ -191,8 +191,7 @@ class Query:
     posts: Connection[Post] = root_list(
         POSTS,
         lambda repositories: repositories.posts,
-        description="Posts that the viewer may see: public ones; authors see their own, editors and admins all.",
-        arguments=[argument("include_deleted", bool, INCLUDE_DELETED, default=False)],
+        description=BEYOND_PUBLIC,
         along=lambda selected: (AUTHOR, TAGS_OF_POST) if tags_come_along(selected) else (AUTHOR,),
     )
     users: Connection[User] = root_list(
@@ -209,7 +208,7 @@ class Query:
         f"{AGGREGATE_COST:,} points for the totals, and as many for the buckets."
     )
     search: SearchConnection = search_field(
-        "Full-text search across posts, users and tags, best hits first, among the newest 1,000 of each type. "
+        "Full-text search across public posts, users and tags. "
         f"Costs {SEARCH_COST:,} points, and {RANKED_WORD_COST} for each word."
     )
 

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 import strawberry
@@ -11,33 +10,56 @@ from gqlapi.context import Context
 from gqlapi.errors import BadUserInput
 from gqlapi.execution.declarations import FieldRules, Prepared, Relation
 from gqlapi.models import GlobalId
-from gqlapi.repositories.search import Hit, Kind, SearchRequest, after_cursor
+from gqlapi.repositories.pages import RecordPage
+from gqlapi.repositories.search import Hit, Kind, SearchOrder, SearchRequest, ordering_of
 from gqlapi.schema.fields import argument, describe_enum, prepared_field, rules_metadata, set_by_rules, trusted
-from gqlapi.schema.lists import DEFAULT_PAGE_SIZE, check_size
+from gqlapi.schema.filters import PostFilter, to_condition
+from gqlapi.schema.lists import to_window, window_arguments
 from gqlapi.schema.nodes import load_nodes
+from gqlapi.schema.ordering import OrderDirection
 from gqlapi.schema.pagination import PageInfo
-from gqlapi.schema.pricing import HIGHLIGHT_COST, RANKED_WORD_COST, SEARCH_COST, reads_rows
+from gqlapi.schema.pricing import (
+    HIGHLIGHT_COST,
+    RANKED_WORD_COST,
+    ROOT,
+    SEARCH_COST,
+    SEARCHED_WORD_COST,
+    filter_cost,
+    reads_rows,
+)
 from gqlapi.schema.scalars import Cursor
-from gqlapi.schema.search_query import Highlighter, parse_query
+from gqlapi.schema.search_query import QUERY_LANGUAGE, Highlighter, parse_query
 from gqlapi.schema.types import Post, Tag, User
 
+NO_HITS: RecordPage[Hit] = RecordPage((), has_next=False, has_previous=False)
 ALL_KINDS = [Kind.POST, Kind.USER, Kind.TAG]
 TYPENAMES = {Kind.POST: "Post", Kind.USER: "User", Kind.TAG: "Tag"}
 
 describe_enum(Kind, "What can be found.", name="SearchType", POST="Posts.", USER="Users.", TAG="Tags.")
 
+describe_enum(
+    SearchOrder,
+    "What hits can be ordered by.",
+    name="SearchOrderField",
+    RELEVANCE="The score: first the hits whose title has all words, then the newest 1,000 others of each type by their "
+    "texts, then all older ones.",
+    PUBLISHED_AT="The time of publication; of drafts, users and tags, the time of creation.",
+)
+
+
+@strawberry.input(name="SearchOrder", description="The ordering of a search.")
+class SearchOrderKey:
+    """The ordering of a search."""
+
+    field: SearchOrder = strawberry.field(description="What to order by.")
+    direction: OrderDirection = strawberry.field(
+        default=OrderDirection.DESC, description="Which end comes first: the best or the newest by default."
+    )
+
+
 SearchResult = Annotated[
     User | Post | Tag, strawberry.union("SearchResult", description="Something that a search can find.")
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class PreparedSearch:
-    """A prepared search field: what to look for, and which hits of it to return."""
-
-    request: SearchRequest
-    size: int
-    after: tuple[float, Any] | None
 
 
 async def _highlights(context: Context, keys: list[tuple[SearchRequest, Hit]], _prepared: Prepared) -> list[str | None]:
@@ -70,7 +92,7 @@ class SearchEdge:
     request: strawberry.Private[SearchRequest]
 
     node: SearchResult = strawberry.field(description="What was found.")
-    cursor: Cursor = strawberry.field(description="The place of the hit, to be passed as `after`.")
+    cursor: Cursor = strawberry.field(description="The place of the hit, to be passed as `after` or `before`.")
     score: float = strawberry.field(description="How good the hit is; compares only within one search.")
     highlight: str | None = strawberry.field(
         resolver=set_by_rules,
@@ -92,70 +114,76 @@ class SearchEdge:
         return self.request, self.hit
 
 
-@strawberry.type(description="A page of hits, best first.")
+@strawberry.type(description="A page of hits.")
 class SearchConnection:
-    """A page of hits, best first."""
+    """A page of hits."""
 
     edges: list[SearchEdge] = strawberry.field(description="The hits with their cursors.", metadata=trusted())
     nodes: list[SearchResult] = strawberry.field(description="What was found, for clients that need no cursor of each.")
     page_info: PageInfo = strawberry.field(description="Where the page lies among the hits.")
-    total_count: int = strawberry.field(description="How many hits can be paged through: at most 1,000.")
+    total_count: int = strawberry.field(
+        description="The exact number of hits. Counted only when selected; costs "
+        f"{ROOT.count + ROOT.search:,} points, and {SEARCHED_WORD_COST} for each word."
+    )
 
 
 def _prepare(
     *,
     query: str,
     types: Sequence[Kind] | None = None,
-    first: int | None = None,
-    after: Cursor | None = None,
-) -> PreparedSearch:
+    filter: PostFilter | None = None,  # noqa: A002 - the argument's name in the API
+    order_by: SearchOrderKey | None = None,
+    **window: Any,
+) -> SearchRequest:
     kinds = frozenset(ALL_KINDS if types is None else types)
     if not kinds:
         raise BadUserInput("`types` must not be empty.")
-    request = SearchRequest(parse_query(query), kinds)
-    return PreparedSearch(
-        request=request,
-        size=check_size("first", first) or DEFAULT_PAGE_SIZE,
-        after=None if after is None else request.decode_cursor(after),
-    )
+    order = order_by or SearchOrderKey(field=SearchOrder.RELEVANCE)
+    parsed = parse_query(query)
+    ordering = ordering_of(parsed, kinds, order.field, descending=order.direction is OrderDirection.DESC)
+    condition = None if filter is None else to_condition(filter)
+    return SearchRequest(parsed, kinds, ordering, to_window(ordering, **window), condition)
 
 
 async def _load(context: Context, keys: list[Any], prepared: Prepared) -> list[SearchConnection]:
-    search: PreparedSearch = prepared.value
-    hits = await context.repositories.search.rank(search.request)
-    start = 0 if search.after is None else after_cursor(hits, search.after)
-    page = hits[start : start + search.size] if reads_rows(prepared.selection) else []
-    edges = await _load_edges(context, search.request, page)
+    request: SearchRequest = prepared.value
+    search = context.repositories.search
+    page = await search.page(request) if reads_rows(prepared.selection) else NO_HITS
+    edges = await _load_edges(context, request, page.records)
     page_info = PageInfo(
-        has_next_page=start + len(page) < len(hits),
-        has_previous_page=start > 0,
+        has_next_page=page.has_next,
+        has_previous_page=page.has_previous,
         start_cursor=edges[0].cursor if edges else None,
         end_cursor=edges[-1].cursor if edges else None,
     )
     nodes = [edge.node for edge in edges]
-    found = SearchConnection(edges=edges, nodes=nodes, page_info=page_info, total_count=len(hits))
-    return [found for _ in keys]
+    count = await search.count(request) if "totalCount" in prepared.selection else 0
+    return [SearchConnection(edges=edges, nodes=nodes, page_info=page_info, total_count=count) for _ in keys]
 
 
 async def _load_edges(context: Context, request: SearchRequest, hits: Sequence[Hit]) -> list[SearchEdge]:
     """Load the rows of a page, in one statement for each type among them."""
     ids = [GlobalId(TYPENAMES[hit.kind], hit.id) for hit in hits]
+    encode = request.ordering.encode_cursor
     return [
-        SearchEdge(hit=hit, request=request, node=node, cursor=Cursor(request.encode_cursor(hit)), score=hit.score)
+        SearchEdge(hit=hit, request=request, node=node, cursor=Cursor(encode(hit)), score=hit.score)
         for hit, node in zip(hits, await load_nodes(context, ids), strict=True)
         if node is not None  # gone since it was ranked, when statements share no snapshot
     ]
 
 
 def _page_size(prepared: Prepared) -> int:
-    search: PreparedSearch = prepared.value
-    return search.size
+    request: SearchRequest = prepared.value
+    return request.window.size
 
 
 def _surcharge(prepared: Prepared) -> int:
-    search: PreparedSearch = prepared.value
-    rows = search.size if reads_rows(prepared.selection) else 0
-    return SEARCH_COST + RANKED_WORD_COST * search.request.query.word_count + rows
+    request: SearchRequest = prepared.value
+    reads, counts = reads_rows(prepared.selection), "totalCount" in prepared.selection
+    query = request.query
+    ranking = SEARCH_COST + RANKED_WORD_COST * query.word_count + request.window.size
+    counting = ROOT.count + ROOT.search + SEARCHED_WORD_COST * query.word_count
+    return ranking * reads + counting * counts + filter_cost(ROOT, request.condition) * (reads + counts)
 
 
 def search_field(description: str) -> Any:
@@ -164,14 +192,17 @@ def search_field(description: str) -> Any:
         prepare=_prepare,
         rows=_page_size,
         surcharge=_surcharge,
-        relation=Relation(_load, reads=4),
+        relation=Relation(_load, reads=5),
     )
     arguments = [
-        argument(
-            "query", str, 'Words that must all be found, `"a phrase"`, `begin*`, `-without`; at most 500 characters.'
-        ),
+        argument("query", str, f"{QUERY_LANGUAGE} At most 500 characters."),
         argument("types", list[Kind] | None, "What to look for: all types when left out.", default=ALL_KINDS),
-        argument("first", int | None, "Size of the page: 1 to 100; 20 by default."),
-        argument("after", Cursor | None, "Only hits after this cursor."),
+        argument(
+            "filter",
+            PostFilter | None,
+            "Which posts, as in `posts`; users and tags are found regardless. Deleted posts are never found.",
+        ),
+        argument("order_by", SearchOrderKey | None, "The ordering. Default: relevance, best first."),
+        *window_arguments("hits"),
     ]
     return prepared_field(arguments, rules, description)

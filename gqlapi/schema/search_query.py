@@ -24,12 +24,19 @@ MAX_FOLDED_LENGTH = 2 * MAX_DOCUMENT_LENGTH
 COST_OF_FALSE_HIT = 10 * PIECE_LENGTH
 _ASCII_SEPARATORS = {code_point: " " for code_point in range(128) if not chr(code_point).isalnum()}
 
+QUERY_LANGUAGE = (
+    'Words that must all be found, `"a phrase"`, `begin*`, `-without`. The last word may be the beginning of one, from '
+    "two letters on, unless it is in quotes."
+)
+MIN_PREFIX_LENGTH = 2
 # An optional minus, then a phrase in quotes (the closing one may be missing), or whatever stands up to the next space.
 PIECE = re.compile(r'(?P<minus>-?)(?:"(?P<phrase>[^"]*)"?|(?P<bare>[^\s"]+))')
 
 
 def parse_query(text: str) -> SearchQuery:
     """Read a search as a person writes it: `word`, `"a phrase"`, `begin*`, `-without`, all of which must hold.
+
+    The last word may be the beginning of one: a person is still typing.
 
     Raises:
         BadUserInput: it is too long, or has no word to look for.
@@ -45,11 +52,17 @@ def parse_query(text: str) -> SearchQuery:
 
 
 def _terms(text: str) -> Iterator[Term]:
-    for piece in PIECE.finditer(text):
-        written = piece["bare"] if piece["phrase"] is None else piece["phrase"]
-        listed = tuple(words(written))
-        if listed:
-            yield Term(listed, is_prefix=written.endswith("*"), is_excluded=bool(piece["minus"]))
+    pieces = [piece for piece in PIECE.finditer(text) if words(_written(piece))]
+    for piece in pieces:
+        listed = tuple(words(_written(piece)))
+        is_excluded = bool(piece["minus"])
+        is_typed = piece is pieces[-1] and piece["phrase"] is None and not is_excluded
+        is_prefix = _written(piece).endswith("*") or (is_typed and len(listed[-1]) >= MIN_PREFIX_LENGTH)
+        yield Term(listed, is_prefix=is_prefix, is_excluded=is_excluded)
+
+
+def _written(piece: re.Match[str]) -> str:
+    return piece["bare"] if piece["phrase"] is None else piece["phrase"]
 
 
 class Highlighter:

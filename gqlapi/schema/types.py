@@ -24,7 +24,7 @@ from gqlapi.repositories.posts import MAX_EXCERPT_LENGTH
 from gqlapi.repositories.records import ApiTokenRecord, PostRecord, Record, SessionRecord, TagRecord, UserRecord
 from gqlapi.schema.enums import ApiScope, PostStatus, UserRole
 from gqlapi.schema.fields import argument, computed, embedded, prepared_field, priced, relation, rules_metadata
-from gqlapi.schema.filters import PostFilter, TagFilter, UserFilter
+from gqlapi.schema.filters import BEYOND_PUBLIC, PostFilter, TagFilter, UserFilter
 from gqlapi.schema.headings import HEADINGS, Heading
 from gqlapi.schema.lists import ListKind, nested_count, nested_list
 from gqlapi.schema.neighbours import FIRST, NEXT, NEXT_TEXT, PREVIOUS, PREVIOUS_TEXT, RELATED, RELATED_TEXT
@@ -222,12 +222,12 @@ class User(Node, Versioned, Ownable):
         POSTS,
         lambda repositories, ids, request: repositories.posts.page_by_author_ids(ids, request),
         _count_of_authors,
-        description="The user's posts that the viewer may see.",
+        description=f"The user's posts, also under `viewer`. {BEYOND_PUBLIC}",
     )
     post_count: int = nested_count(
         POSTS,
         _count_of_authors,
-        description=f"How many posts of the user the viewer may see. Costs {NESTED.count} points.",
+        description=f"How many posts `posts` has with the same filter. Costs {NESTED.count} points.",
     )
 
 
@@ -342,12 +342,12 @@ class Tag(Node, Versioned, Ownable):
         POSTS,
         lambda repositories, ids, request: repositories.posts.page_by_tag_ids(ids, request),
         _count_of_tags,
-        description="The tag's posts that the viewer may see.",
+        description=f"The tag's posts. {BEYOND_PUBLIC}",
     )
     post_count: int = nested_count(
         POSTS,
         _count_of_tags,
-        description=f"How many posts with the tag the viewer may see. Costs {NESTED.count} points.",
+        description=f"How many posts `posts` has with the same filter. Costs {NESTED.count} points.",
     )
 
 

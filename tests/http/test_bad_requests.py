@@ -183,7 +183,10 @@ class TestDocument:
             ("fragment A on Query { user(by: {id: $id}) { id } } query($id: ID!) { ...A }", "BAD_USER_INPUT"),
             ("{ user(by: {id: $nope}) { id } }", "GRAPHQL_VALIDATION_FAILED"),
             ("{ posts(first: " + "1" * 5000 + ") { totalCount } }", "GRAPHQL_VALIDATION_FAILED"),
-            ("{ posts(includeDeleted: " + "1" * 5000 + ") { totalCount } }", "GRAPHQL_VALIDATION_FAILED"),
+            (
+                "{ posts(filter: {deletedAt: {isNull: " + "1" * 5000 + "}}) { totalCount } }",
+                "GRAPHQL_VALIDATION_FAILED",
+            ),
             ("query A { serverInfo { version } } query B { serverInfo { version } }", "OPERATION_RESOLUTION_FAILURE"),
             ("fragment A on Query { serverInfo { version } }", "OPERATION_RESOLUTION_FAILURE"),
         ],

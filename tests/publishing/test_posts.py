@@ -322,7 +322,8 @@ class TestStates:
         assert await change(client, "deletePost", post) == {"deletedId": post["id"], "errors": []}
         assert codes(await update(client, post, {})) == [("NOT_FOUND", "id")]
         assert codes(await create(client, slug="hello")) == [("NOT_UNIQUE", "slug")]
-        deleted = "{ posts { totalCount } withDeleted: posts(includeDeleted: true) { nodes { id viewerCanUpdate } } }"
+        trash = "withDeleted: posts(filter: {deletedAt: {isNull: false}}) { nodes { id viewerCanUpdate } }"
+        deleted = f"{{ posts {{ totalCount }} {trash} }}"
         assert await client.data(deleted) == {
             "posts": {"totalCount": 0},
             "withDeleted": {"nodes": [{"id": post["id"], "viewerCanUpdate": False}]},

@@ -344,7 +344,9 @@ ATTACKS = (
         "costs-46",
         "As many searches as the limit of cost just allows.",
         DATA,
-        lambda _: graphql("{" + " ".join(f'a{n}:search(query:"w{n}*"){{totalCount}}' for n in range(5)) + "}"),
+        lambda _: graphql(
+            "{" + " ".join(f'a{n}:search(query:"w{n}*",first:1){{nodes{{__typename}}}}' for n in range(4)) + "}"
+        ),
     ),
     Attack(
         "costs-47",

@@ -15,8 +15,8 @@ HELLO = "{ __typename }"
 TYPE = "query Type($name: String!) { __type(name: $name) { name } }"
 # One item fails, and is null: `{"data": {"nodes": [null]}, "errors": [...]}`.
 PARTIAL = '{ serverInfo { version } nodes(ids: ["x"]) { id } }'
-# A field that cannot be null fails: `{"data": null, "errors": [...]}`.
-FORBIDDEN = "{ posts(includeDeleted: true) { totalCount } }"
+# A field that cannot be null fails while it runs, on a server that folds no text: `{"data": null, "errors": [...]}`.
+FAILING = '{ posts(filter: {title: {eq: "\ufb01"}}) { totalCount } }'
 
 
 async def ask(

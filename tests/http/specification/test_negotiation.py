@@ -9,7 +9,7 @@ import pytest
 
 from tests.api import Api, serve, settings_for
 from tests.http.specification.asking import (
-    FORBIDDEN,
+    FAILING,
     GRAPHQL,
     HELLO,
     JSON,
@@ -53,7 +53,7 @@ UNACCEPTABLE = [
     *("application/json;q=0", "*/*;q=0", "application/*;q=0.0, */*", "application/jsonx", "x", ",", "application"),
 ]
 REQUESTS = {
-    HELLO: 200, PARTIAL: 294, FORBIDDEN: 294, "{": 400, "{ nope }": 422, "query A { a } query B { b }": 422
+    HELLO: 200, PARTIAL: 294, FAILING: 294, "{": 400, "{ nope }": 422, "query A { a } query B { b }": 422
 }  # fmt: skip
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.api import Api
 from tests.http.specification.asking import (
-    FORBIDDEN,
+    FAILING,
     GRAPHQL,
     HELLO,
     JSON,
@@ -42,9 +42,9 @@ class TestUrl:
         assert (response.status_code, is_graphql_response(response)) == (401, True)
 
     async def test_does_not_refuse_a_client_because_of_what_it_asks_for(self, server: Api) -> None:
-        response = await ask(server, "POST", FORBIDDEN)
+        response = await ask(server, "POST", FAILING)
         [error] = response.json()["errors"]
-        assert (response.status_code, error["extensions"]["code"]) == (294, "UNAUTHENTICATED")
+        assert (response.status_code, error["extensions"]["code"]) == (294, "LIMIT_EXCEEDED")
 
 
 class TestSerializationFormat:

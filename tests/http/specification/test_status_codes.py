@@ -16,7 +16,7 @@ import pytest
 from gqlapi.errors import Unavailable
 from tests.api import Api, serve, settings_for
 from tests.http.specification.asking import (
-    FORBIDDEN,
+    FAILING,
     GRAPHQL,
     METHODS,
     PARTIAL,
@@ -95,7 +95,7 @@ class TestData:
         assert body["data"]["serverInfo"]
 
     async def test_that_is_null_with_errors_gets_294(self, server: Api, method: str) -> None:
-        response = await ask(server, method, FORBIDDEN)
+        response = await ask(server, method, FAILING)
         body = response.json()
         assert (response.status_code, body.keys(), body["data"]) == (294, {"data", "errors"}, None)
 
