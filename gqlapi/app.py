@@ -76,7 +76,9 @@ def create_app(settings: Settings | None = None) -> Starlette:
     )
     negotiation = Negotiation(settings.http_status)
     endpoint = GraphQLEndpoint(runner, negotiation, origins, compression, max_body_bytes=settings.max_body_bytes)
-    graphql: ASGIApp = BrowserPage(endpoint) if settings.serves_graphiql else endpoint
+    graphql: ASGIApp = (
+        BrowserPage(endpoint, offers_demo=not settings.is_production) if settings.serves_graphiql else endpoint
+    )
 
     app = Starlette(
         routes=_routes(settings, graphql, Readiness(database.probe), schema),
