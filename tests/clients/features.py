@@ -29,6 +29,7 @@ FEATURES = {
     "errors": "code of a refused document (422)",
     "partial data": "data with errors (294)",
     "refresh": "refresh of an expired token (401)",
+    "cache": "pages and parts of objects in the normalised cache",
     "APQ": "automatic persisted queries",
     "APQ by GET": "the same by GET",
     "trusted documents": "trusted documents",
@@ -57,6 +58,7 @@ def expected(client: str) -> dict[str, Observation]:
         "errors": Observation(["GRAPHQL_VALIDATION_FAILED"], ["POST text 422"]),
         "partial data": Observation([["BAD_USER_INPUT"], "number"], ["POST text 294"]),
         "refresh": Observation(USERNAME, ["POST text 401"] * requests + ["POST text 200"] * (1 + requests)),
+        "cache": Observation([TITLES, "<p>Text of <em>The newest</em>.</p>\n"], ["POST text 200"] * 4),
         # One miss, one registration, then hits.
         "APQ": Observation(ROUNDS, ["POST id 422", "POST id text 200", *["POST id 200"] * 3]),
         "APQ by GET": Observation(ROUNDS, ["GET id 422", f"{register} id text 200", *["GET id 200"] * 3]),

@@ -4,6 +4,7 @@ import asyncio
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -13,6 +14,9 @@ from typing import NamedTuple
 from gqlapi.http.graphiql.build import Node, find_node
 
 FOLDER = Path(__file__).resolve().parent
+# Its blocks of TypeScript with a title are files that the programs import.
+PAGE = FOLDER.parents[1] / "docs" / "clients.md"
+FILE = re.compile(r'^```ts title="([\w-]+\.ts)"\n(.*?)^```$', re.MULTILINE | re.DOTALL)
 MANIFESTS = ("package.json", "package-lock.json", ".npmrc")
 # The folder of the installations; by default they are kept between runs.
 CACHE_VARIABLE = "GQLAPI_TEST_CLIENTS"
@@ -55,6 +59,8 @@ def make_workspace(folder: Path, schema: Path) -> Workspace:
         raise ClientsUnavailable("Node.js and npm are missing")
     packages = _packages(node)
     shutil.copytree(FOLDER / "source", folder, dirs_exist_ok=True)
+    for name, text in FILE.findall(PAGE.read_text(encoding="utf-8")):
+        (folder / name).write_text(text, encoding="utf-8")
     shutil.copyfile(FOLDER / "package.json", folder / "package.json")
     shutil.copyfile(schema, folder / "schema.graphql")
     (folder / "node_modules").symlink_to(packages / "node_modules")

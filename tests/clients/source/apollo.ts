@@ -17,10 +17,12 @@ import { ErrorLink } from '@apollo/client/link/error';
 import { PersistedQueryLink } from '@apollo/client/link/persisted-queries';
 import { generatePersistedQueryIdsFromManifest } from '@apollo/persisted-query-lists';
 import { filter, firstValueFrom, from, map, mergeMap, takeWhile, toArray } from 'rxjs';
+import { createCache } from './apollo-cache.js';
 import * as operations from './gql/graphql.js';
 import {
   BEARER,
   codes,
+  contentOf,
   ends,
   type Fetch,
   FIRST,
@@ -96,6 +98,21 @@ await observe('refresh', async (fetch) => {
     client.query({ query: operations.CountDocument }),
   ]);
   return data?.viewer?.username;
+});
+
+await observe('cache', async (fetch) => {
+  const client = new ApolloClient({ cache: createCache(), link: http(fetch) });
+  const { data } = await client.query({ query: operations.EdgesDocument, variables: FIRST });
+  const feed = client.watchQuery({ query: operations.EdgesDocument, variables: FIRST });
+  await feed.fetchMore({ variables: { after: data!.posts.pageInfo.endCursor } });
+  const { posts } = client.readQuery({ query: operations.EdgesDocument, variables: FIRST })!;
+  const variables = { id: posts.edges[0]!.node.id };
+  await client.query({ query: operations.HtmlDocument, variables });
+  await client.query({ query: operations.MarkdownDocument, variables });
+  return [
+    posts.edges.map(({ node }) => node.title),
+    contentOf(client.readQuery({ query: operations.HtmlDocument, variables })),
+  ];
 });
 
 type APQOptions = PersistedQueryLink.Base.Options;

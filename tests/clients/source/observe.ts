@@ -74,6 +74,11 @@ export async function writeTwice(write: () => Promise<Write>): Promise<unknown> 
   return [first.post?.title, ...errors];
 }
 
+// What a cache still has of a body after another part of it was read.
+export function contentOf(data: unknown): unknown {
+  return (data as { node: { content: { html: string } } } | null)?.node.content.html;
+}
+
 // Not every client declares that an error has extensions.
 export function codes(errors: readonly unknown[] | undefined): unknown[] {
   return (errors ?? []).map((error) => (error as { extensions?: { code?: unknown } }).extensions?.code);

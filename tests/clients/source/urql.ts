@@ -13,6 +13,7 @@ import * as operations from './gql/graphql.js';
 import {
   BEARER,
   codes,
+  contentOf,
   ends,
   type Fetch,
   FIRST,
@@ -25,6 +26,7 @@ import {
   titles,
   writeTwice,
 } from './observe.js';
+import { createCache } from './urql-cache.js';
 
 interface Options {
   url?: string;
@@ -88,6 +90,21 @@ await observe('refresh', async (fetch) => {
     data(client.query(operations.CountDocument, {})),
   ]);
   return viewer?.username;
+});
+
+await observe('cache', async (fetch) => {
+  const client = connect(fetch, [createCache()]);
+  const cached = { requestPolicy: 'cache-only' } as const;
+  const { posts: page } = await data(client.query(operations.EdgesDocument, FIRST));
+  await data(client.query(operations.EdgesDocument, { ...FIRST, after: page.pageInfo.endCursor }));
+  const { posts } = await data(client.query(operations.EdgesDocument, FIRST, cached));
+  const variables = { id: posts.edges[0]!.node.id };
+  await data(client.query(operations.HtmlDocument, variables));
+  await data(client.query(operations.MarkdownDocument, variables));
+  return [
+    posts.edges.map(({ node }) => node.title),
+    contentOf(await data(client.query(operations.HtmlDocument, variables, cached))),
+  ];
 });
 
 type Query = DocumentInput<operations.TitlesQuery, typeof FIRST>;
