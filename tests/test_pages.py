@@ -1,5 +1,6 @@
 """The pages in `docs/`: their operations are valid, those of the guides find rows, and no link leaves them."""
 
+import asyncio
 import json
 import re
 from pathlib import Path
@@ -21,6 +22,7 @@ PAGES = sorted(DOCS.rglob("*.md"))
 # Each operation of these runs.
 GUIDES = [DOCS / "lists.md", DOCS / "search.md"]
 BLOCK = re.compile(r'^```(graphql|json)(?: title="(\w+)")?\n(.*?)^```$', re.MULTILINE | re.DOTALL)
+PYTHON = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 # Rows of the table of the syntax.
 SEARCH = re.compile(r"^\| `(.+?)` \| ", re.MULTILINE)
@@ -117,6 +119,14 @@ class TestGuides:
         rows = re.findall(r"^\| (`[A-Z_]+`(?:, `[A-Z_]+`)*) \|", rest.partition("\n## ")[0], re.MULTILINE)
         codes = [code for row in rows for code in re.findall(r"[A-Z_]+", row)]
         assert sorted(codes) == sorted(ProblemCode)
+
+    async def test_have_a_python_client_that_works(self, api: Api, capsys: pytest.CaptureFixture[str]) -> None:
+        await seed(api.database)
+        (code,) = PYTHON.findall((DOCS / "clients.md").read_text(encoding="utf-8"))
+        url = str(api.http.base_url.join("/graphql"))
+        # In a thread: its transport blocks, and the server runs here.
+        await asyncio.to_thread(exec, code.replace("http://127.0.0.1:8000/graphql", url), {})
+        assert capsys.readouterr().out.count("'title'") == 10
 
     def test_take_each_block_of_variables_for_a_request(self) -> None:
         assert [len(requests(guide)) for guide in GUIDES] == [10, 2]

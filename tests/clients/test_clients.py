@@ -26,7 +26,7 @@ COLOUR = re.compile(r"\x1b\[\d*m")
 QUIET = {
     "relay-compiler": re.compile(r"\[INFO\] .*"),
     "graphql-codegen": re.compile(
-        r"\S (Parse Configuration|Load GraphQL \w+|Generate( outputs| to \./(gql/|possible-types\.ts|introspection\.ts))?)"
+        r"\S (Parse Configuration|Load GraphQL \w+|Generate( outputs| to \./(gql/|[\w-]+\.ts))?)"
     ),
     "generate-persisted-query-manifest": re.compile(r"\S Manifest written to .*"),
     "tsc": re.compile(""),
