@@ -28,9 +28,15 @@ class Versioned(Protocol):
         """The opaque id that the API shows."""
 
 
-def too_long(path: Path, most: int) -> Problem:
-    """Return the problem of a text over its limit."""
-    return ValidationProblem(code=ProblemCode.TOO_LONG, message=f"At most {most} characters.", path=path)
+def too_long(path: Path, most: int, message: str | None = None) -> Problem:
+    """Return the problem of a text over its limit; `message` replaces the usual one."""
+    message = message or f"At most {most} characters."
+    return ValidationProblem(code=ProblemCode.TOO_LONG, message=message, path=path, limit=most)
+
+
+def too_many(path: Path | None, most: int, message: str) -> Problem:
+    """Return the problem of a list with more items than its limit."""
+    return ValidationProblem(code=ProblemCode.TOO_MANY, message=message, path=path, limit=most)
 
 
 def required(path: Path, message: str = "This cannot be empty.") -> Problem:
@@ -58,7 +64,7 @@ def check_line(text: str, path: Path, max_length: int, max_folded_length: int) -
         yield too_long(path, max_length)
     elif len(fold(line)) > max_folded_length:
         message = f"At most {max_folded_length} characters, counted after Unicode normalization."
-        yield ValidationProblem(code=ProblemCode.TOO_LONG, message=message, path=path)
+        yield too_long(path, max_folded_length, message)
 
 
 def check_name(text: str, path: Path, max_length: int, max_folded_length: int) -> Iterator[Problem]:

@@ -12,6 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from gqlapi import problems
+from gqlapi.checks import invalid, too_long
 from gqlapi.models import ApiScope, GlobalId, IdempotencyKey, Row
 from gqlapi.problems import (
     ConflictProblem,
@@ -20,7 +21,6 @@ from gqlapi.problems import (
     Problem,
     ProblemCode,
     Rejected,
-    ValidationProblem,
 )
 from gqlapi.repositories import WriteScope
 from gqlapi.repositories.idempotency import IdempotencyRepository
@@ -50,9 +50,8 @@ Body = Callable[[WriteScope], Awaitable[Outcome]]
 def check_key(key: str | None) -> Iterator[Problem]:
     """Check a key that a client chose."""
     if key is not None and not 0 < len(key) <= MAX_KEY_LENGTH:
-        code = ProblemCode.TOO_LONG if key else ProblemCode.INVALID
         message = f"An idempotency key has 1 to {MAX_KEY_LENGTH} characters."
-        yield ValidationProblem(code=code, message=message, path=KEY_PATH)
+        yield too_long(KEY_PATH, MAX_KEY_LENGTH, message) if key else invalid(KEY_PATH, message)
 
 
 async def run_once(
@@ -134,7 +133,7 @@ def _problem_to_json(problem: Problem) -> dict[str, Any]:
 
 def _problem_from_json(stored: dict[str, Any]) -> Problem:
     problem_type: type[Problem] = getattr(problems, stored["type"])
-    values = {attribute.name: stored[attribute.name] for attribute in fields(problem_type)}
+    values: dict[str, Any] = {attribute.name: stored.get(attribute.name) for attribute in fields(problem_type)}
     values["code"] = ProblemCode(values["code"])
     values["path"] = values["path"] and tuple(values["path"])
     if values.get("required_scope"):

@@ -45,7 +45,9 @@ class Problem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ValidationProblem(Problem):
-    """A value cannot be taken."""
+    """A value cannot be taken; `limit` is the maximum that a text or a list exceeds."""
+
+    limit: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

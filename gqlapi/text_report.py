@@ -8,6 +8,7 @@ from gqlapi.accounts.registration import check_display_name, check_username
 from gqlapi.accounts.users import UserPatch
 from gqlapi.database.unit import Database
 from gqlapi.models import GlobalId
+from gqlapi.models.user import display_name_key
 from gqlapi.problems import Problem, Rejected
 from gqlapi.publishing.checks import check_tag_name, check_title
 from gqlapi.repositories.stored_texts import read_posts, read_tags, read_users
@@ -51,6 +52,8 @@ def _check_user(user: Any) -> Found:
     if user.username_skeleton is None:
         yield "username", user.username, "Another user has a name that looks the same."
     yield from _messages("displayName", user.display_name, check_display_name(user.display_name, ()))
+    if user.display_name_key != display_name_key(user.display_name):
+        yield "displayName", user.display_name, "It is ordered by an earlier name: write it again."
     if user.username_key != fold(user.username):
         yield "username", user.username, SHARES_KEY
     if user.email is not None and user.email_key != fold(user.email):

@@ -22,8 +22,9 @@ errors {
   __typename message code path
   ... on NotFoundError { id }
   ... on ForbiddenError { requiredScope }
-  ... on ConflictError { existing { id } }
-  ... on VersionConflictError { expectedVersion currentVersion current { id } }
+  ... on ValidationError { limit }
+  ... on ConflictError { existing { ... on Node { id } } }
+  ... on VersionConflictError { expectedVersion currentVersion current { ... on Node { id } } }
   ... on RateLimitedError { retryAfterSeconds }
 }
 """
@@ -65,10 +66,16 @@ class Api:
         return result
 
     async def payload(self, mutation: str, given: dict[str, Any] | None, selection: str = "") -> Any:
-        """Return the payload of one mutation with its errors; GraphQL itself must have none."""
+        """Return the payload of one mutation with its errors; GraphQL itself must have none.
+
+        Each error of a text or a list that is too long has its limit, and no other error has one.
+        """
         name = f"{mutation[0].upper()}{mutation[1:]}Input"
         query = f"mutation($input: {name}!) {{ {mutation}(input: $input) {{ {selection} {ERRORS} }} }}"
-        return (await self.data(query, {"input": given or {}}))[mutation]
+        payload = (await self.data(query, {"input": given or {}}))[mutation]
+        for error in payload["errors"]:
+            assert (error.get("limit") is not None) is (error["code"] in {"TOO_LONG", "TOO_MANY"}), error
+        return payload
 
     async def data(self, query: str, variables: dict[str, Any] | None = None) -> Any:
         """Return the data of an operation that must not fail."""

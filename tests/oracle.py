@@ -18,6 +18,8 @@ ORDER_KEYS = {
     "PUBLISHED_AT": ("published_at", False),
     "TITLE": ("title_key", False),
     "USERNAME": ("username_key", True),
+    "DISPLAY_NAME": ("display_name_key", False),
+    "POST_COUNT": ("post_count", False),
     "NAME": ("name_key", True),
 }
 DEFAULT_ORDER = {"Post": [("PUBLISHED_AT", "DESC")], "User": [("CREATED_AT", "DESC")], "Tag": [("NAME", "ASC")]}
@@ -101,6 +103,12 @@ class Oracle:
                 return [self.answer(tag, part.selection) for tag in self.world.tags_of(row)]
             case "content":
                 return self.answer(row, part.selection)
+            case "previous" | "next":
+                beside = self.world.beside(row, is_next=part.name == "next")
+                return None if beside is None else self.answer(beside, part.selection)
+            case "related":
+                related = self.world.related(row, part.arguments.get("first", 5))
+                return [self.answer(post, part.selection) for post in related]
         return self._leaf(row, part)
 
     def _leaf(self, row: Any, part: Field) -> Any:  # noqa: PLR0911 - one for each field that is no attribute

@@ -25,21 +25,25 @@ LEAVES = {
     ),
 }
 ORDER_FIELDS = {
-    "User": ("CREATED_AT", "USERNAME"),
-    "Tag": ("CREATED_AT", "NAME"),
+    "User": ("CREATED_AT", "USERNAME", "DISPLAY_NAME", "POST_COUNT"),
+    "Tag": ("CREATED_AT", "NAME", "POST_COUNT"),
     "Post": ("CREATED_AT", "UPDATED_AT", "PUBLISHED_AT", "TITLE"),
 }
 FLAT_FILTERS = {
-    "User": ("id", "username", "role", "createdAt"),
-    "Tag": ("id", "slug", "name"),
-    "Post": ("id", "slug", "title", "status", "createdAt", "publishedAt", "updatedAt"),
+    "User": ("id", "username", "displayName", "role", "createdAt", "postCount"),
+    "Tag": ("id", "slug", "name", "postCount"),
+    "Post": ("id", "slug", "title", "body", "status", "createdAt", "publishedAt", "updatedAt"),
 }
 DEEP_FILTERS = {
     "User": ("and", "or", "not"),
     "Tag": ("and", "or", "not"),
     "Post": ("and", "or", "not", "author", "tags"),
 }
-RELATIONS = {"User": [("posts", "Post")], "Tag": [("posts", "Post")], "Post": [("author", "User"), ("tags", "Tag")]}
+RELATIONS = {
+    "User": [("posts", "Post")],
+    "Tag": [("posts", "Post")],
+    "Post": [("author", "User"), ("tags", "Tag"), ("previous", "Post"), ("next", "Post"), ("related", "Post")],
+}
 LISTS = [("users", "User", None), ("tags", "Tag", None), ("posts", "Post", None)]
 ROOT = [*LISTS, ("user", "User", "username"), ("tag", "Tag", "slug"), ("post", "Post", "slug")]
 PAGE_INFO = tuple(Field(name) for name in ("hasNextPage", "hasPreviousPage", "startCursor", "endCursor"))
@@ -93,6 +97,10 @@ class RandomQuery:
     def _relation(self, name: str, kind: str, depth: int) -> Field:
         if name == "posts":
             return self._list(name, kind, depth=depth, max_size=4)
+        if name == "related" and self._chance():
+            return Field(
+                name, kind, arguments={"first": self._number(1, 20)}, selection=self._object(kind, min(depth, 1))
+            )
         return Field(name, kind, selection=self._object(kind, depth))
 
     def _list(self, name: str, kind: str, *, depth: int, max_size: int) -> Field:
@@ -136,6 +144,13 @@ class RandomQuery:
                 return [Name(choice) for choice in self._some(names, 3)]
             case "id":
                 return self._operators(("eq", "ne"), ("in", "notIn"), lambda: self._one_of(self._rows[kind]).global_id)
+            case "postCount":
+                counts = ("eq", "ne", "lt", "lte", "gt", "gte")
+                return self._operators(counts, (), lambda: self._one_of(self._rows[kind]).post_count)
+            case "body":
+                text, start = self._one_of(self._rows[kind]).text, self._number(0, 30)
+                part = text[start : start + self._number(0, 8)]
+                return {"contains": self._one_of((part, part.upper()))}
             case "createdAt" | "updatedAt" | "publishedAt":
                 nulls = {"isNull": self._chance()} if self._chance() else {}
                 times = ("eq", "lt", "lte", "gt", "gte")
@@ -144,14 +159,14 @@ class RandomQuery:
         texts = ("eq", "ne", "startsWith", "contains")
         return {**sensitivity, **self._operators(texts, ("in", "notIn"), lambda: self._text(kind, name))}
 
-    def _operators(self, single: Names, several: Names, value: Callable[[], str]) -> dict[str, Any]:
+    def _operators(self, single: Names, several: Names, value: Callable[[], Any]) -> dict[str, Any]:
         return {
             name: [value() for _ in range(self._number(0, 3))] if name in several else value()
             for name in self._some((*single, *several), 2, least=1)
         }
 
     def _text(self, kind: str, name: str) -> str:
-        text: str = getattr(self._one_of(self._rows[kind]), name)
+        text: str = getattr(self._one_of(self._rows[kind]), snake(name))
         if self._chance():
             start = self._number(0, 6)
             text = text[start : start + self._number(0, 3)]

@@ -22,18 +22,21 @@ PAGE_INFO = "pageInfo { hasNextPage endCursor }"
 # Leaves of each type, and the fields that lead on: their name, their type and what kind of field they are.
 LEAVES = {
     "User": ["id", "username bio", "postCount", 'postCount(filter: { title: { contains: "a" } })', "version createdAt"],
-    "Post": ["id", "title slug", "excerpt(length: 500)", "content { html text }", "viewerCanUpdate __typename"],
+    "Post": [
+        *("id", "title slug", "excerpt(length: 500)", "content { id html text }", "viewerCanUpdate __typename"),
+        *("viewerCanPublish", "related(first: 2) { id }"),
+    ],
     "Tag": ["id", "name description", "postCount", "viewerCanDelete"],
 }
 FIELDS = {
     "Query": [("posts", "Post", "list"), ("users", "User", "list"), ("tags", "Tag", "list")],
     "User": [("posts", "Post", "list")],
-    "Post": [("author", "User", "one"), ("tags", "Tag", "one")],
+    "Post": [("author", "User", "one"), ("tags", "Tag", "one"), ("previous", "Post", "one"), ("next", "Post", "one")],
     "Tag": [("posts", "Post", "list")],
 }
 OTHERS = [
     'search(query: "text") { totalCount edges { highlight node { ... on Post { title } ... on User { username } } } }',
-    "postAggregates(groupBy: TAG, top: 3) { count averageLength buckets { key count node { id } } }",
+    "postAggregates(groupBy: TAG, top: 3) { count averageLength buckets { key count node { ... on Node { id } } } }",
     "serverInfo { version }",
     "__schema { queryType { fields { name args { name } } } }",
     '__type(name: "Post") { interfaces { name } }',

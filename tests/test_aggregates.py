@@ -64,7 +64,7 @@ class TestPostAggregates:
         assert [(bucket["key"], bucket["count"]) for bucket in buckets] == latest
 
     async def test_groups_by_status(self, api: Api, public: list[Post]) -> None:
-        query = "{ postAggregates(groupBy: STATUS) { buckets { key count node { id } } } }"
+        query = "{ postAggregates(groupBy: STATUS) { buckets { key count node { ... on Node { id } } } } }"
 
         assert (await api.data(query))["postAggregates"]["buckets"] == [
             {"key": "PUBLISHED", "count": len(public), "node": None}
@@ -76,7 +76,7 @@ class TestPostAggregates:
     ) -> None:
         query = f"""{{
           postAggregates(groupBy: {group}, top: 3, filter: {{ title: {{ eq: "odd" }} }}) {{
-            buckets {{ key count node {{ id }} firstPublishedAt lastPublishedAt }}
+            buckets {{ key count node {{ ... on Node {{ id }} }} firstPublishedAt lastPublishedAt }}
           }}
         }}"""
         with api.statements() as recorded:

@@ -150,6 +150,6 @@ class TestCleanUp:
         await database.dispose()
 
     async def test_follows_refused_arguments(self, api: Api) -> None:
-        result = await api.execute('{ users { totalCount } node(id: "?") { id } }')
+        result = await api.execute('{ users { totalCount } nodes(ids: ["?"]) { id } }')
         assert result["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"
         assert await gets_everything_back(api.database)

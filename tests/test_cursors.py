@@ -31,6 +31,8 @@ LISTS = (
     "posts(AFTER, orderBy: [{field: CREATED_AT}])",
     "users(AFTER, orderBy: [{field: CREATED_AT}])",
     'search(AFTER, query: "quince", types: [POST])',
+    "users(AFTER, orderBy: [{field: POST_COUNT}, {field: DISPLAY_NAME, direction: DESC}])",
+    "tags(AFTER, orderBy: [{field: POST_COUNT, direction: DESC}])",
 )
 TIMES = (
     "0001-01-01T00:00:00+23:59",
@@ -42,7 +44,12 @@ TIMES = (
     "20260101T000000,123456789Z",
 )
 TEXTS = ("", "\0", "a\0b", "\ud800", "x\udfff", "\U0010ffff", "a" * 500, "'", "1", ID, ID.upper(), f"urn:uuid:{ID}")
-numbers = st.integers() | st.floats() | st.sampled_from([2**63, -(2**64), 10**300, 1e-320, float("nan"), float("inf")])
+numbers = (
+    st.integers(-1, 3)
+    | st.integers()
+    | st.floats()
+    | st.sampled_from([2**63, -(2**64), 10**300, 1e-320, float("nan"), float("inf")])
+)
 leaves = st.none() | st.booleans() | numbers | st.text(max_size=20) | st.datetimes().map(datetime.isoformat)
 likely = st.sampled_from([ID, 1.5, None, *TIMES, *TEXTS])
 values = st.lists(likely | leaves | st.recursive(leaves, st.lists, max_leaves=5), max_size=4)

@@ -129,7 +129,7 @@ class TestGuides:
         assert capsys.readouterr().out.count("'title'") == 10
 
     def test_take_each_block_of_variables_for_a_request(self) -> None:
-        assert [len(requests(guide)) for guide in GUIDES] == [10, 2]
+        assert [len(requests(guide)) for guide in GUIDES] == [12, 2]
 
 
 class TestChecks:

@@ -21,7 +21,16 @@ from gqlapi.database.unit import Database
 from gqlapi.models import ANONYMOUS, Post, PostTag, Tag, User, UserRole, Viewer, new_id
 from gqlapi.repositories import ReadScope, Repositories
 from gqlapi.repositories.pages import PageRequest
-from gqlapi.schema.ordering import OrderDirection, PostOrder, PostOrderField, UserOrder, UserOrderField, to_ordering
+from gqlapi.schema.ordering import (
+    OrderDirection,
+    PostOrder,
+    PostOrderField,
+    TagOrder,
+    TagOrderField,
+    UserOrder,
+    UserOrderField,
+    to_ordering,
+)
 from tests.factories import LONG_AGO, make_tag, make_user
 
 POSTS = 20_000
@@ -33,7 +42,7 @@ ROOT_BY_VIEWER = {
     "editor": {**ROOT, "PUBLISHED_AT": "ix_posts_published_at_id"},
 }
 NESTED = {
-    ("author", "PUBLISHED_AT"): "ix_posts_author_id_published_at_id",
+    ("author", "PUBLISHED_AT"): "ix_posts_author_id_public",
     ("author", "CREATED_AT"): "ix_posts_author_id_id",
     ("tag", "PUBLISHED_AT"): "ix_post_tags_tag_id_visible_from_post_id",
     ("tag", "CREATED_AT"): "ix_post_tags_tag_id_post_id",
@@ -109,7 +118,7 @@ def recorded(database: Database) -> Iterator[list[Statement]]:
     statements: list[Statement] = []
 
     def record(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
-        if statement.startswith("SELECT"):
+        if statement.startswith(("SELECT", "WITH")):
             statements.append((statement, tuple(parameters)))
 
     engine = database.read_engine.sync_engine
@@ -158,8 +167,8 @@ class Plans:
         self.database = database
         self.viewer = viewer
 
-    async def of(self, repository: str, read: Callable[[Any], Awaitable[Any]]) -> list[Plan]:
-        """Return the plans of the one statement of a read."""
+    async def of(self, repository: str, read: Callable[[Any], Awaitable[Any]], *, more: int = 0) -> list[Plan]:
+        """Return the plans of the one statement of a read, or of the first one, which `more` follow."""
         unit = self.database.read()
         selected = {"Post": frozenset({"title", "author_id"}), "User": frozenset({"display_name"})}
         try:
@@ -168,7 +177,8 @@ class Plans:
                 await read(getattr(Repositories(scope), repository))
         finally:
             await unit.close()
-        ((statement, parameters),) = statements
+        assert len(statements) == 1 + more
+        statement, parameters = statements[0]
         return await self.explain(statement, parameters)
 
     async def explain(self, statement: str, parameters: tuple[Any, ...] = ()) -> list[Plan]:
@@ -256,9 +266,54 @@ class TestPlans:
                 read = f"page_by_{parent}_ids"
                 plans.check(await plans.of("posts", methodcaller(read, ids, wanted)), index, nested=True)
 
+    async def test_use_the_index_of_all_posts_of_authors_for_an_editor(
+        self, database: Database, rows: dict[str, list[dict[str, Any]]]
+    ) -> None:
+        plans, ids = Plans(database, VIEWERS["editor"]), [row["id"] for row in rows["users"][:20]]
+        wanted = request(PostOrder(field=PostOrderField.PUBLISHED_AT))
+        plan = await plans.of("posts", methodcaller("page_by_author_ids", ids, wanted))
+        plans.check(plan, "ix_posts_author_id_published_at_id", nested=True)
+
+    @pytest.mark.parametrize(
+        ("repository", "order", "index"),
+        [
+            ("users", UserOrder(field=UserOrderField.POST_COUNT), "ix_posts_author_id_public"),
+            ("tags", TagOrder(field=TagOrderField.POST_COUNT), "ix_post_tags_tag_id_visible_from_post_id"),
+        ],
+    )
+    async def test_count_public_posts_by_their_index(
+        self, database: Database, repository: str, order: UserOrder | TagOrder, index: str
+    ) -> None:
+        for plan in await Plans(database, VIEWERS["editor"]).of(repository, methodcaller("page", request(order))):
+            assert any(re.search(rf"(INDEX|Scan using|Scan on) {index}\b", step.text) for step in plan), plan
+
+    @pytest.mark.parametrize(
+        ("read", "size", "index"),
+        [
+            ("previous_by_ids", (), "ix_posts_public"),
+            ("next_by_ids", (), "ix_posts_public"),
+            ("related_by_ids", (5,), "ix_post_tags_tag_id_visible_from_post_id"),
+        ],
+    )
+    async def test_find_what_is_around_posts_by_an_index(
+        self, database: Database, rows: dict[str, list[dict[str, Any]]], read: str, size: tuple[int, ...], index: str
+    ) -> None:
+        ids = [row["id"] for row in rows["posts"][1:20]]
+        plans = await Plans(database, ANONYMOUS).of("neighbours", methodcaller(read, ids, *size), more=1)
+        names = "|".join(SQLITE_NAMES.get(index, {index}))
+        for plan in plans:
+            assert any(re.search(rf"(INDEX|Scan using|Scan Backward using) ({names})\b", step.text) for step in plan), (
+                plan
+            )
+            assert not any(step.reads_all for step in plan), plan
+
     async def test_use_the_index_of_each_ordering_of_users(self, database: Database) -> None:
         plans = Plans(database, ANONYMOUS)
-        indexes = {"CREATED_AT": "pk_users", "USERNAME": "uq_users_username_key"}
+        indexes = {
+            "CREATED_AT": "pk_users",
+            "USERNAME": "uq_users_username_key",
+            "DISPLAY_NAME": "ix_users_display_name_key_id",
+        }
         for (name, index), direction in product(indexes.items(), OrderDirection):
             wanted = request(UserOrder(field=UserOrderField[name], direction=direction))
             plans.check(await plans.of("users", methodcaller("page", wanted)), index)

@@ -50,12 +50,19 @@ CASES: dict[str, list[tuple[str, int]]] = {
         ("query($n: Int) { posts(first: $n) { nodes { tags { name } } } }", 1),
         ("query($n: Int) { posts(first: $n) { nodes { tags { posts(last: 1) { nodes { title } } } } } }", 2),
     ],
+    "Post.related": [
+        ("query($n: Int) { posts(first: $n) { nodes { related(first: 2) { title } } } }", 3),
+        ("query($n: Int) { posts(first: $n) { nodes { previous { title } next { title } } } }", 5),
+    ],
     "Content.headings": [
         ("query($n: Int) { posts(first: $n) { nodes { content { headings { level text anchor } } } } }", 1),
     ],
     "PostAggregates.buckets": [
         ("query($n: Int!) { postAggregates(groupBy: AUTHOR, top: $n) { buckets { count } } }", 1),
-        ("query($n: Int!) { postAggregates(groupBy: AUTHOR, top: $n) { buckets { node { id } } } }", 2),
+        (
+            "query($n: Int!) { postAggregates(groupBy: AUTHOR, top: $n) { buckets { node { __typename } } } }",
+            2,
+        ),
     ],
 }
 

@@ -33,6 +33,7 @@ class TestReportTexts:
             make_user(username="bob\ufe0f", username_key="bob\ufe0f", display_name="a\nb"),
             make_user(username="deleted-1", username_skeleton=None, deleted_at=LONG_AGO),
             make_user(username="eve", avatar_url="http://u:p@x.test/"),
+            make_user(username="fay", display_name_key=""),
         ]
         tag = make_tag(name="\ufe0f", name_key="\ufe0f", slug="\ufe0f")
         post = make_post(users[0], title="\u200b", title_key="\u200b", slug="\ufe0f-note")
@@ -44,6 +45,7 @@ class TestReportTexts:
             f"User displayName {remove} U+000A.",
             "User username Another row has its key, so it is not found by this text.",
             "User avatarUrl This is not an http or https URL without credentials, quotes, spaces and angle brackets.",
+            "User displayName It is ordered by an earlier name: write it again.",
             f"Tag name {remove} U+FE0F (VARIATION SELECTOR-16).",
             "Tag name Another row has its key, so it is not found by this text.",
             "Tag slug A slug is made of letters and digits with single hyphens between.",
@@ -77,6 +79,7 @@ class TestCommand:
                 "role": UserRole.READER,
                 "username": "\u0430da",
                 "username_key": "x",
+                "display_name_key": "a\x1b[31mb",
             }
             connection.execute(sa.insert(User).values(**user, display_name="a\x1b[31mb"))
         engine.dispose()

@@ -1,6 +1,7 @@
 """All rows of a database in Python, and which of them a filter holds for."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -12,7 +13,13 @@ from gqlapi.models import Post, PostState, Tag, User
 from gqlapi.words import fold
 
 # By the names of the API: the attribute that is compared without regard to case.
-FOLDED = {"slug": "slug", "title": "title_key", "username": "username_key", "name": "name_key"}
+FOLDED = {
+    "slug": "slug",
+    "title": "title_key",
+    "username": "username_key",
+    "displayName": "display_name_key",
+    "name": "name_key",
+}
 
 
 @dataclass(repr=False)
@@ -23,6 +30,14 @@ class World:
     tags: list[Tag]
     posts: list[Post]
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    def __post_init__(self) -> None:
+        """Count the public posts of users and tags, as an attribute of their rows."""
+        public = [post for post in self.posts if self.is_public(post)]
+        owners = [id_ for post in public for id_ in (post.author_id, *(link.tag_id for link in post.post_tags))]
+        counts = Counter(owners)
+        for row in (*self.users, *self.tags):
+            vars(row)["post_count"] = counts[row.id]
 
     @cached_property
     def by_id(self) -> dict[UUID, Any]:
@@ -49,6 +64,27 @@ class World:
             for post in self.posts
         }
 
+    def beside(self, post: Post, *, is_next: bool) -> Post | None:
+        """Return the public post that was published next to a post, None for the last and for drafts."""
+        if post.published_at is None:
+            return None
+        own = post.published_at, post.id
+        others = [other for other in self._newest_first if (_place(other) > own if is_next else _place(other) < own)]
+        return (others[-1] if is_next else others[0]) if others else None
+
+    def related(self, post: Post, size: int) -> list[Post]:
+        """Return the posts that share most tags, of the newest 100 of each tag."""
+        shared: Counter[UUID] = Counter()
+        for tag in self.tags_of(post):
+            of_tag = [other for other in self._newest_first if tag in self.tags_of(other)]
+            shared.update(other.id for other in of_tag[:100] if other is not post)
+        best = sorted(shared, key=lambda id_: (shared[id_], _place(self.by_id[id_])), reverse=True)
+        return [self.by_id[id_] for id_ in best[:size]]
+
+    @cached_property
+    def _newest_first(self) -> list[Post]:
+        return sorted((post for post in self.posts if self.is_public(post)), key=_place, reverse=True)
+
     @cached_property
     def visible(self) -> dict[str, list[Any]]:
         """What a viewer who is not signed in may list."""
@@ -57,6 +93,10 @@ class World:
             "Tag": self.tags,
             "Post": [post for post in self.posts if self.is_public(post)],
         }
+
+
+def _place(post: Post) -> tuple[Any, UUID]:
+    return post.published_at, post.id
 
 
 class Filters:
@@ -86,9 +126,7 @@ class Filters:
                 return False  # roles are null to those who are not signed in
             case "id":
                 return _compares(row.global_id, value)
-            case "slug" | "title" | "username" | "name":
-                return _compares_text(row, name, value)
-        return _compares_time(getattr(row, snake(name)), value)
+        return _compares_attribute(row, name, value)
 
     def _tags(self, post: Post, some: Any = None, none: Any = None) -> bool:
         tags = self.world.tags_of(post)
@@ -118,11 +156,19 @@ def _compares(own: Any, operators: Mapping[str, Any], read: Callable[[Any], Any]
     )
 
 
+def _compares_attribute(row: Any, name: str, value: Mapping[str, Any]) -> bool:
+    if name == "body":
+        return value["contains"] in row.text
+    if name == "postCount":
+        return _compares(row.post_count, value)
+    return _compares_text(row, name, value) if name in FOLDED else _compares_time(getattr(row, snake(name)), value)
+
+
 def _compares_text(row: Any, name: str, operators: Mapping[str, Any]) -> bool:
     rest = {key: value for key, value in operators.items() if key != "caseInsensitive"}
     if operators.get("caseInsensitive", True):
         return _compares(getattr(row, FOLDED[name]), rest, fold)
-    return _compares(getattr(row, name), rest)
+    return _compares(getattr(row, snake(name)), rest)
 
 
 def _compares_time(own: datetime | None, operators: Mapping[str, Any]) -> bool:

@@ -6,10 +6,10 @@ from uuid import UUID
 
 from gqlapi.accounts.policy import Action, require
 from gqlapi.accounts.tokens import API_TOKEN_PREFIX, hash_secret, new_secret
-from gqlapi.checks import check_line, invalid, not_found, required
+from gqlapi.checks import check_line, invalid, not_found, required, too_many
 from gqlapi.lines import normalize_line
 from gqlapi.models import ApiScope, ApiToken, AuditKind, GlobalId, new_id
-from gqlapi.problems import ForbiddenProblem, Problem, ProblemCode, Rejected, ValidationProblem, reject_if_any
+from gqlapi.problems import ForbiddenProblem, Problem, ProblemCode, Rejected, reject_if_any
 from gqlapi.repositories import WriteScope
 from gqlapi.repositories.accounts import MAX_LISTED, AccountWriteRepository
 from gqlapi.repositories.audit import record
@@ -37,8 +37,7 @@ async def create_api_token(
     if user is None or await renew_viewer(scope) is None:
         raise Rejected(ForbiddenProblem(code=ProblemCode.UNAUTHENTICATED, message="The session has ended."))
     if await repository.count_api_tokens(viewer.id) >= MAX_LISTED:
-        message = f"A user has at most {MAX_LISTED} tokens."
-        raise Rejected(ValidationProblem(code=ProblemCode.TOO_MANY, message=message))
+        raise Rejected(too_many(None, MAX_LISTED, f"A user has at most {MAX_LISTED} tokens."))
     secret = new_secret(API_TOKEN_PREFIX)
     token = ApiToken(
         id=new_id(),

@@ -10,7 +10,13 @@ from gqlapi.accounts.passwords import check_password
 from gqlapi.checks import check_name, invalid, required, too_long
 from gqlapi.database.failures import constraint_of
 from gqlapi.models import User, UserRole, new_id
-from gqlapi.models.user import MAX_USERNAME_KEY_LENGTH, MAX_USERNAME_LENGTH
+from gqlapi.models.user import (
+    MAX_DISPLAY_NAME_KEY_LENGTH,
+    MAX_DISPLAY_NAME_LENGTH,
+    MAX_KEY_FACTOR,
+    MAX_USERNAME_KEY_LENGTH,
+    MAX_USERNAME_LENGTH,
+)
 from gqlapi.names import normalize_nickname, normalize_username, skeleton
 from gqlapi.problems import ConflictProblem, Problem, reject_if_any
 from gqlapi.repositories import WriteScope
@@ -18,9 +24,6 @@ from gqlapi.repositories.user_writes import UserWriteRepository
 from gqlapi.words import fold, fold_key, is_word_character
 
 MAX_EMAIL_LENGTH = 320
-MAX_DISPLAY_NAME_LENGTH = 100
-# NFKC makes up to 18 characters of one.
-MAX_KEY_FACTOR = 4
 # Names of deleted users begin so.
 RESERVED_PREFIX = "deleted-"
 PUNCTUATION = "_-."
@@ -111,7 +114,7 @@ def _is_name(text: str) -> bool:
 
 def check_display_name(name: str, path: tuple[str, ...]) -> Iterator[Problem]:
     """Check a name to show."""
-    yield from check_name(name, path, MAX_DISPLAY_NAME_LENGTH, MAX_KEY_FACTOR * MAX_DISPLAY_NAME_LENGTH)
+    yield from check_name(name, path, MAX_DISPLAY_NAME_LENGTH, MAX_DISPLAY_NAME_KEY_LENGTH)
 
 
 def check_email(email: str, path: tuple[str, ...]) -> Iterator[Problem]:

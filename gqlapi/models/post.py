@@ -63,6 +63,8 @@ class Post(Row):
         _partial_index("title_key", "id", where=LIVE, name="ix_posts_title_key_id"),
         _partial_index("author_id", "published_at", "id", where=LIVE, name="ix_posts_author_id_published_at_id"),
         _partial_index("author_id", "id", where=LIVE, name="ix_posts_author_id_id"),
+        # The public posts of an author are counted and paged from it alone.
+        _partial_index("author_id", "published_at", "id", where=PUBLISHED_AND_LIVE, name="ix_posts_author_id_public"),
     )
     typename: ClassVar[str] = "Post"
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from gqlapi.checks import check_line, check_name, invalid, required, too_long
-from gqlapi.content import MAX_MARKDOWN_LENGTH, HtmlTooLong, Unrenderable
+from gqlapi.checks import check_line, check_name, invalid, required, too_long, too_many
+from gqlapi.content import MAX_MARKDOWN_LENGTH, Unrenderable
 from gqlapi.models import post, tag
-from gqlapi.problems import Path, Problem, ProblemCode, ValidationProblem
+from gqlapi.problems import Path, Problem
 from gqlapi.words import fold_key, slug_of
 
 MAX_TITLE_LENGTH, MAX_TITLE_KEY_LENGTH = post.MAX_TITLE_LENGTH, post.MAX_TITLE_KEY_LENGTH
@@ -38,10 +38,14 @@ def check_markdown(markdown: str, path: Path) -> Iterator[Problem]:
         yield too_long(path, MAX_MARKDOWN_LENGTH)
 
 
+def too_many_tags(path: Path) -> Problem:
+    """Return the problem of a post with too many tags."""
+    return too_many(path, MAX_TAGS_PER_POST, f"A post has at most {MAX_TAGS_PER_POST} tags.")
+
+
 def unrenderable(path: Path, reason: Unrenderable) -> Problem:
-    """Return the problem of Markdown that cannot be rendered."""
-    code = ProblemCode.TOO_LONG if isinstance(reason, HtmlTooLong) else ProblemCode.INVALID
-    return ValidationProblem(code=code, message=str(reason), path=path)
+    """Return the problem of Markdown that cannot be rendered: no limit of its own length would say what to change."""
+    return invalid(path, str(reason))
 
 
 def check_slug(slug: str, path: Path, most: int) -> Iterator[Problem]:

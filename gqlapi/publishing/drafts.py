@@ -7,7 +7,7 @@ from uuid import UUID
 
 from gqlapi.content import Unrenderable
 from gqlapi.models import new_id
-from gqlapi.problems import Path, Problem, ProblemCode, Rejected, ValidationProblem
+from gqlapi.problems import Path, Problem, Rejected
 from gqlapi.publishing.checks import (
     MAX_POST_SLUG_LENGTH,
     MAX_TAG_SLUG_LENGTH,
@@ -16,6 +16,7 @@ from gqlapi.publishing.checks import (
     check_slug,
     check_tag_name,
     check_title,
+    too_many_tags,
     unrenderable,
 )
 from gqlapi.repositories.post_content import PostContent
@@ -114,8 +115,7 @@ def _check(post: NewPost) -> Iterator[Problem]:
 def check_tags(tags: Sequence[TagRef], path: Path) -> Iterator[Problem]:
     """Check the references to tags in one list."""
     if len(tags) > MAX_TAGS_PER_POST:
-        message = f"A post has at most {MAX_TAGS_PER_POST} tags."
-        yield ValidationProblem(code=ProblemCode.TOO_MANY, message=message, path=path)
+        yield too_many_tags(path)
         return
     for tag in tags:
         if tag.name is not None:

@@ -17,13 +17,14 @@ from gqlapi.database.types import to_milliseconds
 from gqlapi.lines import normalize_line
 from gqlapi.models import ChangeKind, GlobalId, Post, PostState
 from gqlapi.models.base import EPOCH
-from gqlapi.problems import ConflictProblem, Path, Problem, ProblemCode, Rejected, ValidationProblem, reject_if_any
+from gqlapi.problems import ConflictProblem, Path, Problem, Rejected, reject_if_any
 from gqlapi.publishing.checks import (
     MAX_POST_SLUG_LENGTH,
     MAX_TAGS_PER_POST,
     check_markdown,
     check_slug,
     check_title,
+    too_many_tags,
     unrenderable,
 )
 from gqlapi.publishing.drafts import LONG_MARKDOWN, TagRef, check_tags, make_content
@@ -194,8 +195,7 @@ def _patched_tags(finder: TagFinder, post: Post, patch: TagListPatch) -> list[UU
     kept = [] if patch.set is not None else [link.tag_id for link in post.post_tags]
     tag_ids = [id_ for id_ in dict.fromkeys([*kept, *finder.ids_of(given)]) if id_ not in removed]
     if len(tag_ids) > MAX_TAGS_PER_POST:
-        message = f"A post has at most {MAX_TAGS_PER_POST} tags."
-        raise Rejected(ValidationProblem(code=ProblemCode.TOO_MANY, message=message, path=("patch", "tags")))
+        raise Rejected(too_many_tags(("patch", "tags")))
     return tag_ids
 
 

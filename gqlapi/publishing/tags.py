@@ -8,20 +8,11 @@ from uuid import UUID
 from sqlalchemy.exc import IntegrityError
 
 from gqlapi.accounts.policy import Action, require
-from gqlapi.checks import check_version, invalid, not_found, required
+from gqlapi.checks import check_version, invalid, not_found, required, too_many
 from gqlapi.database.failures import constraint_of
 from gqlapi.models import GlobalId, Tag
 from gqlapi.names import normalize_nickname
-from gqlapi.problems import (
-    ConflictProblem,
-    NotFoundProblem,
-    Path,
-    Problem,
-    ProblemCode,
-    Rejected,
-    ValidationProblem,
-    reject_if_any,
-)
+from gqlapi.problems import ConflictProblem, NotFoundProblem, Path, Problem, Rejected, reject_if_any
 from gqlapi.publishing.checks import MAX_TAG_SLUG_LENGTH, check_description, check_slug, check_tag_name
 from gqlapi.publishing.tag_finder import NAME_TAKEN, SLUG_TAKEN, name_key_of
 from gqlapi.repositories import WriteScope
@@ -128,8 +119,7 @@ def _check_merge(source_ids: Sequence[UUID], into: UUID) -> list[Problem]:
     if not source_ids:
         return [required(("from",), "Name at least one tag.")]
     if len(source_ids) > MAX_MERGED_TAGS:
-        message = f"At most {MAX_MERGED_TAGS} tags at once."
-        return [ValidationProblem(code=ProblemCode.TOO_MANY, message=message, path=("from",))]
+        return [too_many(("from",), MAX_MERGED_TAGS, f"At most {MAX_MERGED_TAGS} tags at once.")]
     return [
         invalid(("from", str(index)), "A tag cannot be merged into itself.")
         for index, id_ in enumerate(source_ids)

@@ -5,6 +5,7 @@ from functools import cached_property, lru_cache
 from gqlapi.repositories.accounts import ApiTokenSource, CredentialRepository, OwnRepository, SessionSource
 from gqlapi.repositories.base import ReadScope
 from gqlapi.repositories.documents import DocumentRepository
+from gqlapi.repositories.neighbours import NeighbourRepository
 from gqlapi.repositories.post_aggregates import PostAggregateRepository
 from gqlapi.repositories.posts import PostRepository, PostSource
 from gqlapi.repositories.search import Kind, SearchRepository
@@ -55,6 +56,11 @@ class Repositories:
     def posts(self) -> PostRepository:
         """Reads of posts."""
         return PostRepository(self.scope, self._sources.posts)
+
+    @cached_property
+    def neighbours(self) -> NeighbourRepository:
+        """Reads of the posts around posts."""
+        return NeighbourRepository(self.scope, self.posts)
 
     @cached_property
     def api_tokens(self) -> OwnRepository:

@@ -23,6 +23,8 @@ DIGEST_LENGTH = 6
 
 # A cursor carries one text at most: a title's key, which takes up to 2,400 bytes.
 MAX_CURSOR_LENGTH = 4_096
+# Of rows, in cursors: the integers that statements compare counts with are no larger.
+MAX_COUNT = 2**31 - 1
 
 
 def _decode_datetime(text: str) -> datetime:
@@ -39,6 +41,12 @@ def _decode_text(text: str) -> str:
     if "\0" in text:  # PostgreSQL stores none
         raise ValueError(text)
     return text
+
+
+def _decode_count(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MAX_COUNT:
+        raise ValueError(value)
+    return value
 
 
 # How the value of an ordering attribute is read back out of a cursor's JSON.
@@ -122,6 +130,8 @@ class Ordering:
 def _decode(term: OrderTerm, value: object) -> Any:
     if value is None and term.nullable:
         return None
+    if term.type is int:
+        return _decode_count(value)
     if not isinstance(value, str):
         raise TypeError(value)
     return DECODERS[term.type](value)

@@ -10,7 +10,8 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import load_only, selectinload, with_expression
 
-from gqlapi.database.dialect import AnySelect
+from gqlapi.database.dialect import AnySelect, contains_text
+from gqlapi.database.kept import bind
 from gqlapi.database.pagination import Key
 from gqlapi.database.search import found_ids
 from gqlapi.database.types import enum_column_type
@@ -122,7 +123,7 @@ class PostSource(Source):
                 "title": TextKey(POSTS.title_key, MAX_TITLE_LENGTH, MAX_TITLE_KEY_LENGTH),
             },
             nullable=frozenset({"published_at"}),
-            special={"status": self._has_status, "search": self._is_found},
+            special={"status": self._has_status, "search": self._is_found, "body": self._contains},
             related=self._has_related,
             relations={"author": self._users.filterable, "tags": self._tags.filterable},
         )
@@ -237,6 +238,9 @@ class PostSource(Source):
 
     def _is_found(self, condition: Compare) -> sa.ColumnElement[bool]:
         return POSTS.id.in_(found_ids(self.dialect_name, condition.value, "post"))
+
+    def _contains(self, condition: Compare) -> sa.ColumnElement[bool]:
+        return contains_text(self.dialect_name, POSTS.text, bind(condition.value, sa.Text()))
 
     def _has_related(self, condition: Related) -> sa.ColumnElement[bool]:
         """Uncorrelated subqueries over keys that are never NULL: measured better than EXISTS and joins for counts."""

@@ -42,7 +42,7 @@ class Record:
 
 @record
 class UserRecord(Record):
-    """Columns of a user."""
+    """Columns of a user; `post_count` counts the public posts."""
 
     typename = "User"
 
@@ -54,6 +54,8 @@ class UserRecord(Record):
     role: UserRole
     deleted_at: datetime | None
     username_key: str
+    display_name_key: str
+    post_count: int
 
 
 @record
@@ -83,7 +85,7 @@ class PostRecord(Record):
 
 @record
 class TagRecord(Record):
-    """Columns of a tag."""
+    """Columns of a tag; `post_count` counts the public posts."""
 
     typename = "Tag"
 
@@ -91,6 +93,7 @@ class TagRecord(Record):
     name: str
     name_key: str
     description: str | None
+    post_count: int
 
 
 @record

@@ -12,7 +12,10 @@ from gqlapi.models import Post, Row, Tag, User
 
 ROWS_AT_ONCE = 500
 
-USER_TEXTS = ("id", "username", "username_key", "username_skeleton", "display_name", "email", "email_key", "avatar_url")
+USER_TEXTS = (
+    *("id", "username", "username_key", "username_skeleton", "display_name", "display_name_key"),
+    *("email", "email_key", "avatar_url"),
+)
 TAG_TEXTS = ("id", "slug", "name", "name_key")
 POST_TEXTS = ("id", "slug", "title", "title_key")
 

@@ -14,8 +14,9 @@ from gqlapi.models.tag import MAX_TAG_NAME_KEY_LENGTH, MAX_TAG_NAME_LENGTH, MAX_
 from gqlapi.repositories.base import Repository
 from gqlapi.repositories.conditions import Filterable, TextKey
 from gqlapi.repositories.construction import RecordShape
+from gqlapi.repositories.publicity import public_posts_of_tag
 from gqlapi.repositories.records import TagRecord
-from gqlapi.repositories.sources import Draft, Selection, Source
+from gqlapi.repositories.sources import NOW, Draft, Selection, Source
 
 TAGS = Tag.__table__.c
 LINKS = PostTag.__table__.c
@@ -25,7 +26,7 @@ class TagSource(Source):
     """The statements about tags, which everybody may see."""
 
     record = TagRecord
-    columns: ClassVar = {**TAGS}
+    columns: ClassVar = {**TAGS, "post_count": public_posts_of_tag(TAGS.id, NOW)}
 
     def visible(self) -> sa.ColumnElement[bool]:
         """Condition for every tag."""

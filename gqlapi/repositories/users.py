@@ -8,10 +8,15 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from gqlapi.models import Post, User
-from gqlapi.models.user import MAX_USERNAME_KEY_LENGTH, MAX_USERNAME_LENGTH
+from gqlapi.models.user import (
+    MAX_DISPLAY_NAME_KEY_LENGTH,
+    MAX_DISPLAY_NAME_LENGTH,
+    MAX_USERNAME_KEY_LENGTH,
+    MAX_USERNAME_LENGTH,
+)
 from gqlapi.repositories.base import Repository
 from gqlapi.repositories.conditions import Compare, Filterable, Operator, TextKey
-from gqlapi.repositories.publicity import is_public
+from gqlapi.repositories.publicity import is_public, public_posts_of_author
 from gqlapi.repositories.records import UserRecord
 from gqlapi.repositories.sources import NOW, Draft, Selection, Source, ViewerKind
 
@@ -36,7 +41,7 @@ class UserSource(Source):
     """The statements about users."""
 
     record = UserRecord
-    columns: ClassVar = {**USERS}
+    columns: ClassVar = {**USERS, "post_count": public_posts_of_author(USERS.id, NOW)}
 
     def visible(self) -> sa.ColumnElement[bool]:
         """Condition for users with a public post, oneself, and all users for editors; deleted users never."""
@@ -49,7 +54,10 @@ class UserSource(Source):
     @cached_property
     def filterable(self) -> Filterable:
         """What can be filtered."""
-        texts = {"username": TextKey(USERS.username_key, MAX_USERNAME_LENGTH, MAX_USERNAME_KEY_LENGTH)}
+        texts = {
+            "username": TextKey(USERS.username_key, MAX_USERNAME_LENGTH, MAX_USERNAME_KEY_LENGTH),
+            "display_name": TextKey(USERS.display_name_key, MAX_DISPLAY_NAME_LENGTH, MAX_DISPLAY_NAME_KEY_LENGTH),
+        }
         return Filterable(self.dialect_name, self.columns, texts=texts, special={"role": self._has_role})
 
     def _has_role(self, condition: Compare) -> sa.ColumnElement[bool]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, cast
+from typing import Annotated, Any, cast
 from uuid import UUID
 
 import strawberry
@@ -17,11 +17,15 @@ from gqlapi.repositories.post_aggregates import PostBucketRow, PostGroup
 from gqlapi.schema.fields import argument, describe_enum, prepared_field, relation, trusted
 from gqlapi.schema.filters import PostFilter, to_condition
 from gqlapi.schema.pricing import AGGREGATE_COST, LENGTH_COST, ROOT, filter_cost
-from gqlapi.schema.types import Node
+from gqlapi.schema.types import Tag, User
 
 DEFAULT_TOP = 20
 MAX_TOP = 100
 SUMMARY_FIELDS = frozenset({"count", "averageLength"})
+
+BucketNode = Annotated[
+    User | Tag, strawberry.union("BucketNode", description="What the posts of a bucket have in common.")
+]
 
 describe_enum(
     PostGroup,
@@ -68,8 +72,9 @@ class PostBucket:
         description="What the posts have in common: a status, the id of an author or tag, a day as `2026-11-20` or a "
         "month as `2026-11`."
     )
-    node: Node | None = relation(
-        Relation(_nodes, key="node_key", reads=2), description="The author or tag, when grouped by one."
+    node: BucketNode | None = relation(
+        Relation(_nodes, key="node_key", reads=2),
+        description="The author or tag; null unless posts are grouped by AUTHOR or TAG.",
     )
     count: int = strawberry.field(description="How many posts there are in the group.")
     first_published_at: datetime | None = strawberry.field(description="The earliest publication in the group.")

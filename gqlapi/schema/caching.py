@@ -26,12 +26,17 @@ CACHE_RULES: CacheRules = {
     "TagConnection": CacheRule(LIST_SECONDS, rows_of=TAGS),
     "SearchConnection": CacheRule(LIST_SECONDS, rows_of=ALL),
     "PostAggregates": CacheRule(LIST_SECONDS, rows_of=ALL),
+    # Another post may come between, or share more tags.
+    **{f"Post.{name}": CacheRule(LIST_SECONDS, rows_of=POSTS) for name in ("previous", "next", "related")},
     "User.postCount": CacheRule(LIST_SECONDS, rows_of=POSTS),
     "Tag.postCount": CacheRule(LIST_SECONDS, rows_of=POSTS),
     # Filters reach into related rows.
     "PostFilter": CacheRule(rows_of=ALL),
     "UserFilter": CacheRule(rows_of=ALL),
     "TagFilter": CacheRule(rows_of=ALL),
+    # So do orderings, by the number of posts.
+    "UserOrder": CacheRule(rows_of=USERS),
+    "TagOrder": CacheRule(rows_of=TAGS | POSTS),
     "Query.post": CacheRule(missing=POSTS),
     "Query.user": CacheRule(missing=USERS),
     "Query.tag": CacheRule(missing=TAGS),
@@ -40,6 +45,8 @@ CACHE_RULES: CacheRules = {
     "ServerInfo": CacheRule(STATIC_SECONDS),
     "Query.viewer": PRIVATE,
     "Query.rateLimit": PRIVATE,
+    "Query.viewerCanCreatePost": PRIVATE,
+    "Post.viewerCanPublish": PRIVATE,
     "User.email": PRIVATE,
     "User.role": PRIVATE,
     "User.apiTokens": PRIVATE,

@@ -12,6 +12,7 @@ from gqlapi.errors import BadUserInput, LimitExceeded
 from gqlapi.repositories.conditions import NEVER, All, AnyOf, Compare, Condition, Not, Operator, Related
 from gqlapi.schema.enums import PostStatus, UserRole
 from gqlapi.schema.ids import decode_id_of
+from gqlapi.schema.pricing import NESTED, ROOT
 from gqlapi.schema.search_query import parse_query
 
 MAX_FILTER_DEPTH = 5
@@ -36,6 +37,10 @@ IN = "Is one of these, at most 500; an empty list matches nothing."
 NOT_IN = "Is none of these, at most 500."
 ABSENT = "What is left out, or has an absent variable, is not compared; null is an error."
 FILTER_CAPS = f"At most 5 levels deep, with 50 branches. {ABSENT}"
+POST_COUNT = (
+    f"By the number of public posts. Each operator costs {ROOT.post_count:,} points, {NESTED.post_count} in a nested "
+    "list."
+)
 # A time that lies between two milliseconds is compared with the earlier one.
 BETWEEN = {
     Operator.LT: Operator.LTE,
@@ -86,6 +91,28 @@ class DateTimeFilter:
     is_null: bool | None = _doc("True: there is no time. False: there is one.")
 
 
+@strawberry.input(description=f"Compares a number. Several operators must all hold. {ABSENT}")
+class IntFilter:
+    """Compares a number."""
+
+    eq: int | None = _doc("Is this number.")
+    ne: int | None = _doc("Is not this number.")
+    lt: int | None = _doc("Is less than this number.")
+    lte: int | None = _doc("Is this number or less.")
+    gt: int | None = _doc("Is more than this number.")
+    gte: int | None = _doc("Is this number or more.")
+
+
+@strawberry.input(description="Compares a long text.")
+class TextFilter:
+    """Compares a long text."""
+
+    contains: str = strawberry.field(
+        description="Contains this text, as it is written here: upper and lower case differ, and `%` and `_` have no "
+        "special meaning."
+    )
+
+
 @strawberry.input(description=f"Which users. Several fields must all hold. {FILTER_CAPS}")
 class UserFilter:
     """Which users."""
@@ -95,10 +122,12 @@ class UserFilter:
     not_: Annotated["UserFilter", strawberry.lazy("gqlapi.schema.filters")] | None = _named("not", NOT)
     id: IDFilter | None = _doc("By id.")
     username: StringFilter | None = _doc("By user name.")
+    display_name: StringFilter | None = _doc("By display name.")
     role: list[UserRole] | None = _doc(
         "Has one of these roles; an empty list matches nothing. A role that is null for the viewer matches nothing."
     )
     created_at: DateTimeFilter | None = _doc("By the time of signing up.")
+    post_count: IntFilter | None = _doc(POST_COUNT)
 
 
 @strawberry.input(description=f"Which tags. Several fields must all hold. {FILTER_CAPS}")
@@ -111,6 +140,7 @@ class TagFilter:
     id: IDFilter | None = _doc("By id.")
     slug: StringFilter | None = _doc("By slug.")
     name: StringFilter | None = _doc("By name.")
+    post_count: IntFilter | None = _doc(POST_COUNT)
 
 
 @strawberry.input(description=f"Which tags a post carries. Both must hold. {ABSENT}")
@@ -131,6 +161,10 @@ class PostFilter:
     id: IDFilter | None = _doc("By id.")
     slug: StringFilter | None = _doc("By slug.")
     title: StringFilter | None = _doc("By title.")
+    body: TextFilter | None = _doc(
+        "By the text without markup, `content.text`, all of which are read: prefer `search`, which finds words by an "
+        f"index. Costs {ROOT.body:,} points, {NESTED.body} in a nested list."
+    )
     status: list[PostStatus] | None = _doc("Has one of these states; an empty list matches nothing.")
     created_at: DateTimeFilter | None = _doc("By the time the post was created.")
     published_at: DateTimeFilter | None = _doc("By the time of publication.")

@@ -10,6 +10,9 @@ import strawberry
 from gqlapi.errors import BadUserInput
 from gqlapi.repositories.pages import Ordering, OrderTerm
 from gqlapi.schema.fields import describe_enum
+from gqlapi.schema.pricing import ROOT
+
+POST_COUNT = f"The number of public posts. Costs {ROOT.post_count:,} points."
 
 
 class OrderDirection(StrEnum):
@@ -34,6 +37,8 @@ class UserOrderField(Enum):
 
     CREATED_AT = OrderTerm("id", UUID)
     USERNAME = OrderTerm("username_key", str)
+    DISPLAY_NAME = OrderTerm("display_name_key", str)
+    POST_COUNT = OrderTerm("post_count", int)
 
 
 class TagOrderField(Enum):
@@ -41,6 +46,7 @@ class TagOrderField(Enum):
 
     CREATED_AT = OrderTerm("id", UUID)
     NAME = OrderTerm("name_key", str)
+    POST_COUNT = OrderTerm("post_count", int)
 
 
 describe_enum(
@@ -62,12 +68,15 @@ describe_enum(
     "What users can be ordered by.",
     CREATED_AT="The time of signing up.",
     USERNAME="The user name, without regard to case.",
+    DISPLAY_NAME="The display name, without regard to case.",
+    POST_COUNT=POST_COUNT,
 )
 describe_enum(
     TagOrderField,
     "What tags can be ordered by.",
     CREATED_AT="The time the tag was created.",
     NAME="The name, without regard to case.",
+    POST_COUNT=POST_COUNT,
 )
 
 DIRECTION = "Which end comes first."

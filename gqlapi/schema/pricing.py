@@ -8,7 +8,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from gqlapi.database.search import SearchQuery
 from gqlapi.repositories.conditions import All, AnyOf, Compare, Condition, Not, Operator, Related
 from gqlapi.repositories.pages import Ordering, PageRequest
 
@@ -23,6 +22,10 @@ HIGHLIGHT_COST = 120
 SEARCH_COST, RANKED_WORD_COST = 3_500, 250
 # SQLite reads 62 KB for each word of a phrase at once, in 0.25 ms.
 SEARCHED_WORD_COST = 100
+# A statement of its own finds the keys of neighbours.
+NEIGHBOUR_COST = 5
+# The newest 100 posts of each tag are compared: measured 1 ms on SQLite for three tags.
+RELATED_COST = 150
 # A text of up to 2,000 characters, or 8 KB; an excerpt costs by its length.
 EXCERPT_CHARACTERS_PER_POINT = 100
 LONG_TEXT_COST = 10
@@ -44,7 +47,7 @@ PASSWORD_COST = 7_000
 
 # Attributes with an index that finds a value: as it is stored, or folded.
 UNIQUE = frozenset({"id", "slug"})
-FOLDED = frozenset({"title", "username", "name"})
+FOLDED = frozenset({"title", "username", "display_name", "name"})
 ROW_FIELDS = frozenset({"edges", "nodes", "pageInfo"})
 EQUALITY = frozenset({Operator.EQ, Operator.IN})
 RANGE = frozenset({Operator.EQ, Operator.LT, Operator.LTE, Operator.GT, Operator.GTE})
@@ -55,17 +58,21 @@ class ListPrices:
     """What a list costs besides its rows, for each parent.
 
     `count` is a COUNT through an index, `scan` reads every row of the list because no index serves its filter or its
-    ordering, `search` is a full-text search in its filter, without its words.
+    ordering, `search` is a full-text search in its filter, without its words. `post_count` counts the public posts of
+    all users or tags: measured 14 ms for 290,000 links of 2,000 tags. `body` reads the texts of all posts: measured
+    150 ms for 100,000.
     """
 
     count: int
     scan: int
     search: int
+    post_count: int
+    body: int
 
 
-ROOT = ListPrices(count=500, scan=2_000, search=1_000)
+ROOT = ListPrices(count=500, scan=2_000, search=1_000, post_count=3_000, body=10_000)
 # Of the rows of one parent.
-NESTED = ListPrices(count=20, scan=100, search=100)
+NESTED = ListPrices(count=20, scan=100, search=100, post_count=300, body=500)
 
 
 def reads_rows(selection: frozenset[str]) -> bool:
@@ -80,6 +87,7 @@ def list_cost(prices: ListPrices, request: PageRequest, selection: frozenset[str
         is_sorted = _is_indexed(request.ordering, indexed)
         is_served = is_sorted and is_selective(request.condition, request.ordering.terms[0].attribute)
         cost += request.window.size + filter_cost(prices, request.condition) + (0 if is_served else prices.scan)
+        cost += prices.post_count * sum(term.attribute == "post_count" for term in request.ordering.terms)
     if "totalCount" in selection:
         cost += count_cost(prices, request.condition)
     return cost
@@ -103,20 +111,31 @@ def markdown_cost(markdown: str) -> int:
 
 
 def filter_cost(prices: ListPrices, condition: Condition | None) -> int:
-    """Return the points of the full-text searches in a filter."""
-    return sum(prices.search + SEARCHED_WORD_COST * query.word_count for query in searches(condition))
+    """Return the points of what a filter compares that is no column of its rows."""
+    return sum(_comparison_cost(prices, comparison) for comparison in comparisons(condition))
 
 
-def searches(condition: Condition | None) -> Iterator[SearchQuery]:
-    """Yield the full-text searches in a condition."""
+def _comparison_cost(prices: ListPrices, comparison: Compare) -> int:
+    match comparison:
+        case Compare(operator=Operator.FINDS, value=query):
+            return prices.search + SEARCHED_WORD_COST * int(query.word_count)
+        case Compare("post_count"):
+            return prices.post_count
+        case Compare("body"):
+            return prices.body
+    return 0
+
+
+def comparisons(condition: Condition | None) -> Iterator[Compare]:
+    """Yield the comparisons in a condition."""
     match condition:
         case All(parts) | AnyOf(parts):
             for part in parts:
-                yield from searches(part)
+                yield from comparisons(part)
         case Not(part) | Related(condition=part):
-            yield from searches(part)
-        case Compare(operator=Operator.FINDS, value=query):
-            yield query
+            yield from comparisons(part)
+        case Compare():
+            yield condition
 
 
 def is_selective(condition: Condition | None, sorted_by: str | None = None) -> bool:

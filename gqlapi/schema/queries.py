@@ -7,11 +7,13 @@ from typing import Any, Protocol
 import strawberry
 
 from gqlapi import __version__
+from gqlapi.accounts import policy
+from gqlapi.accounts.policy import Action
 from gqlapi.context import Context
 from gqlapi.errors import ApiError, BadUserInput
 from gqlapi.execution import ErrorMode
 from gqlapi.execution.declarations import FieldRules, Prepared, Relation
-from gqlapi.models import GlobalId
+from gqlapi.models import GlobalId, decode_global_id
 from gqlapi.models.post import MAX_POST_SLUG_LENGTH
 from gqlapi.models.tag import MAX_TAG_SLUG_LENGTH
 from gqlapi.models.user import MAX_USERNAME_KEY_LENGTH
@@ -20,7 +22,7 @@ from gqlapi.repositories import Repositories
 from gqlapi.repositories.base import Repository
 from gqlapi.repositories.posts import tags_come_along
 from gqlapi.schema.aggregates import PostAggregates, aggregates_field
-from gqlapi.schema.fields import Info, argument, prepared_field, relation, rules_metadata
+from gqlapi.schema.fields import Info, argument, computed, prepared_field, relation, rules_metadata
 from gqlapi.schema.ids import decode_id
 from gqlapi.schema.lists import MAX_PAGE_SIZE, Along, no_others, root_list
 from gqlapi.schema.nodes import load_nodes
@@ -75,15 +77,23 @@ class ServerFacts(Protocol):
 
 
 def _decoded(text: str) -> GlobalId | ApiError:
-    """Return the id, or what is wrong with it: the error of its own field, or of its own index."""
+    """Return the id, or the error of its own index."""
     try:
         return decode_id(text)
     except ApiError as error:
         return error
 
 
-def _prepare_node(*, id: strawberry.ID) -> GlobalId | ApiError:  # noqa: A002 - the argument's name in the API
-    return _decoded(id)
+def _decoded_if_known(text: str) -> GlobalId | None:
+    """Return the id, None if the server cannot have made it: an address of a page may have any text."""
+    try:
+        return decode_global_id(text)
+    except ValueError:
+        return None
+
+
+def _prepare_node(*, id: strawberry.ID) -> GlobalId | None:  # noqa: A002 - the argument's name in the API
+    return _decoded_if_known(id)
 
 
 def _prepare_nodes(*, ids: list[strawberry.ID]) -> tuple[GlobalId | ApiError, ...]:
@@ -92,7 +102,7 @@ def _prepare_nodes(*, ids: list[strawberry.ID]) -> tuple[GlobalId | ApiError, ..
     return tuple(map(_decoded, ids))
 
 
-async def _load_nodes(context: Context, ids: list[GlobalId | Exception], _prepared: Prepared) -> list[Any]:
+async def _load_nodes(context: Context, ids: list[GlobalId | None], _prepared: Prepared) -> list[Any]:
     return await load_nodes(context, ids)
 
 
@@ -108,6 +118,10 @@ async def _load_viewer(context: Context, keys: list[Any], _prepared: Prepared) -
     return [None for _ in keys] if id_ is None else await context.repositories.users.list_by_ids([id_])
 
 
+def _can_create_post(_root: object, context: Context) -> bool:
+    return policy.may(context.viewer, Action.CREATE_POST, context.viewer.id)
+
+
 @dataclass(frozen=True, slots=True)
 class UniqueKey:
     """A unique column and the value to look for."""
@@ -116,13 +130,11 @@ class UniqueKey:
     value: Any
 
 
-def _to_key(by: UserKey | PostKey | TagKey, typename: str, attribute: str) -> UniqueKey | ApiError | None:
-    """Return the key to look for; None for the id of another type, and a name that is too long."""
+def _to_key(by: UserKey | PostKey | TagKey, typename: str, attribute: str) -> UniqueKey | None:
+    """Return the key to look for; None for a text that is no id of the type, and a name that is too long."""
     if isinstance(by.id, str):
-        global_id = _decoded(by.id)
-        if isinstance(global_id, ApiError):
-            return global_id
-        return UniqueKey("id", global_id.id) if global_id.typename == typename else None
+        global_id = _decoded_if_known(by.id)
+        return UniqueKey("id", global_id.id) if global_id is not None and global_id.typename == typename else None
     if isinstance(by, UserKey):
         key = fold_key(by.username or "", MAX_KEY_LENGTHS[typename])
     else:
@@ -140,10 +152,10 @@ def _by_key(
 ) -> Any:
     """Declare a field that finds one row by a unique key: one statement for all that look by id, one for each other."""
 
-    def prepare(*, by: Any) -> UniqueKey | ApiError | None:
+    def prepare(*, by: Any) -> UniqueKey | None:
         return _to_key(by, typename, attribute)
 
-    async def load(context: Context, keys: list[UniqueKey | Exception | None], _prepared: Prepared) -> list[Any]:
+    async def load(context: Context, keys: list[UniqueKey | None], _prepared: Prepared) -> list[Any]:
         source = repository(context.repositories)
         found: dict[UniqueKey, Any] = {}
         ids = [key for key in keys if isinstance(key, UniqueKey) and key.attribute == "id"]
@@ -152,7 +164,7 @@ def _by_key(
         for key in keys:
             if isinstance(key, UniqueKey) and key not in found:
                 found[key] = await source.get_by(key.attribute, key.value)
-        return [found[key] if isinstance(key, UniqueKey) else key for key in keys]
+        return [None if key is None else found[key] for key in keys]
 
     rules = FieldRules(prepare=prepare, relation=Relation(load, by_argument=True, along=along))
     return prepared_field([argument("by", key_type, BY)], rules, text)
@@ -231,8 +243,7 @@ class Query:
     node: Node | None = prepared_field(
         [argument("id", strawberry.ID, "The id of any object.")],
         FieldRules(prepare=_prepare_node, relation=Relation(_load_nodes, by_argument=True)),
-        "The object with this id; null when there is none that the viewer may see. "
-        "An id that cannot be decoded is an error, BAD_USER_INPUT.",
+        "The object with this id; null if there is none, or the viewer may not see it.",
     )
     nodes: list[Node | None] = prepared_field(
         [argument("ids", list[strawberry.ID], "At most 100 ids.")],
@@ -242,10 +253,13 @@ class Query:
             relation=Relation(_load_node_lists, by_argument=True, reads=5),
         ),
         "The objects with these ids, in their order; null for each that the viewer may not see. "
-        "An id that cannot be decoded is an error at its own index.",
+        "An id that cannot be decoded is an error at its own index, BAD_USER_INPUT.",
     )
     viewer: User | None = relation(
         Relation(_load_viewer), description="Who is signed in; null for an anonymous request."
+    )
+    viewer_can_create_post: bool = computed(
+        _can_create_post, description="Whether the viewer may create posts: by role and, for an API token, by scope."
     )
     user: User | None = _by_key(
         UserKey,

@@ -19,6 +19,8 @@ from graphql import (
     OperationType,
     experimental_execute_incrementally,
 )
+from graphql.pyutils import Undefined
+from graphql.utilities.print_schema import print_description
 from strawberry.exceptions import MissingQueryError
 from strawberry.schema.config import StrawberryConfig
 from strawberry.schema.exceptions import InvalidOperationTypeError
@@ -50,6 +52,17 @@ from gqlapi.schema.types import ApiToken, Post, Session, Tag, User
 from gqlapi.schema.user_errors import USER_ERRORS
 from gqlapi.settings import ExecutorName
 
+DESCRIPTION = """\
+Posts, their authors and their tags.
+
+Read: `posts`, `users` and `tags` are lists with filters, orderings and pages; `post`, `user`, `tag` and `node` \
+find one object; `search` looks through all texts. Public data can be read without signing in.
+
+Write: `signIn` returns an access token for the header `Authorization: Bearer …`, and a refresh token for \
+`refreshSession`. Every mutation takes one `input` and returns a payload whose `errors` are empty on success.
+
+Ids are opaque and unique across all types. Times are in UTC. Each operation has a cost, see `rateLimit`, and a limit, \
+see `serverInfo`."""
 # Types that are read from the record of another.
 EMBEDDED = {"Content": "Post", "PostPayload": "Post"}
 
@@ -69,6 +82,8 @@ class Schema(strawberry.Schema):
         attach_rules(self._schema, declared_rules)
         install_resolvers(self._schema, resolver_of)
         _mark_one_of(self._schema)
+        _leave_out_null_defaults(self._schema)
+        self._schema.description = DESCRIPTION
         self.operations = Operations(self._schema, self.schema_converter, limits, EMBEDDED)
         self._run = self._run_compiled if executor == "compiled" else self._run_reference
         self._turns = Turns()
@@ -79,7 +94,9 @@ class Schema(strawberry.Schema):
     @cached_property
     def sdl(self) -> str:
         """The schema as SDL."""
-        return self.as_str() + "\n"
+        # Strawberry prints neither the description of a schema nor the definition that would have it.
+        definition = f"{print_description(self._schema)}schema {{\n  query: Query\n  mutation: Mutation\n}}"
+        return f"{definition}\n\n{self.as_str()}\n"
 
     @cached_property
     def sdl_hash(self) -> str:
@@ -270,6 +287,15 @@ def _allow(types: Iterable[AllowedType] | None) -> Callable[[OperationType], Non
             raise InvalidOperationTypeError(AllowedType(type_.value))
 
     return check
+
+
+def _leave_out_null_defaults(schema: GraphQLSchema) -> None:
+    """Make an optional input without a default of its own: a client leaves it out, and the Python class has None."""
+    for type_ in schema.type_map.values():
+        if isinstance(type_, GraphQLInputObjectType):
+            for field in type_.fields.values():
+                if field.default_value is None:
+                    field.default_value = Undefined
 
 
 def _mark_one_of(schema: GraphQLSchema) -> None:

@@ -16,7 +16,7 @@ from gqlapi.content.headings import MAX_HEADINGS
 from gqlapi.context import Context
 from gqlapi.errors import BadUserInput
 from gqlapi.execution.declarations import UNKNOWN, FieldRules, Prepared, Relation
-from gqlapi.models.global_id import encode_global_ids
+from gqlapi.models.global_id import encode_global_id, encode_global_ids
 from gqlapi.repositories import Repositories
 from gqlapi.repositories.accounts import MAX_LISTED
 from gqlapi.repositories.pages import PageRequest
@@ -27,6 +27,7 @@ from gqlapi.schema.fields import argument, computed, embedded, prepared_field, p
 from gqlapi.schema.filters import PostFilter, TagFilter, UserFilter
 from gqlapi.schema.headings import HEADINGS, Heading
 from gqlapi.schema.lists import ListKind, nested_count, nested_list
+from gqlapi.schema.neighbours import FIRST, NEXT, NEXT_TEXT, PREVIOUS, PREVIOUS_TEXT, RELATED, RELATED_TEXT
 from gqlapi.schema.ordering import (
     OrderDirection,
     PostOrder,
@@ -55,7 +56,7 @@ USERS = ListKind(
     order=UserOrder,
     default_order=(UserOrder(field=UserOrderField.CREATED_AT, direction=OrderDirection.DESC),),
     default_order_text="signing up, newest first",
-    indexed=frozenset({"id", "username_key"}),
+    indexed=frozenset({"id", "username_key", "display_name_key"}),
 )
 TAGS = ListKind(
     filter=TagFilter,
@@ -126,6 +127,10 @@ def _user_can_change(user: UserRecord, context: Context) -> bool:
 
 def _post_can_change(post: PostRecord, context: Context) -> bool:
     return post.deleted_at is None and policy.may(context.viewer, Action.CHANGE_POST, post.author_id)
+
+
+def _content_id(post: PostRecord, _context: Context) -> str:
+    return encode_global_id("Content", post.id)
 
 
 def _tag_can_change(_tag: TagRecord, context: Context) -> bool:
@@ -232,6 +237,9 @@ class Content:
 
     is_type_of = is_one_of_types(PostRecord, models.Post)
 
+    id: strawberry.ID = computed(
+        _content_id, "id", description="Identifies the body in caches of clients. `node` does not take it."
+    )
     markdown: str = strawberry.field(
         description="As it was written: CommonMark with GitHub's extensions and footnotes.",
         metadata=priced("markdown", BODY_COST),
@@ -294,11 +302,20 @@ class Post(Node, Versioned, Ownable):
         description="At most 20, in the order that the author gave.",
         rows=MAX_TAGS_PER_POST,
     )
+    previous: "Post | None" = prepared_field([], PREVIOUS, PREVIOUS_TEXT)
+    next: "Post | None" = prepared_field([], NEXT, NEXT_TEXT)
+    related: "list[Post]" = prepared_field([FIRST], RELATED, RELATED_TEXT)
     viewer_can_update: bool = computed(
         _post_can_change, "author_id", "deleted_at", description="Whether the viewer may change this post."
     )
     viewer_can_delete: bool = computed(
         _post_can_change, "author_id", "deleted_at", description="Whether the viewer may delete this post."
+    )
+    viewer_can_publish: bool = computed(
+        _post_can_change,
+        "author_id",
+        "deleted_at",
+        description="Whether the viewer may publish, unpublish or archive this post.",
     )
 
 

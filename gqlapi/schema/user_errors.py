@@ -1,6 +1,6 @@
 """Expected failures, as clients see them: one type for each kind of problem."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import strawberry
 
@@ -9,7 +9,11 @@ from gqlapi.models import decode_global_id
 from gqlapi.schema.enums import ApiScope, ProblemCode
 from gqlapi.schema.fields import Info
 from gqlapi.schema.nodes import load_node
-from gqlapi.schema.types import Node, is_one_of_types
+from gqlapi.schema.types import Post, Tag, Versioned, is_one_of_types
+
+ConflictingNode = Annotated[
+    Post | Tag, strawberry.union("ConflictingNode", description="What can have a unique value already.")
+]
 
 
 @strawberry.interface(
@@ -31,6 +35,10 @@ class ValidationError(UserError):
     """A value cannot be taken."""
 
     is_type_of = is_one_of_types(problems.ValidationProblem)
+
+    limit: int | None = strawberry.field(
+        description="The maximum that was exceeded: characters for TOO_LONG, items for TOO_MANY; null for other codes."
+    )
 
 
 @strawberry.type(description="There is no such row, or none that the viewer may know of.")
@@ -73,9 +81,10 @@ class ConflictError(UserError):
 
     is_type_of = is_one_of_types(problems.ConflictProblem)
 
-    existing: Node | None = strawberry.field(
+    existing: ConflictingNode | None = strawberry.field(
         resolver=_existing,
-        description="The row that holds the value already, when the viewer may see it; never for an e-mail address.",
+        description="The post or tag that has the value already, if the viewer may see it; null for user names and "
+        "e-mail addresses.",
     )
 
 
@@ -87,8 +96,8 @@ class VersionConflictError(UserError):
 
     expected_version: int = strawberry.field(description="The version that was given.")
     current_version: int = strawberry.field(description="The version of the row as it is.")
-    current: Node | None = strawberry.field(
-        resolver=_current, description="The row as it is, to merge the change with; null when it is deleted."
+    current: Versioned | None = strawberry.field(
+        resolver=_current, description="The row as it is, to merge the change with; null if it is deleted."
     )
 
 

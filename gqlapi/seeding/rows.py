@@ -10,6 +10,7 @@ from uuid import UUID
 from gqlapi.content import RENDERER_VERSION
 from gqlapi.database.types import to_milliseconds
 from gqlapi.models import PostState, UserRole, new_id
+from gqlapi.models.user import display_name_key
 from gqlapi.names import skeleton
 from gqlapi.seeding.texts import NAMES, SURNAMES, TOPICS, PoolText, make_tag_name, make_title
 from gqlapi.words import fold
@@ -33,6 +34,7 @@ class UserRow(NamedTuple):
     username_key: str
     username_skeleton: str
     display_name: str
+    display_name_key: str
     email: str
     email_key: str
     bio: str
@@ -101,6 +103,7 @@ def make_users(random: Random, count: int) -> Iterator[UserRow]:
             username_key=fold(username),
             username_skeleton=skeleton(username),
             display_name=f"{name} {surname}",
+            display_name_key=display_name_key(f"{name} {surname}"),
             email=email,
             email_key=fold(email),
             bio=f"Writes about {random.choice(TOPICS)} and {random.choice(TOPICS)}.",

@@ -29,7 +29,11 @@ FEATURES = {
     "errors": "code of a refused document (422)",
     "partial data": "data with errors (294)",
     "refresh": "refresh of an expired token (401)",
-    "cache": "pages and parts of objects in the normalised cache",
+    "sign in": "sign-in that sends an expired token",
+    "limits": "limits of a form, in its errors",
+    "lookups": "lookups by what is no id",
+    "cache": "parts of objects in a normalised cache",
+    "pages": "pages of a list in a normalised cache",
     "APQ": "automatic persisted queries",
     "APQ by GET": "the same by GET",
     "trusted documents": "trusted documents",
@@ -38,6 +42,7 @@ FEATURES = {
     "stream": "`@stream`",
 }
 PAGE = TITLES[:2]
+HTML = "<p><em>Text.</em></p>\n"
 ROUNDS = [PAGE] * 4
 
 
@@ -58,7 +63,12 @@ def expected(client: str) -> dict[str, Observation]:
         "errors": Observation(["GRAPHQL_VALIDATION_FAILED"], ["POST text 422"]),
         "partial data": Observation([["BAD_USER_INPUT"], "number"], ["POST text 294"]),
         "refresh": Observation(USERNAME, ["POST text 401"] * requests + ["POST text 200"] * (1 + requests)),
-        "cache": Observation([TITLES, "<p>Text of <em>The newest</em>.</p>\n"], ["POST text 200"] * 4),
+        "sign in": Observation("string", ["POST text 200"]),
+        "limits": Observation([["ValidationError", "TOO_LONG", ["title"], 300]], ["POST text 200"]),
+        "lookups": Observation([None] * 4, ["POST text 200"]),
+        # The third time everything is in the cache, which has not complained.
+        "cache": Observation([HTML, "*Text.*", 3, 1, "string", "number", []], ["POST text 200"] * 2),
+        "pages": Observation(TITLES, ["POST text 200"] * 2),
         # One miss, one registration, then hits.
         "APQ": Observation(ROUNDS, ["POST id 422", "POST id text 200", *["POST id 200"] * 3]),
         "APQ by GET": Observation(ROUNDS, ["GET id 422", f"{register} id text 200", *["GET id 200"] * 3]),

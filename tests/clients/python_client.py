@@ -87,6 +87,24 @@ async def refresh(place: dict[str, str], connect: Connect) -> Any:
     return (await connect(data["refreshSession"]["accessToken"]).execute_async(request("viewer")))["viewer"]["username"]
 
 
+async def sign_in(place: dict[str, str], connect: Connect) -> Any:
+    given = {"login": place["login"], "password": place["password"]}
+    data = await connect(place["expiredToken"]).execute_async(request("sign-in", input=given))
+    return "string" if isinstance(data["signIn"]["accessToken"], str) else None
+
+
+async def limits(place: dict[str, str], connect: Connect) -> Any:
+    given = {"title": "x" * 301, "markdown": ""}
+    data = await connect(place["accessToken"]).execute_async(request("limits", input=given))
+    keys = ("__typename", "code", "path", "limit")
+    return [[error[key] for key in keys] for error in data["createPost"]["errors"]]
+
+
+async def lookups(_: dict[str, str], connect: Connect) -> Any:
+    data = await connect().execute_async(request("lookups", id="not an id"))
+    return [data[name] for name in ("post", "user", "tag", "node")]
+
+
 async def batch(_: dict[str, str], connect: Connect) -> Any:
     both = [request("titles", **FIRST), request("count")]
     first, second = await connect().execute_batch_async(both)
@@ -99,5 +117,8 @@ FEATURES = {
     "partial data": partial_data,
     "mutation": mutation,
     "refresh": refresh,
+    "sign in": sign_in,
+    "limits": limits,
+    "lookups": lookups,
     "batch": batch,
 }

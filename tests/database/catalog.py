@@ -54,4 +54,5 @@ def _definitions(create_table: str) -> Iterator[str]:
 
 
 def _squeeze(sql: str) -> str:
-    return " ".join(sql.replace('"', "").split())
+    # A table that Alembic has re-created has its defaults in brackets.
+    return " ".join(sql.replace('"', "").replace("DEFAULT ('')", "DEFAULT ''").split())

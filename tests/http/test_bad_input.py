@@ -26,6 +26,8 @@ FILTERED = "query($f: PostFilter) { posts(filter: $f) { nodes { id } } }"
 F = "fragment F on Query { users { totalCount } }"
 G = "fragment G on Query { users { nodes FLAG { id } } }"
 AFTER = "query($c: Cursor) { posts(after: $c) { nodes { id } } }"
+# A text that is no id finds nothing there.
+LOOKUPS = {"node.id", "user.by.id", "post.by.id", "tag.by.id"}
 TITLES = ["50%_off", "50% off", "50 %_", "a\\b", "a\\\\b", "it's", 'say "hi"', "tada 🎉", "tada 🎊", "É", "_", "%"]
 
 
@@ -196,9 +198,9 @@ class TestId:
     @pytest.mark.parametrize(
         "field", ["node(id: $id)", "user(by: {id: $id})", "post(by: {id: $id})", "tag(by: {id: $id})"]
     )
-    async def test_refuses_what_it_did_not_make(self, server: Api, field: str, id_: str) -> None:
-        error = await refuse(server, f"query($id: ID!) {{ {field} {{ id }} }}", {"id": id_}, status=294)
-        assert (error["path"], error["extensions"]["code"]) == ([field.partition("(")[0]], "BAD_USER_INPUT")
+    async def test_that_the_server_did_not_make_finds_nothing(self, server: Api, field: str, id_: str) -> None:
+        data = await server.data(f"query($id: ID!) {{ {field} {{ id }} }}", {"id": id_})
+        assert data == {field.partition("(")[0]: None}
 
     @pytest.mark.parametrize("typename", ["Post", "Nothing"])
     async def test_of_another_type_finds_nothing(self, server: Api, typename: str) -> None:
@@ -232,7 +234,7 @@ class TestId:
         result = response.json()
         assert result["data"] == {"nodes": [{"id": user.global_id}, None], "node": None}
         refused = [(error["path"], error["extensions"]["code"]) for error in result["errors"]]
-        assert sorted(refused, key=str) == [(["node"], "BAD_USER_INPUT"), (["nodes", 1], "BAD_USER_INPUT")]
+        assert refused == [(["nodes", 1], "BAD_USER_INPUT")]
 
     async def test_that_is_no_text_is_not_taken_for_one(self, server: Api) -> None:
         # One object for both in Python, as every text of one character is.
@@ -286,8 +288,8 @@ class TestText:
         assert {"posts.after", "users.nodes.posts.after", "nodes.ids.[]", "user.by.username"} <= places
 
     async def test_of_an_id_is_refused_in_its_place(self, server: Api) -> None:
-        ids = [place for place in text_arguments() if place.is_id]
-        assert {"posts.filter.id.eq", "nodes.ids.[]", "user.by.id"} <= set(map(str, ids))
+        ids = [place for place in text_arguments() if place.is_id and str(place) not in LOOKUPS]
+        assert {"posts.filter.id.eq", "nodes.ids.[]"} <= set(map(str, ids))
         for place in ids:
             response = await server.post(place.document(), {"value": place.value("a\0b")})
             error = only_error(response)

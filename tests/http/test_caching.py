@@ -280,7 +280,6 @@ class TestNeverKept:
     @pytest.mark.parametrize(
         ("text", "variables"),
         [
-            (POST, {"id": "x"}),
             ("{ nothing }", {}),
             ("mutation { signOut(input: {}) { errors { code } } }", {}),
             ('{ nodes(ids: ["x"]) { id } }', {}),

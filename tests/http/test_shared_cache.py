@@ -25,6 +25,8 @@ DOCUMENTS = (
     '{ posts(filter: { author: { username: { contains: "user" } } }) { totalCount } }',
     "{ users { nodes { displayName postCount } } }",
     "{ tags { nodes { name posts(first: 2) { nodes { title } } } } }",
+    "{ tags(orderBy: [{ field: POST_COUNT }]) { nodes { name } } }",
+    "query($post: ID!) { post(by: { id: $post }) { previous { title } next { title } related { title } } }",
     '{ search(query: "title") { nodes { __typename ... on Post { title } } } }',
     "query($post: ID!) { post(by: { id: $post }) { title status tags { name } } }",
     "query($post: ID!) { nodes(ids: [$post]) { ... on Post { title } } }",

@@ -160,7 +160,7 @@ class TestCreatePosts:
         explosion = "[^a]" * 6_000 + "\n\n[^a]: b"
         posts = [*rows(1), *rows(1, markdown=explosion), *rows(1, markdown="<div>" * 3_000)]
         payload = await create_posts(client, posts, onError="REJECT_FAILED")
-        assert codes(payload) == [("TOO_LONG", "posts/1/markdown"), ("INVALID", "posts/2/markdown")]
+        assert codes(payload) == [("INVALID", "posts/1/markdown"), ("INVALID", "posts/2/markdown")]
         assert (payload["createdCount"], await count(api)) == (1, 1)
 
     async def test_gives_equal_titles_slugs_of_their_own(self, client: Api) -> None:

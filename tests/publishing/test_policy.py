@@ -70,6 +70,29 @@ async def test_a_role_does_what_the_table_says(api: Api, role: UserRole, own: bo
         assert (mutation, codes(payload)) == (mutation, expected)
 
 
+CAN = "query($ids: [ID!]!) { viewerCanCreatePost nodes(ids: $ids) { ... on Post { viewerCanPublish } } }"
+
+
+async def can(client: Api, scene: Scene) -> tuple[bool, list[bool]]:
+    """Return what the API says: whether posts can be created, and the viewer's and another one published."""
+    data = await client.data(CAN, {"ids": [scene.posts[own].global_id for own in (True, False)]})
+    return data["viewerCanCreatePost"], [post["viewerCanPublish"] for post in data["nodes"]]
+
+
+@pytest.mark.parametrize("role", UserRole)
+async def test_a_viewer_can_do_what_the_table_says(api: Api, role: UserRole) -> None:
+    scene = Scene(role)
+    await save(api.database, scene.rows)
+    publishes = [allowed("publishPost", role, own=own) for own in (True, False)]
+    expected = allowed("createPost", role, own=True), publishes
+    assert await can(await sign_in_as(api, scene.viewer), scene) == expected
+    for scope in ApiScope:
+        writes = scope is ApiScope.WRITE_POSTS
+        limited = expected if writes else (False, [False, False])
+        assert await can(await with_api_token(api, scene.viewer, scope), scene) == limited
+    assert await can(api, scene) == (False, [False, False])
+
+
 async def test_nobody_does_anything(api: Api) -> None:
     scene = Scene(UserRole.ADMIN)
     await save(api.database, scene.rows)

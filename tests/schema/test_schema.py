@@ -17,6 +17,8 @@ from graphql import (
     GraphQLNonNull,
     GraphQLObjectType,
     GraphQLScalarType,
+    build_schema,
+    find_schema_changes,
     get_named_type,
     get_nullable_type,
     is_introspection_type,
@@ -74,6 +76,18 @@ class TestSdl:
     def test_in_the_repository_is_that_of_the_code(self) -> None:
         # To write it anew: gqlapi schema > schema.graphql
         assert (ROOT / "schema.graphql").read_text(encoding="utf-8") == SCHEMA.sdl
+
+    def test_is_complete_without_python(self) -> None:
+        """Strawberry prints no description of a schema; what is printed here is the schema all the same."""
+        schema = build_schema(SCHEMA.sdl)
+        assert schema.description == SCHEMA._schema.description
+        assert "signIn" in (schema.description or "")
+        # The SDL has no description of @oneOf, which is built in.
+        changes = [change.description for change in find_schema_changes(SCHEMA._schema, schema)]
+        assert [change for change in changes if "@oneOf" not in change] == []
+
+    def test_has_no_default_that_is_null(self) -> None:
+        assert "= null" not in SCHEMA.sdl
 
     def test_has_a_name_that_follows_its_content(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(strawberry.Schema, "__init__", build_types)

@@ -8,11 +8,11 @@ import strawberry
 
 from gqlapi import models
 from gqlapi.accounts.policy import Action, require
-from gqlapi.checks import required
+from gqlapi.checks import required, too_many
 from gqlapi.execution.declarations import FieldRules, Prepared
 from gqlapi.idempotency import Outcome, check_key
 from gqlapi.models import Row, Viewer
-from gqlapi.problems import Problem, ProblemCode, Rejected, ValidationProblem, reject_if_any
+from gqlapi.problems import Problem, Rejected, reject_if_any
 from gqlapi.publishing import posts
 from gqlapi.publishing.creation import Result, create_post, create_post_at_once, create_posts
 from gqlapi.publishing.drafts import prepare, prepare_all
@@ -149,8 +149,7 @@ def _check_bulk(viewer: Viewer, given: CreatePostsInput) -> None:
     if not given.posts:
         raise Rejected(required(("posts",), "Give at least one post."))
     if len(given.posts) > MAX_BULK:
-        message = f"At most {MAX_BULK} posts at once."
-        raise Rejected(ValidationProblem(code=ProblemCode.TOO_MANY, message=message, path=("posts",)))
+        raise Rejected(too_many(("posts",), MAX_BULK, f"At most {MAX_BULK} posts at once."))
 
 
 def _bulk_size(prepared: Prepared) -> int:

@@ -22,17 +22,23 @@ import * as operations from './gql/graphql.js';
 import {
   BEARER,
   codes,
-  contentOf,
   ends,
   type Fetch,
   FIRST,
   INPUT,
+  limits,
+  NO_ID,
   observe,
   type Page,
+  parts,
   place,
   pageOf,
+  POST,
   refusedTogether,
+  SIGN_IN,
+  STALE,
   titles,
+  TOO_LONG,
   writeTwice,
 } from './observe.js';
 
@@ -78,9 +84,11 @@ await observe('mutation', (fetch) => {
 
 await observe('refresh', async (fetch) => {
   let token = place.expiredToken;
+  const authorize = new SetContextLink(() => ({ headers: { Authorization: `Bearer ${token}` } }));
   async function refresh(): Promise<void> {
     const variables = { input: { refreshToken: place.refreshToken } };
-    const { data } = await connect(http(fetch)).mutate({ mutation: operations.RefreshDocument, variables });
+    // With the expired token, as from any other place of a program.
+    const { data } = await connect(authorize, http(fetch)).mutate({ mutation: operations.RefreshDocument, variables });
     token = data?.refreshSession.accessToken ?? '';
   }
   let refreshing: Promise<void> | undefined;
@@ -91,7 +99,6 @@ await observe('refresh', async (fetch) => {
     }
     return undefined;
   });
-  const authorize = new SetContextLink(() => ({ headers: { Authorization: `Bearer ${token}` } }));
   const client = connect(renew, authorize, http(refusedTogether(fetch)));
   const [{ data }] = await Promise.all([
     client.query({ query: operations.ViewerDocument }),
@@ -100,19 +107,39 @@ await observe('refresh', async (fetch) => {
   return data?.viewer?.username;
 });
 
-await observe('cache', async (fetch) => {
+await observe('pages', async (fetch) => {
   const client = new ApolloClient({ cache: createCache(), link: http(fetch) });
   const { data } = await client.query({ query: operations.EdgesDocument, variables: FIRST });
   const feed = client.watchQuery({ query: operations.EdgesDocument, variables: FIRST });
   await feed.fetchMore({ variables: { after: data!.posts.pageInfo.endCursor } });
-  const { posts } = client.readQuery({ query: operations.EdgesDocument, variables: FIRST })!;
-  const variables = { id: posts.edges[0]!.node.id };
-  await client.query({ query: operations.HtmlDocument, variables });
-  await client.query({ query: operations.MarkdownDocument, variables });
-  return [
-    posts.edges.map(({ node }) => node.title),
-    contentOf(client.readQuery({ query: operations.HtmlDocument, variables })),
-  ];
+  const all = client.readQuery({ query: operations.EdgesDocument, variables: FIRST });
+  return all?.posts.edges.map(({ node }) => node.title);
+});
+
+await observe('sign in', async (fetch) => {
+  const client = connect(http(fetch, { headers: STALE }));
+  const { data } = await client.mutate({ mutation: operations.SignInDocument, variables: SIGN_IN });
+  return typeof data?.signIn.accessToken;
+});
+
+await observe('limits', async (fetch) => {
+  const client = connect(http(fetch, { headers: BEARER }));
+  const { data } = await client.mutate({ mutation: operations.LimitsDocument, variables: TOO_LONG });
+  return limits(data?.createPost);
+});
+
+await observe('lookups', async (fetch) => {
+  const { data } = await connect(http(fetch)).query({ query: operations.LookupsDocument, variables: NO_ID });
+  return [data?.post, data?.user, data?.tag, data?.node];
+});
+
+await observe('cache', (fetch) => {
+  const client = new ApolloClient({ cache: createCache(), link: http(fetch) });
+  return parts(async () => {
+    await client.query({ query: operations.HtmlDocument, variables: POST });
+    await client.query({ query: operations.MarkdownDocument, variables: POST });
+    return (await client.query({ query: operations.BothDocument, variables: POST })).data;
+  });
 });
 
 type APQOptions = PersistedQueryLink.Base.Options;

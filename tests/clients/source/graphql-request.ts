@@ -1,6 +1,21 @@
 import { ClientError, GraphQLClient } from 'graphql-request';
 import * as operations from './gql/graphql.js';
-import { BEARER, codes, type Fetch, FIRST, INPUT, observe, place, titles, writeTwice } from './observe.js';
+import {
+  BEARER,
+  codes,
+  type Fetch,
+  FIRST,
+  INPUT,
+  limits,
+  NO_ID,
+  observe,
+  place,
+  SIGN_IN,
+  STALE,
+  titles,
+  TOO_LONG,
+  writeTwice,
+} from './observe.js';
 
 type Options = ConstructorParameters<typeof GraphQLClient>[1];
 
@@ -17,7 +32,7 @@ await observe('errors', async (fetch) => {
 
 await observe('partial data', async (fetch) => {
   const { data, errors } = await connect(fetch, { errorPolicy: 'all' }).rawRequest<operations.PartialQuery>(
-    'query Partial { node(id: "not an id") { id } posts(first: 1) { totalCount } }',
+    'query Partial { nodes(ids: ["not an id"]) { id } posts(first: 1) { totalCount } }',
   );
   return [codes(errors), typeof data.posts?.totalCount];
 });
@@ -38,6 +53,20 @@ await observe('refresh', async (fetch) => {
     return viewer();
   });
   return user?.username;
+});
+
+await observe('sign in', async (fetch) => {
+  const { signIn } = await connect(fetch, { headers: STALE }).request(operations.SignInDocument, SIGN_IN);
+  return typeof signIn.accessToken;
+});
+
+await observe('limits', async (fetch) =>
+  limits((await connect(fetch, { headers: BEARER }).request(operations.LimitsDocument, TOO_LONG)).createPost),
+);
+
+await observe('lookups', async (fetch) => {
+  const { post, user, tag, node } = await connect(fetch).request(operations.LookupsDocument, NO_ID);
+  return [post, user, tag, node];
 });
 
 await observe('batch', async (fetch) => {

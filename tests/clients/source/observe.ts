@@ -8,11 +8,19 @@ interface Place {
   accessToken: string;
   expiredToken: string;
   refreshToken: string;
+  login: string;
+  password: string;
+  post: string; // the id of one
 }
 
 export const place = JSON.parse(process.argv[2] ?? '') as Place;
 export const FIRST = { first: 2 };
 export const INPUT = { input: { title: place.name, markdown: 'Text.', slug: place.name } };
+export const STALE = { Authorization: `Bearer ${place.expiredToken}` };
+export const SIGN_IN = { input: { login: place.login, password: place.password } };
+export const TOO_LONG = { input: { title: 'x'.repeat(301), markdown: '' } };
+export const NO_ID = { id: 'not an id' };
+export const POST = { id: place.post };
 export const BEARER = { Authorization: `Bearer ${place.accessToken}` };
 
 export async function observe(feature: string, run: (fetch: Fetch) => Promise<unknown>): Promise<void> {
@@ -74,9 +82,32 @@ export async function writeTwice(write: () => Promise<Write>): Promise<unknown> 
   return [first.post?.title, ...errors];
 }
 
-// What a cache still has of a body after another part of it was read.
-export function contentOf(data: unknown): unknown {
-  return (data as { node: { content: { html: string } } } | null)?.node.content.html;
+interface LimitError {
+  __typename: string;
+  code: string;
+  path?: readonly string[] | null | undefined;
+  limit?: number | null | undefined;
+}
+
+export function limits(payload: { errors: readonly LimitError[] } | null | undefined): unknown {
+  return payload?.errors.map(({ __typename, code, path, limit }) => [__typename, code, path, limit]);
+}
+
+interface Parts {
+  post?: { content: { html: string; markdown: string } } | null | undefined;
+  postAggregates: { count: number; buckets: readonly { count: number }[] };
+  serverInfo: { version: string; maxCost: number };
+}
+
+// What is read in two parts is there together afterwards. Clients warn when they lose some of it.
+export async function parts(read: () => Promise<Parts | null | undefined>): Promise<unknown> {
+  const warnings: unknown[] = [];
+  console.warn = console.error = (...texts: unknown[]) => warnings.push(String(texts[0]));
+  const data = await read();
+  const { html, markdown } = data?.post?.content ?? {};
+  const { postAggregates: aggregates, serverInfo: info } = data ?? {};
+  const counts = [aggregates?.count, aggregates?.buckets.length];
+  return [html, markdown, ...counts, typeof info?.version, typeof info?.maxCost, warnings];
 }
 
 // Not every client declares that an error has extensions.

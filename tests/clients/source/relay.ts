@@ -1,7 +1,9 @@
 import {
   commitMutation,
+  createOperationDescriptor,
   Environment,
   fetchQuery,
+  getRequest,
   type GraphQLResponse,
   type GraphQLTaggedNode,
   type MutationParameters,
@@ -21,17 +23,30 @@ import {
   type Fetch,
   FIRST,
   INPUT,
+  limits,
+  NO_ID,
   observe,
   pageOf,
+  parts,
   place,
+  POST,
+  SIGN_IN,
+  STALE,
   titles,
+  TOO_LONG,
   writeTwice,
 } from './observe.js';
 import { MULTIPART, responsesOf } from './relay-multipart.js';
+import both, { type operationsBothQuery } from './relay/__generated__/operationsBothQuery.graphql.js';
 import deferred, { type operationsDeferredQuery } from './relay/__generated__/operationsDeferredQuery.graphql.js';
+import html, { type operationsHtmlQuery } from './relay/__generated__/operationsHtmlQuery.graphql.js';
+import limitsOf, { type operationsLimitsMutation } from './relay/__generated__/operationsLimitsMutation.graphql.js';
+import lookups, { type operationsLookupsQuery } from './relay/__generated__/operationsLookupsQuery.graphql.js';
+import markdown, { type operationsMarkdownQuery } from './relay/__generated__/operationsMarkdownQuery.graphql.js';
 import partial, { type operationsPartialQuery } from './relay/__generated__/operationsPartialQuery.graphql.js';
 import details, { type operationsDetails$key } from './relay/__generated__/operationsDetails.graphql.js';
 import refresh, { type operationsRefreshMutation } from './relay/__generated__/operationsRefreshMutation.graphql.js';
+import signInWith, { type operationsSignInMutation } from './relay/__generated__/operationsSignInMutation.graphql.js';
 import streamed, { type operationsStreamedQuery } from './relay/__generated__/operationsStreamedQuery.graphql.js';
 import titlesOf, { type operationsTitlesQuery } from './relay/__generated__/operationsTitlesQuery.graphql.js';
 import viewer, { type operationsViewerQuery } from './relay/__generated__/operationsViewerQuery.graphql.js';
@@ -93,8 +108,15 @@ await observe('errors', async (fetch) => {
 });
 
 await observe('partial data', async (fetch) => {
-  const data = await query<operationsPartialQuery>(sender(fetch), partial, {});
-  return [data?.node.ok === false ? codes(data.node.errors as unknown[]) : [], typeof data?.posts.totalCount];
+  let errors: unknown[] = [];
+  // Relay keeps no errors of the items of a list: only the network function sees these.
+  const send: Send = async (params, variables) => {
+    const response = await sender(fetch)(params, variables);
+    if ('errors' in response) errors = (response.errors ?? []) as unknown[];
+    return response;
+  };
+  const data = await query<operationsPartialQuery>(send, partial, {});
+  return [codes(errors), typeof data?.posts.totalCount];
 });
 
 await observe('mutation', (fetch) =>
@@ -115,6 +137,33 @@ await observe('refresh', async (fetch) => {
     return sender(fetch, bearer(refreshSession?.accessToken ?? ''))(params, variables);
   };
   return (await query<operationsViewerQuery>(send, viewer, {}))?.viewer?.username;
+});
+
+await observe('sign in', async (fetch) => {
+  const { signIn } = await mutate<operationsSignInMutation>(sender(fetch, STALE), signInWith, SIGN_IN);
+  return typeof signIn?.accessToken;
+});
+
+await observe('limits', async (fetch) =>
+  limits((await mutate<operationsLimitsMutation>(sender(fetch, BEARER), limitsOf, TOO_LONG)).createPost),
+);
+
+await observe('lookups', async (fetch) => {
+  const data = await query<operationsLookupsQuery>(sender(fetch), lookups, NO_ID);
+  return [data?.post, data?.user, data?.tag, data?.node];
+});
+
+await observe('cache', (fetch) => {
+  const environment = connect(sender(fetch));
+  const read = { fetchPolicy: 'store-or-network' } as const;
+  return parts(async () => {
+    await fetchQuery<operationsHtmlQuery>(environment, html, POST, read).toPromise();
+    const kept = environment.retain(createOperationDescriptor(getRequest(html), POST));
+    await fetchQuery<operationsMarkdownQuery>(environment, markdown, POST, read).toPromise();
+    const data = await fetchQuery<operationsBothQuery>(environment, both, POST, read).toPromise();
+    kept.dispose();
+    return data;
+  });
 });
 
 await observe('trusted documents', (fetch) =>

@@ -1,5 +1,5 @@
 // The generated types: each `true` is a statement about one, which does not compile when it is false.
-import type { CreatePostInput, TitlesQuery, WriteMutation } from './gql/graphql.js';
+import type { CreatePostInput, LimitsMutation, MarkdownQuery, TitlesQuery, WriteMutation } from './gql/graphql.js';
 import type { operationsTitlesQuery } from './relay/__generated__/operationsTitlesQuery.graphql.js';
 import type { operationsWriteMutation } from './relay/__generated__/operationsWriteMutation.graphql.js';
 
@@ -26,6 +26,19 @@ export const errorsOfPayloads: [
   Same<keyof Extract<WriteErrors, { __typename: 'ConflictError' }>, keyof WriteErrors | 'existing'>,
   Same<keyof Extract<WriteErrors, { __typename: 'NotFoundError' }>, '__typename' | 'message' | 'code' | 'path'>,
 ] = [true, true];
+
+type Bucket = MarkdownQuery['postAggregates']['buckets'][number]['node'];
+type LimitsErrors = LimitsMutation['createPost']['errors'][number];
+type Existing = Extract<WriteErrors, { __typename: 'ConflictError' }>['existing'];
+
+type Current = Extract<LimitsErrors, { __typename: 'VersionConflictError' }>['current'];
+
+// What is not there is no possibility.
+export const unions: [
+  Same<NonNullable<Bucket>['__typename'], 'User' | 'Tag'>,
+  Same<NonNullable<Existing>['__typename'], 'Post' | 'Tag'>,
+  Same<NonNullable<Current>['__typename'], 'Post' | 'Tag' | 'User'>,
+] = [true, true, true];
 
 // @ts-expect-error: the title is required
 export const incomplete: CreatePostInput = { markdown: 'Text.' };

@@ -13,17 +13,23 @@ import * as operations from './gql/graphql.js';
 import {
   BEARER,
   codes,
-  contentOf,
   ends,
   type Fetch,
   FIRST,
   INPUT,
+  limits,
+  NO_ID,
   observe,
   type Page,
   pageOf,
+  parts,
   place,
+  POST,
   refusedTogether,
+  SIGN_IN,
+  STALE,
   titles,
+  TOO_LONG,
   writeTwice,
 } from './observe.js';
 import { createCache } from './urql-cache.js';
@@ -92,19 +98,38 @@ await observe('refresh', async (fetch) => {
   return viewer?.username;
 });
 
-await observe('cache', async (fetch) => {
+await observe('pages', async (fetch) => {
   const client = connect(fetch, [createCache()]);
-  const cached = { requestPolicy: 'cache-only' } as const;
   const { posts: page } = await data(client.query(operations.EdgesDocument, FIRST));
   await data(client.query(operations.EdgesDocument, { ...FIRST, after: page.pageInfo.endCursor }));
+  const cached = { requestPolicy: 'cache-only' } as const;
   const { posts } = await data(client.query(operations.EdgesDocument, FIRST, cached));
-  const variables = { id: posts.edges[0]!.node.id };
-  await data(client.query(operations.HtmlDocument, variables));
-  await data(client.query(operations.MarkdownDocument, variables));
-  return [
-    posts.edges.map(({ node }) => node.title),
-    contentOf(await data(client.query(operations.HtmlDocument, variables, cached))),
-  ];
+  return posts.edges.map(({ node }) => node.title);
+});
+
+await observe('sign in', async (fetch) => {
+  const client = connect(fetch, [], { headers: STALE });
+  return typeof (await data(client.mutation(operations.SignInDocument, SIGN_IN))).signIn.accessToken;
+});
+
+await observe('limits', async (fetch) => {
+  const client = connect(fetch, [], { headers: BEARER });
+  return limits((await data(client.mutation(operations.LimitsDocument, TOO_LONG))).createPost);
+});
+
+await observe('lookups', async (fetch) => {
+  const { post, user, tag, node } = await data(connect(fetch).query(operations.LookupsDocument, NO_ID));
+  return [post, user, tag, node];
+});
+
+await observe('cache', async (fetch) => {
+  const client = connect(fetch, [createCache()]);
+  const read = { requestPolicy: 'cache-first' } as const;
+  return parts(async () => {
+    await data(client.query(operations.HtmlDocument, POST, read));
+    await data(client.query(operations.MarkdownDocument, POST, read));
+    return data(client.query(operations.BothDocument, POST, read));
+  });
 });
 
 type Query = DocumentInput<operations.TitlesQuery, typeof FIRST>;

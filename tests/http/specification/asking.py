@@ -13,8 +13,8 @@ METHODS = ("GET", "POST", "QUERY")
 WITH_BODY = ("POST", "QUERY")
 HELLO = "{ __typename }"
 TYPE = "query Type($name: String!) { __type(name: $name) { name } }"
-# One field fails, and is null: `{"data": {"node": null}, "errors": [...]}`.
-PARTIAL = '{ serverInfo { version } node(id: "x") { id } }'
+# One item fails, and is null: `{"data": {"nodes": [null]}, "errors": [...]}`.
+PARTIAL = '{ serverInfo { version } nodes(ids: ["x"]) { id } }'
 # A field that cannot be null fails: `{"data": null, "errors": [...]}`.
 FORBIDDEN = "{ posts(includeDeleted: true) { totalCount } }"
 

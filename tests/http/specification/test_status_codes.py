@@ -91,7 +91,7 @@ class TestData:
     async def test_with_errors_gets_294(self, server: Api, method: str) -> None:
         response = await ask(server, method, PARTIAL)
         body = response.json()
-        assert (response.status_code, body.keys(), body["data"]["node"]) == (294, {"data", "errors"}, None)
+        assert (response.status_code, body.keys(), body["data"]["nodes"]) == (294, {"data", "errors"}, [None])
         assert body["data"]["serverInfo"]
 
     async def test_that_is_null_with_errors_gets_294(self, server: Api, method: str) -> None:

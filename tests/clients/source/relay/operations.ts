@@ -89,11 +89,119 @@ export const documents = () => [
   `,
   graphql`
     query operationsPartialQuery {
-      node(id: "not an id") @catch {
+      nodes(ids: ["not an id"]) {
         id
       }
       posts(first: 1) {
         totalCount
+      }
+    }
+  `,
+  graphql`
+    mutation operationsSignInMutation($input: SignInInput!) {
+      signIn(input: $input) {
+        accessToken
+      }
+    }
+  `,
+  graphql`
+    mutation operationsLimitsMutation($input: CreatePostInput!) {
+      createPost(input: $input) {
+        errors {
+          __typename
+          code
+          path
+          ... on ValidationError {
+            limit
+          }
+        }
+      }
+    }
+  `,
+  graphql`
+    query operationsLookupsQuery($id: ID!) {
+      post(by: { id: $id }) {
+        title
+      }
+      user(by: { id: $id }) {
+        username
+      }
+      tag(by: { id: $id }) {
+        name
+      }
+      node(id: $id) {
+        id
+      }
+    }
+  `,
+  graphql`
+    query operationsHtmlQuery($id: ID!) {
+      post(by: { id: $id }) {
+        id
+        content {
+          id
+          html
+        }
+      }
+      postAggregates(groupBy: TAG) {
+        count
+      }
+      serverInfo {
+        version
+      }
+    }
+  `,
+  graphql`
+    query operationsMarkdownQuery($id: ID!) {
+      post(by: { id: $id }) {
+        id
+        content {
+          id
+          markdown
+        }
+      }
+      postAggregates(groupBy: TAG) {
+        buckets {
+          key
+          count
+          node {
+            __typename
+            ... on User {
+              id
+              displayName
+            }
+            ... on Tag {
+              id
+              name
+            }
+          }
+        }
+      }
+      serverInfo {
+        maxCost
+      }
+    }
+  `,
+  graphql`
+    query operationsBothQuery($id: ID!) {
+      post(by: { id: $id }) {
+        id
+        content {
+          id
+          html
+          markdown
+        }
+      }
+      postAggregates(groupBy: TAG) {
+        count
+        buckets {
+          key
+          count
+        }
+      }
+      serverInfo {
+        version
+        maxCost
       }
     }
   `,
