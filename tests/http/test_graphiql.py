@@ -4,7 +4,6 @@ import asyncio
 import gzip
 import json
 import re
-import shutil
 from collections.abc import AsyncIterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Page, Request, async_playwright
+from playwright.async_api import Page, Request
 from structlog.testing import capture_logs
 
 from gqlapi.http.graphiql import bundle, fallback
@@ -21,16 +20,11 @@ from gqlapi.http.graphiql.bundle import MANIFEST, compress
 from gqlapi.http.graphiql.page import load_examples
 from gqlapi.seeding import seed
 from tests.api import Api, serve, settings_for
+from tests.browser import open_chromium, skip_without_chromium
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 SCRIPT, STYLE = "graphiql-AAAA.js", "graphiql-BBBB.css"
 FILES = {SCRIPT: "console.log(1);", STYLE: "body { margin: 0 }", "codicon-CCCC.ttf": "glyphs", "LICENSES.txt": "MIT"}
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-# The last line keeps the browser from asking its maker for updates.
-CHROMIUM_ARGUMENTS = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-]  # fmt: skip
 
 
 class Tags(HTMLParser):
@@ -230,18 +224,14 @@ class TestFallbackPage:
 @pytest_asyncio.fixture
 async def page(sqlite_url: str) -> AsyncIterator[Page]:
     """An empty page of Chromium, beside a server with the real bundle and a seeded database."""
-    if CHROMIUM is None:
-        pytest.skip("there is no Chromium on this machine")
+    skip_without_chromium()
     try:
         await asyncio.to_thread(build_bundle)
     except BuildFailed as error:
         pytest.skip(f"GraphiQL cannot be built here: {error}")
-    async with serve(settings_for(sqlite_url)) as api, async_playwright() as playwright:
+    async with serve(settings_for(sqlite_url)) as api, open_chromium() as browser:
         await seed(api.database)
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGUMENTS)
-        page = await browser.new_page(base_url=str(api.http.base_url), viewport={"width": 1280, "height": 800})
-        yield page
-        await browser.close()
+        yield await browser.new_page(base_url=str(api.http.base_url), viewport={"width": 1280, "height": 800})
 
 
 class TestInChromium:

@@ -28,15 +28,19 @@ const cache = new InMemoryCache({
 
 const authorize = new SetContextLink(() => {
   const token = currentAccessToken();
-  return token ? { token, headers: { Authorization: `Bearer ${token}` } } : {};
+  // Without a token nothing may be left of the one that was refused.
+  return { token, headers: token ? { Authorization: `Bearer ${token}` } : {} };
 });
+
+const isUnauthenticated = (error: unknown) =>
+  CombinedGraphQLErrors.is(error) && error.errors.some(({ extensions }) => extensions?.['code'] === 'UNAUTHENTICATED');
 
 // Another request may have refreshed the token that this one was refused with.
 const renew = new ErrorLink(({ error, operation, forward }) => {
-  const isExpired = CombinedGraphQLErrors.is(error) && error.errors.some((e) => e.extensions?.['code'] === 'UNAUTHENTICATED');
-  if (!isExpired) return;
-  const isCurrent = operation.getContext()['token'] === currentAccessToken();
-  return from(isCurrent ? refresh(operation.client) : Promise.resolve()).pipe(mergeMap(() => forward(operation)));
+  const { token } = operation.getContext();
+  if (!token || !isUnauthenticated(error)) return;
+  const renewed = token === currentAccessToken() ? refresh(operation.client) : Promise.resolve();
+  return from(renewed).pipe(mergeMap(() => forward(operation)));
 });
 
 const address = document.querySelector<HTMLMetaElement>('meta[name=api]')?.content;
