@@ -16,10 +16,13 @@ from tests.factories import make_post, make_tag, make_user, save
 from tests.reader.site import Checkout, Reader, check_out, serve_reader
 from tests.signing_in import give_password
 
-MARKDOWN = """
+PARAGRAPHS = "A long way down.\n\n" * 40
+MARKDOWN = f"""
 ## Soil
 
 Text with `code`.
+
+{PARAGRAPHS}
 
 ## Water
 

@@ -84,8 +84,13 @@ class TestReader:
         assert await page.locator(".prose script, .prose [onerror]").count() == 0
         contents = page.get_by_role("navigation", name="Contents").get_by_role("link")
         assert await contents.all_inner_texts() == ["Soil", "Water", "Light"]
+        last = page.get_by_role("heading", name="Light")
+        await expect(last).not_to_be_in_viewport()
         await contents.last.click()
-        await expect(page.get_by_role("heading", name="Light")).to_be_in_viewport()
+        await expect(last).to_be_in_viewport()
+        await page.goto("/")
+        await page.goto("/post/roses#user-content-light")
+        await expect(last).to_be_in_viewport()
         await expect(page.get_by_role("link", name="Edit")).to_have_count(0)
 
     async def test_tag_has_its_posts(self, page: Page) -> None:

@@ -12,9 +12,10 @@ function subscribe(listener: () => void): () => void {
   return () => navigation.removeEventListener('currententrychange', listener);
 }
 
-/** Return the address of the page, and render again when it changes. */
+/** Return the address of the page, and render again when it changes. A fragment is the browser's business. */
 export function useAddress(): URL {
-  return new URL(useSyncExternalStore(subscribe, () => location.href));
+  const path = useSyncExternalStore(subscribe, () => location.pathname + location.search);
+  return new URL(path, location.origin);
 }
 
 export const go = (path: string, history: NavigationHistoryBehavior = 'auto') => navigation.navigate(path, { history });

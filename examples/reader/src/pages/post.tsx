@@ -1,4 +1,5 @@
 import { useSuspenseQuery } from '@apollo/client/react';
+import { useEffect } from 'react';
 import { graphql } from '../gql';
 import { PostMeta } from '../parts/post-meta';
 import { NotFound } from './not-found';
@@ -20,6 +21,8 @@ const FEW_HEADINGS = 2;
 
 export function PostPage({ slug }: { slug: string }) {
   const { data } = useSuspenseQuery(PostQuery, { variables: { slug } });
+  // The browser looked for the heading of a link before the post was there.
+  useEffect(() => document.getElementById(decodeURIComponent(location.hash.slice(1)))?.scrollIntoView(), []);
   if (!data.post) return <NotFound />;
   const { id, title, viewerCanUpdate, content } = data.post;
   return (
