@@ -1,7 +1,6 @@
 """GraphiQL in a browser: from the first second to a post that is written, and on a small screen."""
 
 import asyncio
-import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
-from playwright.async_api import Locator, Page, Request, ViewportSize, async_playwright
+from playwright.async_api import Locator, Page, Request, ViewportSize
 
 from gqlapi.accounts.demo import create_demo_users
 from gqlapi.http.graphiql import bundle, fallback
@@ -18,13 +17,8 @@ from gqlapi.http.graphiql.examples import load_examples
 from gqlapi.http.graphiql.progress import ProgressFile
 from gqlapi.seeding import seed
 from tests.api import serve, settings_for
+from tests.browser import open_chromium, skip_without_chromium
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-# The last line keeps the browser from asking its maker for updates.
-CHROMIUM_ARGUMENTS = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-]  # fmt: skip
 EXECUTE = "Execute query"
 SMALL: ViewportSize = {"width": 390, "height": 844}
 # The server refuses it like one that has expired.
@@ -37,15 +31,11 @@ EXPIRE_TOKEN = """() => {
 @pytest_asyncio.fixture
 async def page(sqlite_url: str) -> AsyncIterator[Page]:
     """An empty page of Chromium, beside a development server with a seeded database."""
-    if CHROMIUM is None:
-        pytest.skip("there is no Chromium on this machine")
-    async with serve(settings_for(sqlite_url)) as api, async_playwright() as playwright:
+    skip_without_chromium()
+    async with serve(settings_for(sqlite_url)) as api, open_chromium() as browser:
         await seed(api.database)
         await create_demo_users(api.database)
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGUMENTS)
-        page = await browser.new_page(base_url=str(api.http.base_url), viewport={"width": 1280, "height": 800})
-        yield page
-        await browser.close()
+        yield await browser.new_page(base_url=str(api.http.base_url), viewport={"width": 1280, "height": 800})
 
 
 @pytest_asyncio.fixture
