@@ -76,7 +76,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
     )
     negotiation = Negotiation(settings.http_status)
     endpoint = GraphQLEndpoint(runner, negotiation, origins, compression, max_body_bytes=settings.max_body_bytes)
-    graphql: ASGIApp = BrowserPage(endpoint) if settings.serves_graphiql else endpoint
+    graphql = _with_page(settings, endpoint)
 
     app = Starlette(
         routes=_routes(settings, graphql, Readiness(database.probe), schema),
@@ -149,6 +149,10 @@ def create_accounts(settings: Settings) -> Accounts:
         reserved_names=ReservedNames(settings.reserved_usernames),
         session_lifetime=timedelta(days=settings.session_days),
     )
+
+
+def _with_page(settings: Settings, endpoint: ASGIApp) -> ASGIApp:
+    return BrowserPage(endpoint, offers_demo=not settings.is_production) if settings.serves_graphiql else endpoint
 
 
 def _routes(settings: Settings, graphql: ASGIApp, readiness: Readiness, schema: Schema) -> list[Route]:

@@ -1,4 +1,4 @@
-"""The README's table of settings, made from the code: `python -m tests.settings_table` writes it."""
+"""The table of settings in README and docs, made from the code: `python -m tests.settings_table` writes it."""
 
 import json
 import re
@@ -11,6 +11,7 @@ from gqlapi.settings import Settings
 from tests.architecture import ROOT
 
 BEGIN, END = "<!-- settings: begin -->", "<!-- settings: end -->"
+PATHS = [ROOT / "README.md", ROOT / "docs" / "settings.md"]
 
 
 def settings_table() -> str:
@@ -32,11 +33,11 @@ def _default(field: FieldInfo) -> str:
 
 
 def write() -> None:
-    """Put the table between the README's markers."""
-    path = ROOT / "README.md"
-    text = path.read_text(encoding="utf-8")
+    """Write the table between the markers of each page."""
     table = f"{BEGIN}\n{settings_table()}\n{END}"
-    path.write_text(re.sub(f"{BEGIN}.*{END}", lambda _: table, text, flags=re.DOTALL), encoding="utf-8")
+    for path in PATHS:
+        text = re.sub(f"{BEGIN}.*{END}", lambda _: table, path.read_text(encoding="utf-8"), flags=re.DOTALL)
+        path.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -73,7 +73,9 @@ class TestDev:
         data = server.execute(FEED)
         assert data["posts"]["totalCount"] > 100
         assert all(node["author"]["username"] for node in data["posts"]["nodes"])
-        assert f"GraphiQL  {server.url}/graphql" in server.log.read_text()
+        log = server.wait_until_logged(f"GraphiQL  {server.url}/graphql", times=1)
+        # Until the server listens, nobody is invited to it.
+        assert log.index("Uvicorn running") < log.index("GraphiQL  ")
         assert_private(folder)
         assert_refuses_the_names_of_others(server)
 

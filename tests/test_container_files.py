@@ -123,7 +123,7 @@ class TestBuild:
 
     def test_copies_everything_that_the_wheel_is_made_of(self) -> None:
         wheel = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]
-        needed = {*wheel["packages"], *wheel["force-include"], PROJECT["project"]["readme"]}
+        needed = {*wheel["only-include"], *wheel["force-include"], PROJECT["project"]["readme"]}
         assert needed | {*PROJECT["project"]["license-files"]} <= set(copied())
 
 

@@ -10,6 +10,7 @@ from gqlapi.explain import explain
 from gqlapi.seeding import SeedSize, seed
 from tests.api import settings_for
 from tests.commands import run
+from tests.test_examples import READING, variables_of
 
 FEED = """
 query Feed($n: Int!) { tags(first: $n) { nodes { name posts { nodes { title } } } } }
@@ -49,8 +50,8 @@ class TestExplain:
         assert lines[-1] == f"\ntotal: 2 statements, {rows} rows, {explanation.ms} ms"
 
     async def test_explains_every_example(self, seeded_url: str) -> None:
-        for path in sorted((Path(__file__).parent.parent / "examples").glob("0*.graphql")):  # mutations follow
-            explanation = await explain(settings_for(seeded_url), path.read_text())
+        for path in READING:
+            explanation = await explain(settings_for(seeded_url), path.read_text(), variables_of(path))
             assert explanation.errors == (), path
             assert all(statement.plan and statement.rows >= 0 for statement in explanation.statements)
 

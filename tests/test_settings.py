@@ -1,4 +1,4 @@
-"""Configuration: the README's table, secrets, and where settings are read from."""
+"""Configuration: the table in README and docs, secrets, and where settings are read from."""
 
 import re
 from pathlib import Path
@@ -7,8 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from gqlapi.settings import DEV_SECRET_KEY, Settings
-from tests.architecture import ROOT
-from tests.settings_table import settings_table
+from tests.settings_table import PATHS, settings_table
 
 TABLE = re.compile(r"<!-- settings: begin -->\n(.*?)\n<!-- settings: end -->", re.DOTALL)
 SECRET = "a secret of more than thirty-two characters"
@@ -22,9 +21,9 @@ def clean_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 class TestTable:
     def test_in_the_readme_is_that_of_the_code(self) -> None:
-        found = TABLE.findall((ROOT / "README.md").read_text(encoding="utf-8"))
         # To write it anew: python -m tests.settings_table
-        assert found == [settings_table()]
+        for path in PATHS:
+            assert TABLE.findall(path.read_text(encoding="utf-8")) == [settings_table()], path
 
     def test_has_a_row_for_each_setting(self) -> None:
         _, _, *rows = settings_table().splitlines()

@@ -7,12 +7,9 @@ from typing import Annotated
 
 import typer
 
-from gqlapi import __version__
-from gqlapi.accounts.demo import DEMO_PASSWORD
-from gqlapi.cli.base import Host, Port, Workers, cli, console, fail, load_settings, run
+from gqlapi.cli.banner import banner_when_listening
+from gqlapi.cli.base import Host, Port, Workers, cli, fail, load_settings, run
 from gqlapi.cli.work import list_demo_logins, prepare_database
-from gqlapi.database.url import mask_url
-from gqlapi.http import GRAPHQL_PATH
 from gqlapi.http.graphiql.background import building_in_background
 from gqlapi.logs import configure_logs
 from gqlapi.serving.limits import ConnectionLimits, fit_open_files
@@ -34,8 +31,8 @@ def dev(
     settings = load_settings(environment="dev", host=host, port=port)
     configure_logs(settings)
     _check_address(settings)
-    _print_banner(settings, run(prepare_database(settings)))
-    with building_in_background():
+    demo_logins = run(prepare_database(settings))
+    with building_in_background(), banner_when_listening(settings, demo_logins):
         _serve(settings, reload=reload, workers=1)
 
 
@@ -48,19 +45,6 @@ def serve(host: Host = None, port: Port = None, workers: Workers = None) -> None
     if logins := run(list_demo_logins(settings)):
         fail(f"The users {', '.join(logins)} have the demo password: delete them, or change it.")
     _serve(settings, reload=False, workers=settings.workers)
-
-
-def _print_banner(settings: Settings, demo_logins: list[str]) -> None:
-    base = f"http://{settings.host}:{settings.port}"
-    for name, value in (
-        ("gqlapi", __version__),
-        ("GraphiQL", base + GRAPHQL_PATH),
-        ("GraphQL", base + GRAPHQL_PATH),
-        ("health", base + "/readyz"),
-        ("database", mask_url(settings.database_url)),
-        *([("demo", f"sign in as {', '.join(demo_logins)} with password {DEMO_PASSWORD}")] if demo_logins else []),
-    ):
-        console.print(f"  [bold]{name:<9}[/] {value}", highlight=False, soft_wrap=True)
 
 
 def _serve(settings: Settings, *, reload: bool, workers: int) -> None:

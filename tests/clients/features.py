@@ -33,6 +33,7 @@ FEATURES = {
     "limits": "limits of a form, in its errors",
     "lookups": "lookups by what is no id",
     "cache": "parts of objects in a normalised cache",
+    "pages": "pages of a list in a normalised cache",
     "APQ": "automatic persisted queries",
     "APQ by GET": "the same by GET",
     "trusted documents": "trusted documents",
@@ -67,6 +68,7 @@ def expected(client: str) -> dict[str, Observation]:
         "lookups": Observation([None] * 4, ["POST text 200"]),
         # The third time everything is in the cache, which has not complained.
         "cache": Observation([HTML, "*Text.*", 3, 1, "string", "number", []], ["POST text 200"] * 2),
+        "pages": Observation(TITLES, ["POST text 200"] * 2),
         # One miss, one registration, then hits.
         "APQ": Observation(ROUNDS, ["POST id 422", "POST id text 200", *["POST id 200"] * 3]),
         "APQ by GET": Observation(ROUNDS, ["GET id 422", f"{register} id text 200", *["GET id 200"] * 3]),

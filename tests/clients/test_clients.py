@@ -25,7 +25,9 @@ COLOUR = re.compile(r"\x1b\[\d*m")
 # another mark, but also its own text and exit status.
 QUIET = {
     "relay-compiler": re.compile(r"\[INFO\] .*"),
-    "graphql-codegen": re.compile(r"\S (Parse Configuration|Load GraphQL \w+|Generate( outputs| to \./gql/)?)"),
+    "graphql-codegen": re.compile(
+        r"\S (Parse Configuration|Load GraphQL \w+|Generate( outputs| to \./(gql/|[\w-]+\.ts))?)"
+    ),
     "generate-persisted-query-manifest": re.compile(r"\S Manifest written to .*"),
     "tsc": re.compile(""),
 }

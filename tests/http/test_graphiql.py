@@ -1,10 +1,9 @@
 """GraphiQL as a browser gets it: the page, its files, and the page of a server without them."""
 
-import asyncio
 import gzip
 import json
+import os
 import re
-import shutil
 from collections.abc import AsyncIterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -12,25 +11,17 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Page, Request, async_playwright
-from structlog.testing import capture_logs
 
-from gqlapi.http.graphiql import bundle, fallback
-from gqlapi.http.graphiql.build import BuildFailed, build_bundle
+from gqlapi.http.graphiql import bundle, fallback, waiting
+from gqlapi.http.graphiql.build import INSTALLING
 from gqlapi.http.graphiql.bundle import MANIFEST, compress
-from gqlapi.http.graphiql.page import load_examples
-from gqlapi.seeding import seed
+from gqlapi.http.graphiql.examples import load_examples
+from gqlapi.http.graphiql.progress import NAME, STALE_SECONDS, ProgressFile
 from tests.api import Api, serve, settings_for
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 SCRIPT, STYLE = "graphiql-AAAA.js", "graphiql-BBBB.css"
 FILES = {SCRIPT: "console.log(1);", STYLE: "body { margin: 0 }", "codicon-CCCC.ttf": "glyphs", "LICENSES.txt": "MIT"}
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-# The last line keeps the browser from asking its maker for updates.
-CHROMIUM_ARGUMENTS = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-]  # fmt: skip
 
 
 class Tags(HTMLParser):
@@ -44,8 +35,11 @@ class Tags(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.found.append((tag, {name: value or "" for name, value in attrs}))
 
-    def root(self) -> dict[str, str]:
-        return next(attributes for _, attributes in self.found if attributes.get("id") == "graphiql")
+    def config(self) -> dict[str, Any]:
+        """Return what the page tells its script."""
+        text = next(attributes["data-config"] for _, attributes in self.found if attributes.get("id") == "graphiql")
+        config: dict[str, Any] = json.loads(text)
+        return config
 
     def addresses(self) -> list[str]:
         return [tag[name] for _, tag in self.found for name in ("src", "href") if name in tag]
@@ -91,9 +85,16 @@ class TestPage:
         assert Tags(response.text).addresses() == addresses
 
     async def test_holds_the_endpoint_and_the_examples(self, api: Api) -> None:
-        root = Tags((await api.http.get("/graphql", headers=BROWSER)).text).root()
-        assert root["data-endpoint"] == "graphql"
-        assert json.loads(root["data-examples"]) == load_examples()
+        config = Tags((await api.http.get("/graphql", headers=BROWSER)).text).config()
+        assert config["endpoint"] == "graphql"
+        assert config["examples"] == load_examples()
+
+    async def test_knows_the_demo_users_only_in_development(self, api: Api, sqlite_url: str) -> None:
+        in_production = settings_for(sqlite_url, graphiql=True, environment="production", secret_key="x" * 32)
+        async with serve(in_production) as production:
+            pages = [await each.http.get("/graphql", headers=BROWSER) for each in (api, production)]
+        demo = {"logins": ["admin", "editor", "author", "reader"], "password": "gqlapi-demo"}
+        assert [Tags(page.text).config()["demo"] for page in pages] == [demo, None]
 
     async def test_names_no_other_host(self, api: Api) -> None:
         response = await api.http.get("/graphql", headers=BROWSER)
@@ -121,10 +122,14 @@ class TestPage:
     async def test_leaves_queries_to_the_endpoint(self, api: Api) -> None:
         query = {"query": "{ __typename }"}
         for response in (
-            await api.http.get("/graphql", params=query, headers={**BROWSER, "GraphQL-Require-Preflight": "1"}),
+            await api.http.get("/graphql", params=query, headers={"Accept": "application/json"}),
             await api.http.post("/graphql", json=query, headers=BROWSER),
         ):
             assert response.json()["data"] == {"__typename": "Query"}
+
+    async def test_opens_links_to_queries(self, api: Api) -> None:
+        response = await api.http.get("/graphql", params={"query": "{ __typename }"}, headers=BROWSER)
+        assert response.headers["content-type"] == "text/html; charset=utf-8"
 
     async def test_is_not_served_where_it_is_off(self, sqlite_url: str) -> None:
         async with serve(settings_for(sqlite_url, graphiql=False)) as api:
@@ -197,87 +202,68 @@ class TestAssets:
         assert (await api.http.get(f"/graphql/assets/{SCRIPT}")).text == "newer"
 
 
+class TestWaitingPage:
+    @pytest.fixture
+    def progress(self, bundles: Path) -> ProgressFile:
+        progress = ProgressFile(bundles)
+        progress(INSTALLING)
+        return progress
+
+    async def test_is_shown_while_the_bundle_is_built(self, api: Api, progress: ProgressFile) -> None:
+        page = await api.http.get("/graphql", headers=BROWSER)
+        assert "GraphiQL is being built" in page.text
+        assert "//" not in page.text
+        (name,) = waiting.FILES
+        assert Tags(page.text).addresses() == ["data:,", f"graphql/assets/{name}"]
+        assert (await api.http.get(f"/graphql/assets/{name}")).status_code == 200
+        progress.remove()
+        assert "GraphiQL is being built" not in (await api.http.get("/graphql", headers=BROWSER)).text
+
+    @pytest.mark.usefixtures("progress")
+    async def test_asks_for_the_progress(self, api: Api, request: pytest.FixtureRequest) -> None:
+        response = await api.http.get("/graphql/assets/build.json")
+        assert response.json() == {"built": False, "progress": {"step": INSTALLING, "seconds": 0}}
+        assert response.headers["cache-control"] == "no-store"
+        request.getfixturevalue("small_bundle")
+        response = await api.http.get("/graphql/assets/build.json")
+        assert response.json() == {"built": True, "progress": None}
+
+    @pytest.mark.usefixtures("progress")
+    async def test_forgets_a_builder_that_was_killed(self, api: Api, bundles: Path) -> None:
+        path = bundles / NAME
+        long_ago = path.stat().st_mtime - STALE_SECONDS
+        os.utime(path, (long_ago, long_ago))
+        assert (await api.http.get("/graphql/assets/build.json")).json() == {"built": False, "progress": None}
+        assert "GraphiQL is not built" in (await api.http.get("/graphql", headers=BROWSER)).text
+
+
 class TestFallbackPage:
     async def test_loads_pinned_files_from_one_host(self, api: Api) -> None:
         response = await api.http.get("/graphql", headers=BROWSER)
-        foreign = [tag for _, tag in Tags(response.text).found if "//" in tag.get("src", tag.get("href", ""))]
+        cdn = Tags(response.text).config()["cdn"]
+        foreign = [*cdn["scripts"], *cdn["styles"]]
         assert len(foreign) == len(fallback.SCRIPTS) + len(fallback.STYLES)
-        for tag in foreign:
-            address = tag.get("src", tag.get("href", ""))
+        for address, integrity in foreign:
             assert re.fullmatch(re.escape(fallback.HOST) + r"(@[\w-]+/)?[\w-]+@\d+\.\d+\.\d+/[\w./-]+", address)
-            assert re.fullmatch(r"sha256-[\w+/]{43}=", tag["integrity"])
-            assert tag["crossorigin"] == "anonymous"
+            assert re.fullmatch(r"sha256-[\w+/]{43}=", integrity)
         allowed = re.findall(r"https?://\S+?(?=[ ;])", response.headers["content-security-policy"])
-        assert allowed == [f"{fallback.HOST}{path}" for path in (*fallback.SCRIPTS, *fallback.STYLES)]
+        assert allowed == [address for address, _ in foreign]
+
+    async def test_is_not_held_up_by_the_other_host(self, api: Api) -> None:
+        # A tag would keep the page blank for as long as that host does not answer.
+        page = Tags((await api.http.get("/graphql", headers=BROWSER)).text)
+        assert [address for address in page.addresses() if "//" in address] == []
 
     async def test_is_started_by_a_file_of_its_own(self, api: Api) -> None:
         page = Tags((await api.http.get("/graphql", headers=BROWSER)).text)
         response = await api.http.get("/" + page.addresses()[-1])
         assert response.text == Path(fallback.__file__).with_suffix(".js").read_text()
-        assert json.loads(page.root()["data-examples"]) == load_examples()
 
-    async def test_is_logged(self, api: Api) -> None:
-        with capture_logs() as lines:
-            await api.http.get("/graphql", headers=BROWSER)
-        assert [line["cdn"] for line in lines if line["log_level"] == "warning"] == [fallback.HOST]
+    async def test_says_how_to_build(self, api: Api) -> None:
+        page = (await api.http.get("/graphql", headers=BROWSER)).text
+        assert re.sub("</?code>", "`", page).count(fallback.REMEDY) == 1
 
     async def test_gives_way_to_a_bundle(self, api: Api, request: pytest.FixtureRequest) -> None:
         assert fallback.HOST in (await api.http.get("/graphql", headers=BROWSER)).text
         request.getfixturevalue("small_bundle")
         assert fallback.HOST not in (await api.http.get("/graphql", headers=BROWSER)).text
-
-
-@pytest_asyncio.fixture
-async def page(sqlite_url: str) -> AsyncIterator[Page]:
-    """An empty page of Chromium, beside a server with the real bundle and a seeded database."""
-    if CHROMIUM is None:
-        pytest.skip("there is no Chromium on this machine")
-    try:
-        await asyncio.to_thread(build_bundle)
-    except BuildFailed as error:
-        pytest.skip(f"GraphiQL cannot be built here: {error}")
-    async with serve(settings_for(sqlite_url)) as api, async_playwright() as playwright:
-        await seed(api.database)
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGUMENTS)
-        page = await browser.new_page(base_url=str(api.http.base_url), viewport={"width": 1280, "height": 800})
-        yield page
-        await browser.close()
-
-
-class TestInChromium:
-    async def test_works_without_any_other_host(self, page: Page, tmp_path: Path) -> None:
-        requests: list[Request] = []
-        complaints: list[Any] = []
-        page.on("request", lambda request: requests.append(request))  # noqa: PLW0108 - it marks the function
-        page.on("console", lambda line: complaints.append(line.text) if line.type in {"error", "warning"} else None)
-        page.on("pageerror", lambda error: complaints.append(error))  # noqa: PLW0108 - the same
-        await page.goto("/graphql")
-        # Before the editor has its text, the button does nothing.
-        await page.locator(".graphiql-query-editor .view-line", has_text="query HomeFeed").wait_for()
-        await page.get_by_role("button", name="Execute query").click()
-        answer = await page.request.post("/graphql", data={"query": load_examples()[0]})
-        posts = (await answer.json())["data"]["posts"]
-        result = page.locator(".graphiql-response .view-line")
-        await result.filter(has_text=f'"totalCount": {posts["totalCount"]},').wait_for()
-        # The editor breaks long lines.
-        await result.filter(has_text=f'"title": "{posts["nodes"][0]["title"].split()[0]}').first.wait_for()
-        await page.get_by_role("button", name="Show GraphiQL Explorer").click()
-        await page.get_by_text("readingTimeMinutes").first.wait_for()
-        await page.get_by_role("button", name="Show Documentation Explorer").click()
-        await page.get_by_text("Posts, their authors and their tags.").wait_for()
-        await page.screenshot(path=tmp_path / "graphiql.png")
-        assert (tmp_path / "graphiql.png").stat().st_size > 10_000
-        base = page.url.removesuffix("/graphql")
-        assert [request.url for request in requests if not request.url.startswith((base, "data:"))] == []
-        assert complaints == []
-
-    async def test_follows_the_theme_of_the_system(self, page: Page) -> None:
-        await page.goto("/graphql")
-        await page.get_by_role("button", name="Execute query").wait_for()
-        colors = []
-        for scheme in ("light", "dark"):
-            await page.emulate_media(color_scheme=scheme)
-            colors.append(
-                await page.evaluate("getComputedStyle(document.querySelector('.graphiql-container')).backgroundColor")
-            )
-        assert len(set(colors)) == 2

@@ -12,8 +12,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from gqlapi.http.graphiql import background, build, build_hook
-from gqlapi.http.graphiql.build import BuildFailed, Node, build_bundle, source_stamp
+from gqlapi.http.graphiql.build import INSTALLING, BuildFailed, Node, build_bundle, source_stamp
 from gqlapi.http.graphiql.bundle import MANIFEST, find_bundle, load_bundle
+from gqlapi.http.graphiql.fallback import REMEDY
+from gqlapi.http.graphiql.progress import read_progress
 
 # Does what `node build.mjs <folder>` does, and nothing at all as npm.
 WORKING = """
@@ -38,7 +40,8 @@ def use_node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         path = tmp_path / "node.py"
         path.write_text(script)
         command = [sys.executable, str(path)]
-        monkeypatch.setattr(build, "find_node", lambda: Node(command, command))
+        for module in (build, background):
+            monkeypatch.setattr(module, "find_node", lambda: Node(command, command))
 
     return use
 
@@ -147,7 +150,7 @@ class TestBackground:
     @pytest.fixture(autouse=True)
     def _elsewhere(self, bundles: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(background, "BUNDLES", bundles)
-        monkeypatch.setattr(background, "build_bundle", lambda cancelled: build_bundle(bundles, cancelled))
+        monkeypatch.setattr(background, "build_bundle", lambda **options: build_bundle(bundles, **options))
 
     def test_builds_while_the_block_runs(self, use_node: Any, bundles: Path) -> None:
         use_node(WORKING)
@@ -156,10 +159,15 @@ class TestBackground:
             while len(lines) < 2 and time.monotonic() < deadline:
                 time.sleep(0.05)
         assert find_bundle(bundles)
-        assert [line["event"].split(";")[0].split(":")[0] for line in lines] == [
-            "graphiql is being built",
-            "graphiql is built",
-        ]
+        assert [line["event"].split(";")[0] for line in lines] == ["graphiql is being built", "graphiql is built"]
+        assert read_progress(bundles) is None
+
+    def test_reports_its_progress(self, use_node: Any, bundles: Path) -> None:
+        use_node(SLOW)
+        with background.building_in_background():
+            progress = read_progress(bundles)
+        assert progress == (INSTALLING, 0)
+        assert read_progress(bundles) is None
 
     def test_stops_with_the_block(self, use_node: Any, bundles: Path) -> None:
         use_node(SLOW)
@@ -176,6 +184,12 @@ class TestBackground:
             while len(lines) < 2 and time.monotonic() < deadline:
                 time.sleep(0.05)
         assert "no network" in lines[-1]["reason"]
+
+    def test_says_once_what_to_do_without_node(self, monkeypatch: pytest.MonkeyPatch, bundles: Path) -> None:
+        monkeypatch.setattr(background, "find_node", lambda: None)
+        with capture_logs() as lines, background.building_in_background():
+            assert read_progress(bundles) is None
+        assert [(line["log_level"], line["fix"]) for line in lines] == [("warning", REMEDY)]
 
     def test_is_silent_outside_a_checkout(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(background, "SOURCE", tmp_path / "nothing")

@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,10 +24,14 @@ NOT_SOURCE = shutil.ignore_patterns("node_modules")
 INSTALL_TIMEOUT_SECONDS = 300.0
 BUNDLE_TIMEOUT_SECONDS = 120.0
 POLL_SECONDS = 0.2
+# What a report says of the build, in order.
+INSTALLING, BUNDLING = "Installing packages", "Bundling"
+# Called several times a second while a step runs.
+Report = Callable[[str], None]
 
 
 class BuildFailed(Exception):
-    """There is no bundle, and the message says why."""
+    """The bundle was not built; the message has the reason."""
 
 
 class Node(NamedTuple):
@@ -53,15 +58,19 @@ def find_node() -> Node | None:
 
 
 def source_stamp() -> str:
-    """Return a name for the bundle that the source makes: another source has another one."""
+    """Return the name of the bundle of this source: a digest of its files."""
     digest = hashlib.sha256()
     for path in sorted(path for path in SOURCE.iterdir() if path.is_file()):
         digest.update(f"{path.name}\0{path.stat().st_size}\0".encode() + path.read_bytes())
     return digest.hexdigest()[:16]
 
 
-def build_bundle(bundles: Path = BUNDLES, cancelled: Event | None = None) -> Path:
-    """Return the folder of the bundle in `bundles`, which is built first unless it is there already.
+def ignore(_step: str) -> None:
+    """Report nothing."""
+
+
+def build_bundle(bundles: Path = BUNDLES, cancelled: Event | None = None, report: Report = ignore) -> Path:
+    """Return the folder of the bundle in `bundles`; build it first if it is missing.
 
     Raises:
         BuildFailed: Node is missing, a step failed or took too long, or the build was cancelled.
@@ -76,22 +85,31 @@ def build_bundle(bundles: Path = BUNDLES, cancelled: Event | None = None) -> Pat
     # Renamed when it is whole, so it must be made on the same file system.
     with TemporaryDirectory(dir=bundles, prefix=".") as scratch:
         made = Path(scratch, "bundle")
-        _run_node(node, made, cancelled or Event())
+        _run_node(node, made, cancelled or Event(), report)
         compress(made)
         _publish(made, bundle)
     return bundle
 
 
-def _run_node(node: Node, target: Path, cancelled: Event) -> None:
-    # Not in the checkout: 200 MB of packages are in the way of every program that watches or searches it.
+def _run_node(node: Node, target: Path, cancelled: Event, report: Report) -> None:
+    # Not in the checkout: every program that watches or searches it would read 200 MB of packages.
     with TemporaryDirectory(prefix="gqlapi-graphiql-") as scratch:
         folder = Path(scratch, "source")
         shutil.copytree(SOURCE, folder, ignore=NOT_SOURCE)
-        _run([*node.npm, "ci"], folder, INSTALL_TIMEOUT_SECONDS, cancelled)
-        _run([*node.node, "build.mjs", str(target)], folder, BUNDLE_TIMEOUT_SECONDS, cancelled)
+        check = _Check(cancelled, report, INSTALLING)
+        _run([*node.npm, "ci"], folder, INSTALL_TIMEOUT_SECONDS, check)
+        _run([*node.node, "build.mjs", str(target)], folder, BUNDLE_TIMEOUT_SECONDS, check._replace(step=BUNDLING))
 
 
-def _run(command: list[str], folder: Path, timeout_seconds: float, cancelled: Event) -> None:
+class _Check(NamedTuple):
+    """What happens while a command runs: it can be cancelled, and its step is reported."""
+
+    cancelled: Event
+    report: Report
+    step: str
+
+
+def _run(command: list[str], folder: Path, timeout_seconds: float, check: _Check) -> None:
     deadline = time.monotonic() + timeout_seconds
     with subprocess.Popen(  # noqa: S603 - our own commands
         command, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -99,12 +117,13 @@ def _run(command: list[str], folder: Path, timeout_seconds: float, cancelled: Ev
         _give_way(process.pid)
         output = None
         while output is None:
+            check.report(check.step)
             try:
                 output, _ = process.communicate(timeout=POLL_SECONDS)
             except subprocess.TimeoutExpired:
-                if cancelled.is_set() or time.monotonic() > deadline:
+                if check.cancelled.is_set() or time.monotonic() > deadline:
                     process.kill()
-                    why = "was cancelled" if cancelled.is_set() else f"took longer than {timeout_seconds:.0f} s"
+                    why = "was cancelled" if check.cancelled.is_set() else f"took longer than {timeout_seconds:.0f} s"
                     raise BuildFailed(f"`{_name(command)}` {why}") from None
     if process.returncode:
         lines = [line for line in output.splitlines() if "error" in line.lower()] or output.splitlines()[-1:]
@@ -112,7 +131,7 @@ def _run(command: list[str], folder: Path, timeout_seconds: float, cancelled: Ev
 
 
 def _give_way(pid: int) -> None:
-    """Let the server that starts at the same time go first."""
+    """Lower the priority of a process below that of the server."""
     if hasattr(os, "setpriority"):  # not on Windows
         with suppress(ProcessLookupError):  # it ended already
             os.setpriority(os.PRIO_PROCESS, pid, 10)
@@ -130,6 +149,6 @@ def _publish(made: Path, bundle: Path) -> None:
         if not (bundle / MANIFEST).is_file():
             raise
     for other in bundle.parent.iterdir():
-        # Folders with a dot belong to builds that are still going on.
+        # Names with a dot belong to running builds.
         if other != bundle and not other.name.startswith("."):
             shutil.rmtree(other, ignore_errors=True)

@@ -2,10 +2,13 @@
 
 import gzip
 import hashlib
+import re
 from pathlib import Path
+from typing import Any
 
 HOST = "https://cdn.jsdelivr.net/npm/"
-# Taken from the packages themselves; a browser refuses a file whose bytes are others.
+REMEDY = "Install Node.js and start `gqlapi dev` again, or run `uv run --no-dev --group graphiql gqlapi dev`."
+# Taken from the packages themselves; a browser refuses a file with other bytes.
 STYLES = {
     "graphiql@4.1.2/graphiql.min.css": "MEh+B2NdMSpj9kexQNN3QKc8UzMrCXW/Sx/phcpuyIU=",
     "@graphiql/plugin-explorer@4.0.6/dist/style.css": "aJCaSuI7+t/EWRrLTis8jU9EFTua5/o7fnwxnroxDvE=",
@@ -23,18 +26,26 @@ _START = Path(__file__).with_suffix(".js").read_bytes()
 START_NAME = f"fallback-{hashlib.sha256(_START).hexdigest()[:8]}.js"
 # In the form in which a bundle holds its files.
 FILES = {START_NAME: gzip.compress(_START, mtime=0)}
+_REMEDY_HTML = re.sub("`(.+?)`", r"<code>\1</code>", REMEDY)
+CONTENT = f"""<main class="notice">
+<h1>GraphiQL is not built</h1>
+<p id="state">It is loading from a CDN.</p>
+<p>{_REMEDY_HTML}</p>
+</main>"""
+
+
+def config() -> dict[str, Any]:
+    """Return what the script loads from the CDN, in order, with integrity hashes.
+
+    The page has no tags for these files: a browser would wait for a CDN that does not answer, and show nothing.
+    """
+    return {"styles": _with_integrity(STYLES), "scripts": _with_integrity(SCRIPTS)}
 
 
 def head(assets: str) -> str:
-    """Return the tags that load GraphiQL and start it, in order."""
-    return "\n".join(
-        [
-            *(f'<link rel="stylesheet" href="{HOST}{path}" {_checked(digest)}>' for path, digest in STYLES.items()),
-            *(f'<script defer src="{HOST}{path}" {_checked(digest)}></script>' for path, digest in SCRIPTS.items()),
-            f'<script defer src="{assets}{START_NAME}"></script>',
-        ]
-    )
+    """Return the tag of the script that loads and starts GraphiQL."""
+    return f'<script defer src="{assets}{START_NAME}"></script>'
 
 
-def _checked(digest: str) -> str:
-    return f'integrity="sha256-{digest}" crossorigin="anonymous"'
+def _with_integrity(files: dict[str, str]) -> list[list[str]]:
+    return [[HOST + path, f"sha256-{digest}"] for path, digest in files.items()]

@@ -17,6 +17,7 @@ import { ErrorLink } from '@apollo/client/link/error';
 import { PersistedQueryLink } from '@apollo/client/link/persisted-queries';
 import { generatePersistedQueryIdsFromManifest } from '@apollo/persisted-query-lists';
 import { filter, firstValueFrom, from, map, mergeMap, takeWhile, toArray } from 'rxjs';
+import { createCache } from './apollo-cache.js';
 import * as operations from './gql/graphql.js';
 import {
   BEARER,
@@ -106,6 +107,15 @@ await observe('refresh', async (fetch) => {
   return data?.viewer?.username;
 });
 
+await observe('pages', async (fetch) => {
+  const client = new ApolloClient({ cache: createCache(), link: http(fetch) });
+  const { data } = await client.query({ query: operations.EdgesDocument, variables: FIRST });
+  const feed = client.watchQuery({ query: operations.EdgesDocument, variables: FIRST });
+  await feed.fetchMore({ variables: { after: data!.posts.pageInfo.endCursor } });
+  const all = client.readQuery({ query: operations.EdgesDocument, variables: FIRST });
+  return all?.posts.edges.map(({ node }) => node.title);
+});
+
 await observe('sign in', async (fetch) => {
   const client = connect(http(fetch, { headers: STALE }));
   const { data } = await client.mutate({ mutation: operations.SignInDocument, variables: SIGN_IN });
@@ -124,8 +134,7 @@ await observe('lookups', async (fetch) => {
 });
 
 await observe('cache', (fetch) => {
-  const typePolicies = { PostAggregates: { merge: true }, ServerInfo: { merge: true } };
-  const client = new ApolloClient({ cache: new InMemoryCache({ typePolicies }), link: http(fetch) });
+  const client = new ApolloClient({ cache: createCache(), link: http(fetch) });
   return parts(async () => {
     await client.query({ query: operations.HtmlDocument, variables: POST });
     await client.query({ query: operations.MarkdownDocument, variables: POST });

@@ -15,6 +15,8 @@ const config: CodegenConfig = {
         importExtension: '.js',
       },
     },
+    './possible-types.ts': { plugins: ['fragment-matcher'] },
+    './introspection.ts': { plugins: ['urql-introspection'] },
   },
 };
 

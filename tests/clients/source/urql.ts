@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import {
   type AnyVariables,
   Client,
@@ -8,9 +7,8 @@ import {
   type OperationResult,
 } from '@urql/core';
 import { authExchange } from '@urql/exchange-auth';
-import { cacheExchange } from '@urql/exchange-graphcache';
 import { persistedExchange } from '@urql/exchange-persisted';
-import { buildSchema, type DocumentNode, introspectionFromSchema } from 'graphql';
+import type { DocumentNode } from 'graphql';
 import * as operations from './gql/graphql.js';
 import {
   BEARER,
@@ -34,6 +32,7 @@ import {
   TOO_LONG,
   writeTwice,
 } from './observe.js';
+import { createCache } from './urql-cache.js';
 
 interface Options {
   url?: string;
@@ -99,6 +98,15 @@ await observe('refresh', async (fetch) => {
   return viewer?.username;
 });
 
+await observe('pages', async (fetch) => {
+  const client = connect(fetch, [createCache()]);
+  const { posts: page } = await data(client.query(operations.EdgesDocument, FIRST));
+  await data(client.query(operations.EdgesDocument, { ...FIRST, after: page.pageInfo.endCursor }));
+  const cached = { requestPolicy: 'cache-only' } as const;
+  const { posts } = await data(client.query(operations.EdgesDocument, FIRST, cached));
+  return posts.edges.map(({ node }) => node.title);
+});
+
 await observe('sign in', async (fetch) => {
   const client = connect(fetch, [], { headers: STALE });
   return typeof (await data(client.mutation(operations.SignInDocument, SIGN_IN))).signIn.accessToken;
@@ -115,10 +123,7 @@ await observe('lookups', async (fetch) => {
 });
 
 await observe('cache', async (fetch) => {
-  const schema = introspectionFromSchema(buildSchema(await readFile('schema.graphql', 'utf-8')));
-  const embedded = ['Capability', 'Heading', 'PostAggregates', 'PostBucket', 'RateLimit', 'ServerInfo'];
-  const keys = Object.fromEntries(embedded.map((name) => [name, () => null]));
-  const client = connect(fetch, [cacheExchange({ schema, keys })]);
+  const client = connect(fetch, [createCache()]);
   const read = { requestPolicy: 'cache-first' } as const;
   return parts(async () => {
     await data(client.query(operations.HtmlDocument, POST, read));

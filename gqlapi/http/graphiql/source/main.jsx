@@ -4,26 +4,60 @@ import { GraphiQL, HISTORY_PLUGIN } from 'graphiql';
 import { createRoot } from 'react-dom/client';
 import 'graphiql/style.css';
 import '@graphiql/plugin-explorer/style.css';
+import './style.css';
+import { Account } from './account.jsx';
+import { examplesPlugin } from './examples.jsx';
+import { CopyLink, readLink } from './links.jsx';
+import { createSession } from './session.js';
+import { ActiveTab } from './tabs.jsx';
 
 // The page names nothing but itself: everything is found from its own address.
 const root = document.getElementById('graphiql');
-const endpoint = new URL(root.dataset.endpoint, location.href).href;
-const examples = JSON.parse(root.dataset.examples);
+const { endpoint, examples, demo } = JSON.parse(root.dataset.config);
+const url = new URL(endpoint, location.href).href.split('?')[0];
 
 // WORKERS holds the hashed names of the workers; build.mjs puts it in.
 globalThis.MonacoEnvironment = {
   getWorker: (_id, label) => new Worker(new URL(WORKERS[label] ?? WORKERS.editor, import.meta.url), { type: 'module' }),
 };
 
+const session = createSession(url, demo ? localStorage : sessionStorage);
+const send = createGraphiQLFetcher({ url, fetch: session.fetch });
+// Without the document a subscription goes to the server as well, which refuses it with a message.
+const fetcher = (params, options) => send(params, { ...options, documentAST: undefined });
+
+// GraphiQL remembers its tabs. What it opens with at the first time is one example, or what a link has.
+const isFirstTime = localStorage.getItem('graphiql:tabState') === null;
+const opened = readLink() ?? (isFirstTime ? examples[0] : undefined);
+const listed = examplesPlugin(examples);
+
 createRoot(root).render(
   <GraphiQL
-    fetcher={createGraphiQLFetcher({ url: endpoint, subscriptionUrl: endpoint.replace(/^http/, 'ws') })}
-    plugins={[HISTORY_PLUGIN, explorerPlugin({ showAttribution: false })]}
-    defaultTabs={examples.map((query) => ({ query }))}
-    defaultEditorToolsVisibility={false}
+    fetcher={fetcher}
+    plugins={[listed, HISTORY_PLUGIN, explorerPlugin({ showAttribution: false })]}
+    visiblePlugin={isFirstTime && innerWidth > 900 ? listed : undefined}
+    defaultTabs={[opened ?? {}]}
+    initialQuery={opened?.query}
+    initialVariables={opened?.variables}
+    defaultEditorToolsVisibility
+    shouldPersistHeaders={demo !== null}
+    showPersistHeadersSettings
     schemaDescription
     inputValueDeprecation
   >
-    <GraphiQL.Logo>gqlapi</GraphiQL.Logo>
+    <GraphiQL.Toolbar>
+      {({ prettify, merge, copy }) => (
+        <>
+          {prettify}
+          {merge}
+          {copy}
+          <CopyLink />
+          <ActiveTab />
+        </>
+      )}
+    </GraphiQL.Toolbar>
+    <GraphiQL.Logo>
+      <Account session={session} demo={demo} />
+    </GraphiQL.Logo>
   </GraphiQL>,
 );
