@@ -8,7 +8,12 @@ const DeskQuery = graphql(`
   query Desk($after: Cursor) {
     viewer {
       id
-      posts(orderBy: [{ field: UPDATED_AT, direction: DESC }], first: 20, after: $after) {
+      posts(
+        filter: { status: [DRAFT, SCHEDULED, PUBLISHED, ARCHIVED] }
+        orderBy: [{ field: UPDATED_AT, direction: DESC }]
+        first: 20
+        after: $after
+      ) {
         edges { cursor node { id title status updatedAt } }
         pageInfo { hasNextPage endCursor }
       }

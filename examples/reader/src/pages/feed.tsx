@@ -4,7 +4,7 @@ import { Posts } from '../parts/post-list';
 
 const FeedQuery = graphql(`
   query Feed($after: Cursor) {
-    posts(filter: { status: [PUBLISHED] }, first: 10, after: $after) { ...PostList }
+    posts(first: 10, after: $after) { ...PostList }
   }
 `);
 

@@ -9,7 +9,7 @@ const TagQuery = graphql(`
       id
       name
       description
-      posts(filter: { status: [PUBLISHED] }, first: 10, after: $after) { ...PostList }
+      posts(first: 10, after: $after) { ...PostList }
     }
   }
 `);

@@ -10,8 +10,7 @@ import { NotFound } from './not-found';
 const TrashQuery = graphql(`
   query Trash($author: ID!) {
     posts(
-      includeDeleted: true
-      filter: { author: { id: { eq: $author } } }
+      filter: { author: { id: { eq: $author } }, deletedAt: { isNull: false } }
       orderBy: [{ field: UPDATED_AT, direction: DESC }]
       first: 100
     ) {
@@ -39,7 +38,7 @@ function Deleted({ author }: { author: string }) {
   const { data } = useSuspenseQuery(TrashQuery, { variables: { author }, fetchPolicy: 'network-only' });
   const [problems, setProblems] = useState<readonly Problem[]>([]);
   const [isPending, startTransition] = useTransition();
-  const deleted = data.posts.edges.map(({ node }) => node).filter(({ deletedAt }) => deletedAt);
+  const deleted = data.posts.edges.map(({ node }) => node);
 
   const restore = ({ id, tags }: (typeof deleted)[number]) =>
     startTransition(async () => {
