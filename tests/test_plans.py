@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from gqlapi.database.engine import EngineOptions
 from gqlapi.database.pagination import Window
 from gqlapi.database.unit import Database
-from gqlapi.models import ANONYMOUS, Post, PostTag, Tag, User, UserRole, Viewer, new_id
+from gqlapi.models import ANONYMOUS, Post, PostStatus, PostTag, Tag, User, UserRole, Viewer, new_id
 from gqlapi.repositories import ReadScope, Repositories
 from gqlapi.repositories.conditions import Compare, Condition, Operator
 from gqlapi.repositories.pages import PageRequest
@@ -275,7 +275,8 @@ class TestPlans:
         self, database: Database, rows: dict[str, list[dict[str, Any]]]
     ) -> None:
         plans, ids = Plans(database, VIEWERS["editor"]), [row["id"] for row in rows["users"][:20]]
-        wanted = request(PostOrder(field=PostOrderField.PUBLISHED_AT))
+        all_of_them = Compare("status", Operator.IN, tuple(PostStatus))
+        wanted = request(PostOrder(field=PostOrderField.PUBLISHED_AT), condition=all_of_them)
         plan = await plans.of("posts", methodcaller("page_by_author_ids", ids, wanted))
         plans.check(plan, "ix_posts_author_id_published_at_id", nested=True)
 

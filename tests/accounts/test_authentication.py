@@ -338,7 +338,9 @@ class TestApiToken:
         draft = make_draft(ada)
         await save(api.database, [draft])
         client = await with_api_token(api, ada, ApiScope.READ)
-        data = await client.data("{ posts { nodes { id viewerCanUpdate } } viewer { email } }")
+        data = await client.data(
+            "{ posts(filter: {status: [DRAFT]}) { nodes { id viewerCanUpdate } } viewer { email } }"
+        )
         assert data == {
             "posts": {"nodes": [{"id": draft.global_id, "viewerCanUpdate": False}]},
             "viewer": {"email": "ada@example.com"},

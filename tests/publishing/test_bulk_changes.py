@@ -112,7 +112,7 @@ class TestUpdatePosts:
         assert (second["slug"], second["content"]["html"], second["tags"]) == ("mine", "<p><em>x</em></p>\n", [])
         assert (third["title"], third["version"]) == (c.title, 1)
         assert payload["changedCount"] == 3
-        found = await client.data('{ search(query: "new title") { totalCount } }')
+        found = await client.data('{ search(query: "new title", filter: {status: [DRAFT]}) { totalCount } }')
         assert found["search"]["totalCount"] == 1
 
     async def test_makes_slugs_of_titles(self, client: Api) -> None:

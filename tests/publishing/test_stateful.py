@@ -26,18 +26,30 @@ TAGS = ("red", "blue")
 MAX_POSTS = 6
 
 POST_ID = "post { id }"
-PATHS = """
-query($ids: [ID!]!) {
-  nodes(ids: $ids) { id }
-  posts(first: 100) { totalCount nodes { id } edges { cursor } }
-  public: posts(filter: { status: [PUBLISHED] }) { nodes { id } }
-  hidden: posts(filter: { status: [DRAFT, SCHEDULED, ARCHIVED] }) { totalCount nodes { id } }
-  users { nodes { username postCount posts { totalCount nodes { id } } } }
-  tags { nodes { name postCount posts { totalCount nodes { id } } } }
-  search(query: "common", types: POST, first: 100) { totalCount nodes { ... on Post { id } } }
-  filtered: posts(filter: { search: "common" }) { totalCount }
-  postAggregates(groupBy: AUTHOR) { count buckets { count } }
-}
+ALL = "[DRAFT, SCHEDULED, PUBLISHED, ARCHIVED]"
+OF_PARENT = f"""
+  postCount(filter: {{ status: {ALL} }})
+  posts(filter: {{ status: {ALL} }}, first: 10) {{ totalCount nodes {{ id }} }}
+"""
+PATHS = f"""
+query($ids: [ID!]!) {{
+  nodes(ids: $ids) {{ id }}
+  posts(first: 100, filter: {{ status: {ALL} }}) {{ totalCount nodes {{ id }} edges {{ cursor }} }}
+  public: posts {{ nodes {{ id }} }}
+  hidden: posts(filter: {{ status: [DRAFT, SCHEDULED, ARCHIVED] }}) {{ totalCount nodes {{ id }} }}
+  users(first: 10) {{ nodes {{ username {OF_PARENT} }} }}
+  tags(first: 5) {{ nodes {{ name {OF_PARENT} }} }}
+}}
+"""
+SEARCHES = f"""
+{{
+  search(query: "common", types: POST, first: 20, filter: {{ status: {ALL} }}) {{
+    totalCount
+    nodes {{ ... on Post {{ id }} }}
+  }}
+  filtered: posts(filter: {{ search: "common", status: {ALL} }}) {{ totalCount }}
+  postAggregates(groupBy: AUTHOR, filter: {{ status: {ALL} }}) {{ count buckets {{ count }} }}
+}}
 """
 
 
@@ -150,7 +162,8 @@ class History:
         """Compare what an actor sees on each path with the rule."""
         seen = [row for row in self.rows if row.is_seen_by(actor)]
         ids = {row.id for row in seen}
-        data = await self.clients[actor].data(PATHS, {"ids": [row.id for row in self.rows]})
+        client = self.clients[actor]
+        data = await client.data(PATHS, {"ids": [row.id for row in self.rows]}) | await client.data(SEARCHES)
         assert data["nodes"] == [{"id": row.id} if row in seen else None for row in self.rows]
         assert ids_of(data["posts"]) == ids_of(data["search"]) == ids
         assert len(data["posts"]["edges"]) == data["posts"]["totalCount"] == data["search"]["totalCount"] == len(ids)

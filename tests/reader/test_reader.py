@@ -15,8 +15,14 @@ from tests.reader.site import SOURCE, Checkout, Reader
 from tests.reader.visits import fill_in, recorded, scroll_to_the_end, sign_in, titles
 from tests.signing_in import PASSWORD, accounts_of, give_password
 
-FEED = "{ posts(first: 100, filter: {status: [PUBLISHED]}) { nodes { title } } }"
-OWN = "{ viewer { posts(first: 100) { nodes { id title version status content { markdown } } } } }"
+FEED = "{ posts(first: 100) { nodes { title } } }"
+OWN = """
+{
+  viewer {
+    posts(first: 100, filter: {status: [DRAFT, PUBLISHED]}) { nodes { id title version status content { markdown } } }
+  }
+}
+"""
 SIGN_IN = "mutation($input: SignInInput!) { signIn(input: $input) { accessToken } }"
 REFUSED = "Failed to load resource: the server responded with a status of 401 (Unauthorized)"
 UNSAFE = {
