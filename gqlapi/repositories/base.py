@@ -19,7 +19,7 @@ from gqlapi.repositories.conditions import Condition, FoldedKeys, Separation
 from gqlapi.repositories.construction import constructor
 from gqlapi.repositories.pages import Ordering, PageRequest, RecordPage
 from gqlapi.repositories.records import Record
-from gqlapi.repositories.sources import Build, ListForm, Selection, Source, reading
+from gqlapi.repositories.sources import Build, ListForm, Listing, Selection, Source, reading
 
 R = TypeVar("R", bound=Record)
 # A body is up to 1.3 million characters: so many rows of them may be in memory before they are counted.
@@ -126,9 +126,11 @@ class Repository(Generic[R]):
             values |= numbered_values(number, one.values)
         is_kept = all(one.is_kept for one in listed)
         bounds = self._bounds_bodies(sum(one.request.window.size for one in listed))
-        forms = tuple(replace(one.form, bounds_bodies=False) for one in listed)
+        listings = tuple(
+            Listing(self.listing(one.request.condition), replace(one.form, bounds_bodies=False)) for one in listed
+        )
         found: dict[int, list[R]] = await self._read(
-            self.source.pages, selection, forms, bounds, values=values, is_kept=is_kept
+            self.source.pages, selection, listings, bounds, values=values, is_kept=is_kept
         )
         self._count_bodies(chain.from_iterable(found.values()), selection)
         return found

@@ -24,7 +24,7 @@ from gqlapi.repositories.construction import RecordShape
 from gqlapi.repositories.pages import Ordering, PageRequest, RecordPage
 from gqlapi.repositories.publicity import PUBLISHED, is_public
 from gqlapi.repositories.records import PostRecord, TagRecord, UserRecord
-from gqlapi.repositories.sources import NOTHING, NOW, Draft, ListForm, Selection, Source, ViewerKind
+from gqlapi.repositories.sources import NOTHING, NOW, Draft, ListForm, Listing, Selection, Source, ViewerKind
 from gqlapi.repositories.tags import TagSource
 from gqlapi.repositories.users import UserSource
 
@@ -140,12 +140,12 @@ class PostSource(Source):
         page = super().page(selection._replace(listed_names=()), form).statement.subquery("page")
         return self._with_tags(page, self._order(page, form), selection)
 
-    def pages(self, selection: Selection, forms: tuple[ListForm, ...], bounds_bodies: bool) -> Draft:  # noqa: FBT001 - a part of the shape
+    def pages(self, selection: Selection, listings: tuple[Listing, ...], bounds_bodies: bool) -> Draft:  # noqa: FBT001 - a part of the shape
         """Select several pages, with a row for each tag of a post if its tags are to be read."""
         own = selection._replace(listed_names=())
         if own == selection:
-            return super().pages(selection, forms, bounds_bodies)
-        rows = self._union(own, forms, bounds_bodies=bounds_bodies)
+            return super().pages(selection, listings, bounds_bodies)
+        rows = self._union(own, listings, bounds_bodies=bounds_bodies)
         return self._with_tags(rows, place_of(rows), selection, has_parent=True)
 
     def keys(self, ordering: Ordering) -> list[Key]:

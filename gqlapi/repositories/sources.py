@@ -187,11 +187,17 @@ class Source:
         statement = self._page(selection, form)
         return Draft(self._bounded(statement, selection, form, bounds=form.bounds_bodies), self._shape(selection))
 
-    def pages(self, selection: Selection, forms: tuple[ListForm, ...], bounds_bodies: bool) -> Draft:  # noqa: FBT001 - a part of the shape
+    def pages(self, selection: Selection, listings: tuple["Listing", ...], bounds_bodies: bool) -> Draft:  # noqa: FBT001 - a part of the shape
         """Select several pages, one after the other, each row after the number of its page."""
-        rows = self._union(selection, forms, bounds_bodies=bounds_bodies)
+        rows = self._union(selection, listings, bounds_bodies=bounds_bodies)
         statement = sa.select(*shown(rows)).order_by(*place_of(rows))
         return Draft(statement, replace(self._shape(selection), has_parent=True))
+
+    def ordered_page(self, selection: Selection, form: ListForm) -> OrderedPage:
+        """Select one page as a part of a union."""
+        return OrderedPage(
+            self._page(selection, form), self.keys(form.required_ordering), form.required_window.backward
+        )
 
     def count(self, form: ListForm) -> Draft:
         """Count all rows that the pages of a list go through."""
@@ -231,12 +237,9 @@ class Source:
         statement = self._select(selection).where(self.matching(form.condition))
         return form.required_window.apply(statement, self.keys(form.required_ordering))
 
-    def _union(self, selection: Selection, forms: Sequence[ListForm], *, bounds_bodies: bool) -> sa.Subquery:
-        pages = (
-            OrderedPage(self._page(selection, f), self.keys(f.required_ordering), f.required_window.backward)
-            for f in forms
-        )
-        return self._bounded(union_of_pages([*pages], SHARED), selection, bounds=bounds_bodies).subquery("page")
+    def _union(self, selection: Selection, listings: Sequence["Listing"], *, bounds_bodies: bool) -> sa.Subquery:
+        union = union_of_pages([source.ordered_page(selection, form) for source, form in listings], SHARED)
+        return self._bounded(union, selection, bounds=bounds_bodies).subquery("page")
 
     def _select(self, selection: Selection) -> AnySelect:
         return sa.select(*_labelled(self._columns(selection)))
@@ -271,6 +274,13 @@ class Source:
         )
         parent = [measured.c.parent_id] if "parent_id" in measured.c else []
         return bounded.order_by(*parent, *(key.order_by(backward=form.required_window.backward) for key in keys))
+
+
+class Listing(NamedTuple):
+    """One of several lists that are read together: whose rows it has, and its form."""
+
+    source: Source
+    form: ListForm
 
 
 def _labelled(columns: Mapping[str, sa.ColumnElement[Any]]) -> list[sa.Label[Any]]:
