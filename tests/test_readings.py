@@ -2,11 +2,13 @@
 
 import pytest
 
+from gqlapi.models import UserRole
 from gqlapi.repositories import sources
 from gqlapi.repositories.construction import RecordShape, constructor
 from gqlapi.repositories.records import PostRecord, TagRecord, UserRecord
 from tests.api import Api
-from tests.factories import make_post, make_tag, make_user, save
+from tests.factories import make_draft, make_post, make_tag, make_user, save
+from tests.signing_in import sign_in_as
 
 FILTERED = "query($f: PostFilter, $n: Int, $a: Cursor) { posts(filter: $f, first: $n, after: $a) { nodes { title } } }"
 
@@ -74,6 +76,37 @@ class TestSinglePost:
         author = make_user(username="ada")
         await save(api.database, [author, make_post(author, slug="a", title="T")])
         assert (await api.data(self.QUERY))["post"]["tags"] == []
+
+
+LISTS = (
+    "posts(first: 3) { nodes { title tags { name } author { username } } pageInfo { hasNextPage endCursor } }",
+    'posts(last: 2, filter: {title: {contains: "1"}}) { nodes { title tags { name } } pageInfo { hasPreviousPage } }',
+    "posts(filter: {status: [DRAFT]}, orderBy: [{field: TITLE}]) { edges { cursor node { title status } } }",
+    'posts(filter: {search: "words"}, orderBy: [{field: CREATED_AT}]) { nodes { title } }',
+)
+
+
+class TestSeveralPages:
+    async def test_are_read_by_one_statement_and_are_those_of_single_reads(self, api: Api) -> None:
+        ada, tags = make_user(username="ada", role=UserRole.AUTHOR), [make_tag(name=name) for name in ("B", "A")]
+        posts = [make_post(ada, *tags[: n % 3], title=f"Post {n}", text="words", markdown="words") for n in range(12)]
+        await save(api.database, [ada, *tags, *posts, make_draft(ada, title="Draft")])
+        viewer = await sign_in_as(api, ada)
+        alone = [(await viewer.data(f"{{ {text} }}"))["posts"] for text in LISTS]
+        assert [len(one.get("nodes") or one["edges"]) for one in alone] == [3, 2, 1, 12]
+        aliased = " ".join(f"p{number}: {text}" for number, text in enumerate(LISTS))
+        with viewer.statements() as statements:
+            together = await viewer.data(f"{{ {aliased} }}")
+        assert [*together.values()] == alone
+        assert len(statements) == 2  # the other one reads who asks
+
+    async def test_keep_their_budget_of_bodies(self, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+        ada = make_user(username="ada")
+        await save(api.database, [ada, *(make_post(ada, markdown="x" * 100) for _ in range(18))])
+        monkeypatch.setattr(api.database, "_max_body_length", 1_700)
+        page = "posts(first: 9) { nodes { content { markdown } } }"
+        result = await api.execute(f"{{ a: {page} b: {page.replace('first: 9', 'last: 9')} }}")
+        assert {error["extensions"]["code"] for error in result["errors"]} == {"LIMIT_EXCEEDED"}
 
 
 class TestConstructor:
