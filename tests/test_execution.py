@@ -86,22 +86,24 @@ class TestSlices:
         assert len(in_slices) == len(at_once) == 3
         assert sum(len(user["posts"]["nodes"]) for user in paced["users"]["nodes"]) == 120
 
-    async def test_let_other_requests_run(self, server: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-        """A slice of no length yields after each item: the loop runs as often as there are items."""
+    @pytest.mark.usefixtures("server")
+    @pytest.mark.parametrize(("executor", "least"), [("compiled", 3), ("reference", 30 + 120)])
+    async def test_let_other_requests_run(
+        self, database_url: str, executor: str, least: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A slice of no length ends after each level of the compiled executor, after each item of the reference."""
         monkeypatch.setattr("gqlapi.execution.pacing.SLICE_SECONDS", -1)
-        iterations, is_done = 0, False
+        turns, take = 0, Turns.take
 
-        async def count() -> None:
-            nonlocal iterations
-            while not is_done:
-                iterations += 1
-                await asyncio.sleep(0)
+        async def counted(self: Turns) -> None:
+            nonlocal turns
+            turns += 1
+            await take(self)
 
-        counting = asyncio.create_task(count())
-        await server.data(LISTS)
-        is_done = True
-        await counting
-        assert iterations > 30 + 120
+        monkeypatch.setattr(Turns, "take", counted)
+        async with serve(settings_for(database_url, executor=executor, max_cost=10**6)) as api:
+            await api.data(LISTS)
+        assert turns >= least
 
     async def test_report_errors_at_their_places(self, server: Api) -> None:
         ids = ["x" if number in {3, 40} else f"{number}" for number in range(50)]
