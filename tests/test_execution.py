@@ -83,7 +83,7 @@ class TestSlices:
         monkeypatch.setattr("gqlapi.loaders.UNPACED_KEYS", 10**6)
         with server.statements() as at_once:
             assert await server.data(LISTS) == paced
-        assert len(in_slices) == len(at_once) == 3
+        assert len(in_slices) == len(at_once) == 4
         assert sum(len(user["posts"]["nodes"]) for user in paced["users"]["nodes"]) == 120
 
     @pytest.mark.usefixtures("server")

@@ -76,8 +76,8 @@ class TestHomeFeed:
         with api.statements() as statements:
             data = await api.data(NESTED)
 
-        # users, their posts with tags, their counts, the tags' posts
-        assert len(statements) == 4
+        # users, their posts, their counts, the posts' tags, the tags' posts
+        assert len(statements) == 5
         authors = {user.username: user for user in blog.users}
         assert len({node["username"] for node in data["users"]["nodes"]}) == 20
         for node in data["users"]["nodes"]:

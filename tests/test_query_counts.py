@@ -40,11 +40,11 @@ CASES: dict[str, list[tuple[str, int]]] = {
     ],
     "User.posts": [
         ("query($n: Int) { users(first: $n) { nodes { posts(first: 2) { totalCount } } } }", 2),
-        (f"query($n: Int) {{ users(first: $n) {{ nodes {{ posts(first: 2) {{ nodes {{ {POST} }} }} }} }} }}", 3),
+        (f"query($n: Int) {{ users(first: $n) {{ nodes {{ posts(first: 2) {{ nodes {{ {POST} }} }} }} }} }}", 4),
     ],
     "Tag.posts": [
         ("query($n: Int) { tags(first: $n) { nodes { posts(first: 2) { totalCount nodes { title } } } } }", 3),
-        (f"query($n: Int) {{ tags(first: $n) {{ nodes {{ posts(first: 2) {{ nodes {{ {POST} }} }} }} }} }}", 3),
+        (f"query($n: Int) {{ tags(first: $n) {{ nodes {{ posts(first: 2) {{ nodes {{ {POST} }} }} }} }} }}", 4),
     ],
     "Post.tags": [
         ("query($n: Int) { posts(first: $n) { nodes { tags { name } } } }", 1),

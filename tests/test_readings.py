@@ -130,7 +130,7 @@ class TestConstructor:
         assert second.tags == []
 
     def test_groups_by_parents(self) -> None:
-        shape = RecordShape(TagRecord, ("id", "name"), has_parent=True, shared=True)
+        shape = RecordShape(TagRecord, ("id", "name"), has_parent=True)
         by_parent = constructor(shape)([("x", 1, "one"), ("x", 2, "two"), ("y", 1, "one")])
         assert [tag.name for tag in by_parent["x"]] == ["one", "two"]
-        assert by_parent["y"][0] is by_parent["x"][0]
+        assert [tag.name for tag in by_parent["y"]] == ["one"]

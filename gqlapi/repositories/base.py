@@ -146,7 +146,7 @@ class Repository(Generic[R]):
         """Read the same page of each parent's children, in the order of `ids`."""
         form, values, is_kept = self._form(request, parents=len(ids))
         values |= bind_ids(self.scope.dialect_name, ids)
-        selection = self.source.child_selection(self.scope.selected, request.ordering)
+        selection = Selection(self._selection(request.ordering).names)
         by_parent = await self._read(build, selection, form, values=values, is_kept=is_kept)
         self._count_bodies(chain.from_iterable(by_parent.values()), selection)
         return [_cut(by_parent.get(id_, ()), request) for id_ in ids]

@@ -16,16 +16,15 @@ Listed = tuple[str, type[Any], tuple[str, ...]]
 class RecordShape:
     """What the columns of rows are: those of a record, after its parent's id and before a joined record's.
 
-    The rows of a parent follow each other. A record that several parents have is one object if it is `shared`.
-    `joined` is the attribute, the class and the columns of a record that rides along, one object for each id; `listed`
-    are those of a list of records, whose columns are arrays, or, if it is `spread`, one item for each row: the rows of
-    a record follow each other, and equal items are one object.
+    The rows of a parent follow each other. `joined` is the attribute, the class and the columns of a record that rides
+    along, one object for each id; `listed` are those of a list of records, whose columns are arrays, or, if it is
+    `spread`, one item for each row: the rows of a record follow each other. Items are not shared: to find one by its id
+    takes longer than to make it.
     """
 
     record: type[Any]
     names: tuple[str, ...]
     has_parent: bool = False
-    shared: bool = False
     joined: Listed | None = None
     listed: Listed | None = None
     spread: bool = False
@@ -59,7 +58,7 @@ def _source(shape: RecordShape, processors: Sequence[Processor | None]) -> list[
     ]
     own = slice(int(shape.has_parent), shape.has_parent + len(shape.names))
     joined = slice(own.stop, own.stop + len(joined_names))
-    lines = ["def make(rows):", " found, joined_records, records, parents, parent, last = {}, {}, [], {}, None, None"]
+    lines = ["def make(rows):", " joined, records, parents, parent, last = {}, [], {}, None, None"]
     lines += [f" for {', '.join(values)}, in rows:"]
     if shape.has_parent:
         lines += ["  if value_0 != parent:", "   parent, last = value_0, None", "   parents[parent] = records = []"]
@@ -68,10 +67,8 @@ def _source(shape: RecordShape, processors: Sequence[Processor | None]) -> list[
     if shape.joined is not None:
         attribute, _, names = shape.joined
         other = _creation("other", "joined_record", names, made[joined])
-        creation += _shared("other", values[joined][names.index("id")], other, found="joined_records")
+        creation += _shared("other", values[joined][names.index("id")], other)
         creation.append(f"one.{attribute} = other")
-    if shape.shared:
-        creation = _shared("one", id_, creation)
     if shape.listed is not None and not shape.spread:
         creation += _list_creation(shape.listed[0], listed_names, values[joined.stop :])
     creation.append("records.append(one)")
@@ -105,10 +102,10 @@ def _list_creation(attribute: str, names: Sequence[str], arrays: Sequence[str]) 
     return [*lines, *(f"  {line}" for line in creation), "  items.append(item)"]
 
 
-def _shared(variable: str, id_: str, creation: Sequence[str], found: str = "found") -> list[str]:
+def _shared(variable: str, id_: str, creation: Sequence[str]) -> list[str]:
     """Make one object for each id."""
     made = [f" {line}" for line in creation]
-    return [f"{variable} = {found}.get({id_})", f"if {variable} is None:", *made, f" {found}[{id_}] = {variable}"]
+    return [f"{variable} = joined.get({id_})", f"if {variable} is None:", *made, f" joined[{id_}] = {variable}"]
 
 
 def _creation(variable: str, record: str, names: Sequence[str], values: Sequence[str]) -> list[str]:

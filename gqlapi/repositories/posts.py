@@ -93,11 +93,6 @@ class PostSource(Source):
             return selection
         return selection._replace(listed_names=self._tags.selection(selected).names)
 
-    def child_selection(self, selected: Mapping[str, frozenset[str]], ordering: Ordering) -> Selection:
-        """Return the columns to read of the posts of authors or tags: their own tags come with them."""
-        selection = super().child_selection(selected, ordering)
-        return selection._replace(listed_names=self._tags_along(selected))
-
     def visible(self) -> sa.ColumnElement[bool]:
         """Condition for published posts whose time has come, authors' own, all for editors; deleted ones never."""
         return posts_visible_to(self.viewer, NOW)
@@ -173,21 +168,6 @@ class PostSource(Source):
         """Count the posts of each tag in `ids`."""
         reads_posts = form.condition is not None or not self._sees_only_public
         return self.count_of_parents(self._of_tags(form.condition, reads_posts=reads_posts), LINKS.tag_id)
-
-    def page_of_parents(
-        self,
-        selection: Selection,
-        form: ListForm,
-        children: AnySelect,
-        link: sa.ColumnElement[UUID],
-        keys: Sequence[Key],
-    ) -> Draft:
-        """Select the same page of the posts of each parent in `ids`, with a row for each tag if tags are to be read."""
-        draft = super().page_of_parents(selection, form, children, link, keys)
-        if not selection.listed_names:
-            return draft
-        page = draft.statement.order_by(None).subquery("page")
-        return self._with_tags(page, [page.c.parent_id, *self._order(page, form)], selection, has_parent=True)
 
     def status(self) -> sa.ColumnElement[PostStatus]:
         """Return the status that a post has now."""

@@ -136,10 +136,6 @@ class Source:
         """Return the columns to read of a single row."""
         return self.selection(selected)
 
-    def child_selection(self, selected: Mapping[str, frozenset[str]], ordering: Ordering) -> Selection:
-        """Return the columns to read of the rows of the pages of parents."""
-        return Selection(self.selection(selected, ordering).names)
-
     def visible(self) -> sa.ColumnElement[bool]:
         """Condition for the rows that the viewer may see."""
         raise NotImplementedError

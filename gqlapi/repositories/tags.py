@@ -58,7 +58,7 @@ class TagSource(Source):
             .where(is_one_of(self.dialect_name, LINKS.post_id), self.visible())
             .order_by(LINKS.post_id, LINKS.position, LINKS.tag_id)
         )
-        return Draft(statement, RecordShape(TagRecord, selection.names, has_parent=True, shared=True))
+        return Draft(statement, RecordShape(TagRecord, selection.names, has_parent=True))
 
     def arrays_of(self, post_id: sa.ColumnElement[UUID], names: Sequence[str]) -> AnySelect:
         """Select the tags of a post in the author's order: for PostgreSQL, an array of each column."""
