@@ -49,7 +49,7 @@ COPY --from=install /opt/gqlapi /opt/gqlapi
 ENV PATH=/opt/gqlapi/bin:$PATH GQLAPI_HOST=0.0.0.0 GQLAPI_PORT=8000
 # Where an SQLite file would be, for those who mount a volume there; nothing else is written.
 WORKDIR /data
-# By number, so that an orchestrator can tell that it is not root.
+# By number, so that an orchestrator sees that it is not root.
 USER 10001:10001
 EXPOSE 8000
 STOPSIGNAL SIGTERM

@@ -1,4 +1,4 @@
-"""Are the answers of two servers equal? Compares their leaves, whatever the names and the shapes around them."""
+"""Are the answers of two servers equal? Compares their leaves, regardless of the names and the shapes around them."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping

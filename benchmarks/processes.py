@@ -39,7 +39,7 @@ def tree(pid: int) -> list[int]:
 
 
 class CpuClock:
-    """The CPU time of a process and its descendants; what ended meanwhile counts as far as it was seen."""
+    """The CPU time of a process and its descendants; what ended in the meantime counts as far as it was seen."""
 
     def __init__(self, pid: int) -> None:
         """Watch a process."""

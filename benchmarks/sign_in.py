@@ -1,4 +1,4 @@
-"""Does the time of a refused sign-in tell whether the login exists? It must not.
+"""Does the time of a refused sign-in reveal whether the login exists? It must not.
 
     uv run python benchmarks/sign_in.py [--attempts 40]
 
@@ -7,7 +7,7 @@ of the way, and signs a few users up. Then it signs in with wrong passwords: so 
 many with unknown ones, mixed at random, one at a time over one connection.
 
 It prints the times of both, and in how many of all pairs of one of each the known login took longer: about 50 % when
-nothing can be learnt from the time, towards 0 or 100 % when a single attempt tells. With few attempts the share strays
+nothing can be learnt from the time, towards 0 or 100 % if one attempt reveals it. With few attempts the share strays
 from 50 % by chance; the line below it says how far (two standard deviations).
 """
 
@@ -40,7 +40,7 @@ SIGN_IN = "mutation($input: SignInInput!) { result: signIn(input: $input) { erro
 def main() -> None:
     """Measure, and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--attempts", type=int, default=40, help="of each kind; 40 unless told")
+    parser.add_argument("--attempts", type=int, default=40, help="of each kind; default 40")
     attempts = max(2, parser.parse_args().attempts)
     with tempfile.TemporaryDirectory() as folder, serving(Path(folder)) as client:
         known, unknown = measure(client, attempts)
@@ -90,9 +90,9 @@ def measure(client: httpx.Client, attempts: int) -> tuple[list[float], list[floa
     """Return how many milliseconds each refused sign-in took, with known and with unknown logins."""
     for number in range(KNOWN_USERS):
         name = f"known{number}"
-        errors = send(client, SIGN_UP, username=name, email=f"{name}@example.com", password="a right password")  # noqa: S106 - of nobody
+        errors = send(client, SIGN_UP, username=name, email=f"{name}@example.com", password="a right password")  # noqa: S106 - of no user
         if errors:
-            sys.exit(f"Nobody could sign up: {errors}")
+            sys.exit(f"Sign-up failed: {errors}")
     kinds = [True, False] * attempts
     random.shuffle(kinds)
     times: dict[bool, list[float]] = {True: [], False: []}
@@ -107,7 +107,7 @@ def attempt(client: httpx.Client, *, is_known: bool) -> float:
     """Return how many milliseconds one refused sign-in took; known and unknown logins look alike."""
     name = f"{'known' if is_known else 'other'}{random.randrange(KNOWN_USERS)}"  # noqa: S311 - no secret
     started = time.perf_counter()
-    errors = send(client, SIGN_IN, login=name, password="a wrong password")  # noqa: S106 - of nobody
+    errors = send(client, SIGN_IN, login=name, password="a wrong password")  # noqa: S106 - of no user
     milliseconds = (time.perf_counter() - started) * 1000
     if [error["code"] for error in errors] != ["UNAUTHENTICATED"]:
         sys.exit(f"A sign-in was not refused as expected: {errors}")

@@ -53,7 +53,7 @@ logger = structlog.get_logger()
 
 
 def create_app(settings: Settings | None = None) -> Starlette:
-    """Make the application; nothing connects to the database before the first request."""
+    """Create the application; nothing connects to the database before the first request."""
     settings = settings or Settings()
     if not structlog.is_configured():  # a worker, or an ASGI server of somebody else's
         configure_logs(settings)
@@ -101,7 +101,7 @@ def create_rates(settings: Settings) -> Rates | None:
 
 
 def create_limits(settings: Settings) -> Limits:
-    """Make the limits that the settings describe."""
+    """Build Limits from settings."""
     return Limits(
         max_document_length=settings.max_document_length,
         max_tokens=settings.max_tokens,
@@ -131,7 +131,7 @@ def create_documents(settings: Settings, schema: Schema) -> PersistedDocuments:
 
 
 def create_accounts(settings: Settings) -> Accounts:
-    """Make what signing in needs."""
+    """Create the account services."""
     common_passwords()  # read now, not while the first person signs up
     secrets = [key.get_secret_value() for key in (settings.secret_key, *settings.previous_secret_keys)]
     limits = AttemptLimits(

@@ -1,4 +1,4 @@
-"""Checks of inputs; each returns what is wrong, so that an input is told all at once."""
+"""Checks of inputs; each returns its errors, so that all errors of an input are reported together."""
 
 import unicodedata
 from collections.abc import Iterator
@@ -45,7 +45,7 @@ def required(path: Path, message: str = "This cannot be empty.") -> Problem:
 
 
 def invalid(path: Path, message: str) -> Problem:
-    """Return the problem of a value that cannot be taken."""
+    """Return the problem of an invalid value."""
     return ValidationProblem(code=ProblemCode.INVALID, message=message, path=path)
 
 
@@ -105,6 +105,6 @@ def check_version(row: Versioned, expected: int | None) -> None:
 
 
 def not_found(typename: str, global_id: str | None, path: Path = ("id",)) -> Rejected:
-    """Return the rejection of an id that names nothing the viewer may know of."""
+    """Return the rejection of an id that names nothing that is visible to the viewer."""
     message = f"There is no such {typename.lower()}."
     return Rejected(NotFoundProblem(message=message, path=path, id=global_id))

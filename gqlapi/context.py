@@ -30,7 +30,7 @@ from gqlapi.operations.caching import Observation
 from gqlapi.operations.rate import RateLimited, Rates, Spent
 from gqlapi.problems import ForbiddenProblem, ProblemCode, Rejected
 from gqlapi.repositories import ReadScope, Repositories, WriteScope
-from gqlapi.repositories.viewers import renew_viewer
+from gqlapi.repositories.viewers import reload_viewer
 
 T = TypeVar("T")
 
@@ -72,7 +72,7 @@ class Context:
         """Prepare a context, which holds no connection before the first statement.
 
         `find_viewer` authenticates the caller from the operation's own snapshot; `trace` records the statements. A
-        `place` behind the gate that the caller has taken becomes the context's own.
+        `place`, the limiter's slot that the caller holds, becomes the context's own.
         """
         self.viewer = self._requester = viewer
         self._find_viewer = find_viewer
@@ -97,16 +97,16 @@ class Context:
 
     @property
     def accounts(self) -> Accounts:
-        """What signing in needs; only contexts of a server have it."""
+        """The account services; only contexts of a server have it."""
         if self._accounts is None:
-            raise RuntimeError("this context serves nobody who could sign in")
+            raise RuntimeError("this context has no accounts")
         return self._accounts
 
     def begin(self, operation: BoundOperation) -> None:
         """Start an operation, which is known to be allowed."""
         self.operation = operation
         self.costs = operation.costs
-        # Before its first transaction, a mutation reads who asks, and most of them nothing else.
+        # Before its first transaction, a mutation reads the caller, and most of them nothing else.
         reads_once = operation.operation.reads_once and not operation.is_incremental
         is_read_at_once = reads_once and self._find_viewer is None
         if operation.operation.is_atomic:
@@ -149,7 +149,7 @@ class Context:
         """
         if self._find_viewer is not None and not self._only_signs_in:
             self._requester = await self._find_viewer(self._unit)
-            self.answer_as(self._requester)
+            self.act_as(self._requester)
 
     @property
     def _only_signs_in(self) -> bool:
@@ -183,15 +183,15 @@ class Context:
         await self._unit.close()
         self._read_anew()
 
-    def answer_as(self, viewer: Viewer) -> None:
+    def act_as(self, viewer: Viewer) -> None:
         """Resolve the payload of this root field as the user who has just signed in; the next one runs as who asked."""
         self.viewer = viewer
         self._forget()
 
     def begin_field(self) -> None:
-        """Start a root field of a mutation on behalf of who asks, whoever the one before signed in."""
+        """Start a root field of a mutation on behalf of the caller, regardless of whom the one before signed in."""
         if self.viewer is not self._requester:
-            self.answer_as(self._requester)
+            self.act_as(self._requester)
 
     def resolving(self, name: str) -> AbstractContextManager[None]:
         """Resolve a root field of a mutation, by its name in the response, in the block."""
@@ -206,7 +206,7 @@ class Context:
 
         The bodies of all root fields of an operation with @atomic run in one.
 
-        One connection at a time, and one place behind the gate until the payload is read. Whatever `body` raises, its
+        One connection at a time, and one slot of the limiter until the payload is read. If `body` raises, its
         transaction changed nothing. `at_once` comes before it, and does the same in one statement that commits itself
         and writes only while the viewer's rights are those that are known, or returns None.
 
@@ -235,7 +235,7 @@ class Context:
             scope = WriteScope(session, self.viewer, address=self.client.address, audited=audited)
             if at_once is not None and (outcome := await at_once(scope)) is not None:
                 return outcome
-            return await body(replace(scope, viewer=await self._renew_viewer(scope)))
+            return await body(replace(scope, viewer=await self._reload_viewer(scope)))
 
         running = self._database.start(transaction, self.trace)
         running.add_done_callback(lambda task: log_events(audited) if _has_succeeded(task) else None)
@@ -248,8 +248,8 @@ class Context:
             if running.done():
                 self._read_anew(place)
 
-    async def _renew_viewer(self, scope: WriteScope) -> Viewer:
-        viewer = await renew_viewer(scope)
+    async def _reload_viewer(self, scope: WriteScope) -> Viewer:
+        viewer = await reload_viewer(scope)
         if viewer is None:
             raise Rejected(ForbiddenProblem(code=ProblemCode.UNAUTHENTICATED, message="The session has ended."))
         self.viewer = self._requester = viewer
@@ -275,7 +275,7 @@ class Context:
     @property
     def is_closed(self) -> bool:
         """Whether nothing is left for `close` to do."""
-        return self._unit.is_over
+        return self._unit.is_released
 
     async def close(self) -> None:
         """End the snapshot, give the connection back, and forget what was loaded."""

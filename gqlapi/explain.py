@@ -1,4 +1,4 @@
-"""Runs a query, and tells what it cost: its points, and each SQL statement with its plan."""
+"""Runs a query, and reports what it cost: its points, and each SQL statement with its plan."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

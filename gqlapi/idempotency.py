@@ -32,7 +32,7 @@ KEY_PATH = ("idempotencyKey",)
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a mutation did: the keys of its rows, from which the answer is read; it stands for the answer of a replay.
+    """What a mutation did: the keys of its rows, from which the answer is read, also that of a replay.
 
     `results` are the rows of a bulk mutation, in the order of its input: a key, or why there is none. `written` are
     the records of what was written just now, by their keys; a replay has none.
@@ -63,10 +63,10 @@ async def run_once(
     `model`: a replay shows rows of this kind, and says which of them are gone.
 
     Raises:
-        Rejected: the key was used for another input, the row of a replay is gone, or `body` rejects.
+        Rejected: the key was used for another input, the row of a replay was deleted, or `body` rejects.
     """
     viewer_id = scope.viewer.id
-    if viewer_id is None:  # whoever needs no account has no keys
+    if viewer_id is None:  # a mutation without an account has no keys
         return await body(scope)
     repository = IdempotencyRepository(scope.session)
     claimed = IdempotencyKey(user_id=viewer_id, key=key, input_hash=fingerprint, outcome={}, created_at=scope.now)
@@ -83,10 +83,10 @@ async def run_once(
 
 
 async def _without_deleted(repository: IdempotencyRepository, outcome: Outcome, model: type[Row]) -> Outcome:
-    """Return an outcome with a problem in the place of each row that is gone.
+    """Return an outcome with a problem in the place of each deleted row.
 
     Raises:
-        Rejected: its only row is gone.
+        Rejected: its only row was deleted.
     """
     ids = [id_ for id_ in (outcome.id, *outcome.results) if isinstance(id_, UUID)]
     live = await repository.list_live(model, ids)

@@ -1,8 +1,8 @@
-"""Expected failures of a mutation, which its payload lists; the API shows each as a type of its own.
+"""Expected failures of a mutation, which its payload lists; the API shows each as its own type.
 
 Problem
-├── ValidationProblem        REQUIRED, INVALID, TOO_LONG, TOO_MANY: a value cannot be taken
-├── NotFoundProblem          NOT_FOUND: there is no such row, or the viewer may not know of it
+├── ValidationProblem        REQUIRED, INVALID, TOO_LONG, TOO_MANY: a value is invalid
+├── NotFoundProblem          NOT_FOUND: there is no such row, or it is not visible to the viewer
 ├── ForbiddenProblem         FORBIDDEN, UNAUTHENTICATED: the viewer may not do this
 ├── ConflictProblem          NOT_UNIQUE, IDEMPOTENCY_MISMATCH: another row or call holds the value
 ├── VersionConflictProblem   VERSION_CONFLICT: somebody else was faster
@@ -47,14 +47,14 @@ class Problem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ValidationProblem(Problem):
-    """A value cannot be taken; `limit` is the maximum that a text or a list exceeds."""
+    """A value is invalid; `limit` is the maximum that a text or a list exceeds."""
 
     limit: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotFoundProblem(Problem):
-    """A row is not there, or the viewer may not know of it; `id` is the one that was given."""
+    """A row does not exist, or is not visible to the viewer; `id` is the one that was given."""
 
     code: ProblemCode = ProblemCode.NOT_FOUND
     id: str | None = None
@@ -103,7 +103,7 @@ class RolledBackProblem(Problem):
 
 
 class Rejected(Exception):
-    """A mutation is not carried out; its transaction is rolled back."""
+    """A mutation is rejected; its transaction is rolled back."""
 
     def __init__(self, *problems: Problem) -> None:
         """Reject for these reasons, at least one."""

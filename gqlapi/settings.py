@@ -41,20 +41,22 @@ class Settings(BaseSettings):
 
     previous_secret_keys: list[SecretStr] = Field(
         default_factory=list,
-        description="Secret keys of before, as JSON: what they signed is accepted until it expires.",
+        description="Previous secret keys, as JSON: tokens signed with them are accepted until they expire.",
     )
     access_token_minutes: int = Field(15, ge=1, le=60, description="How long an access token is valid.")
-    refresh_token_days: int = Field(30, ge=1, le=3_650, description="How long a session goes on without being used.")
+    refresh_token_days: int = Field(
+        30, ge=1, le=3_650, description="How long a session stays valid without being used."
+    )
     session_days: int = Field(
         90, ge=1, le=3_650, description="How long a session lasts at most, however often it is refreshed."
     )
-    sign_in_limit: str = Field("5/minute", description="Attempts to sign in, for each address and account.")
-    sign_in_address_limit: str = Field("30/minute", description="Attempts to sign in, for each address.")
+    sign_in_limit: str = Field("5/minute", description="Sign-in attempts per address and account.")
+    sign_in_address_limit: str = Field("30/minute", description="Sign-in attempts per address.")
     sign_in_account_limit: str = Field(
-        "50/hour", description="Failed attempts to sign in, for each account, from all addresses together."
+        "50/hour", description="Failed sign-in attempts per account, from all addresses."
     )
-    sign_up_limit: str = Field("20/hour", description="Valid attempts to sign up, for each address.")
-    refresh_limit: str = Field("120/minute", description="Attempts to refresh a session, for each address.")
+    sign_up_limit: str = Field("20/hour", description="Valid sign-up attempts per address.")
+    refresh_limit: str = Field("120/minute", description="Session refreshes per address.")
     reserved_usernames: list[str] = Field(
         default_factory=lambda: [*RESERVED_USERNAMES],
         description="Reserved user names, as JSON: sign-up refuses them and names that look the same.",
@@ -79,7 +81,7 @@ class Settings(BaseSettings):
     pool_size: int = Field(10, ge=1, description="Database connections a worker keeps, and operations it runs at once.")
     pool_queue_size: int = Field(1_000, ge=0, description="Operations that may wait for a connection.")
     pool_timeout_seconds: float = Field(
-        2.0, gt=0, description="Longest wait for a connection while none becomes free; five times that in all."
+        2.0, gt=0, description="Timeout for a connection while none becomes free; five times that in all."
     )
     client_share: float = Field(
         0.5,
@@ -89,8 +91,8 @@ class Settings(BaseSettings):
     )
     pool_pre_ping: bool = Field(default=False, description="Test each connection before use (one more round trip).")
     connect_timeout_seconds: float = Field(3.0, gt=0, description="Longest wait for a new connection to PostgreSQL.")
-    statement_timeout_ms: int = Field(5_000, ge=1, description="Longest run of one SQL statement.")
-    operation_timeout_seconds: float = Field(10.0, gt=0, description="Longest run of one GraphQL operation.")
+    statement_timeout_ms: int = Field(5_000, ge=1, description="Statement timeout.")
+    operation_timeout_seconds: float = Field(10.0, gt=0, description="Operation timeout.")
 
     executor: ExecutorName = Field(
         "compiled",
@@ -164,7 +166,7 @@ class Settings(BaseSettings):
     )
     cors_credentials: bool = Field(
         default=False,
-        description="Let these origins send cookies and the credentials of a proxy; tokens in `Authorization` do not "
+        description="Allow cookies of these origins and the credentials of a proxy; tokens in `Authorization` do not "
         "need it.",
     )
     cors_max_age_seconds: int = Field(
@@ -207,7 +209,7 @@ class Settings(BaseSettings):
         description="Report the points and the SQL statements of each operation, in its `extensions` and in the log; "
         "by default only in dev.",
     )
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe level to log.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Minimum log level.")
 
     @field_validator(
         "sign_in_limit", "sign_in_address_limit", "sign_in_account_limit", "sign_up_limit", "refresh_limit"
@@ -262,20 +264,20 @@ class Settings(BaseSettings):
 
     @property
     def is_production(self) -> bool:
-        """Tell whether the strict rules of production apply."""
+        """Return whether the strict rules of production apply."""
         return self.environment == "production"
 
     @property
     def serves_graphiql(self) -> bool:
-        """Tell whether `/graphql` answers a browser with GraphiQL."""
+        """Return whether `/graphql` answers a browser with GraphiQL."""
         return not self.is_production and self.documents == "any" if self.graphiql is None else self.graphiql
 
     @property
     def serves_schema(self) -> bool:
-        """Tell whether `/graphql/schema.graphql` answers with the SDL."""
+        """Return whether `/graphql/schema.graphql` answers with the SDL."""
         return not self.is_production if self.serve_schema is None else self.serve_schema
 
     @property
     def reports_costs(self) -> bool:
-        """Tell whether results and the log say what an operation cost."""
+        """Return whether results and the log say what an operation cost."""
         return not self.is_production if self.report_costs is None else self.report_costs

@@ -10,7 +10,7 @@ import regex
 IDEOGRAPHS = ((0x3040, 0x30FF), (0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xF900, 0xFAFF), (0x20000, 0x323AF))
 # "it's" is one word in a URL.
 _DROPPED = dict.fromkeys((0x27, 0x2019))
-# PostgreSQL keeps no word beyond 2,046 bytes; nobody searches for one of this length.
+# PostgreSQL keeps no word beyond 2,046 bytes; words of this length are not searched for.
 MAX_WORD_LENGTH = 64
 # Canonical decomposition makes at most four characters of one, so the folded form of a visible text is at least a
 # quarter as long.

@@ -183,7 +183,7 @@ async def in_unit(database: Database, work: Callable[[ReadUnit], Awaitable[Any]]
 
 
 async def gets_everything_back(database: Database, attempts: int = 100) -> bool:
-    """Tell whether all connections and places return; what nobody waits for any more takes a moment."""
+    """Return whether all connections and places return; abandoned work takes a moment."""
     for _ in range(attempts):
         if _has_everything(database):
             return True
@@ -193,7 +193,7 @@ async def gets_everything_back(database: Database, attempts: int = 100) -> bool:
 
 def _has_everything(database: Database) -> bool:
     pool: Any = database.read_engine.pool
-    writers: Any = database.write_engine.pool  # on SQLite a pool of its own
+    writers: Any = database.write_engine.pool  # on SQLite its own pool
     parked = len(database.parking) * (2 if writers is pool else 1)
     in_use = pool.checkedout() + writers.checkedout() - parked + len(database._running)
     return in_use == 0 and (database.gate.free, database.gate.waiting) == (pool.size(), 0)

@@ -27,7 +27,7 @@ LINES = (
     {"models"},
     {"database"},
 )
-# Parts that stand apart: what they import is listed, and who imports them is not restricted.
+# Independent parts: what they import is listed, and who imports them is not restricted.
 APART: dict[str, set[str]] = {
     "": set(),
     "cache": set(),
@@ -108,7 +108,7 @@ def modules() -> list[Module]:
 
 
 def allowed_imports(part: str) -> set[str]:
-    """Return the parts that `part` may import besides itself.
+    """Return the parts that `part` may import in addition to itself.
 
     Raises:
         KeyError: the part is not in the table.
@@ -226,7 +226,7 @@ def is_too_long(module: Module) -> Iterator[str]:
 
 
 def is_described(node: Function) -> bool:
-    """Tell whether a decorator carries a description: a GraphQL field says in the SDL what it does."""
+    """Return whether a decorator carries a description: a GraphQL field says in the SDL what it does."""
     calls = [decorator for decorator in node.decorator_list if isinstance(decorator, ast.Call)]
     return any(keyword.arg == "description" for call in calls for keyword in call.keywords)
 

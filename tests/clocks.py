@@ -23,7 +23,7 @@ class Deadlines:
 
 
 class JumpingLoop(asyncio.SelectorEventLoop):
-    """An event loop whose clock stands still while there is work, and jumps to the next timer when there is none."""
+    """An event loop whose clock stops while there is work, and jumps to the next timer when there is none."""
 
     def __init__(self) -> None:
         self._now = 0.0

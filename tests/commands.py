@@ -45,7 +45,7 @@ def run_command(
 ) -> subprocess.CompletedProcess[str]:
     """Run a command in a folder, with these settings and none of the environment's; what it raises is raised here.
 
-    It has a thread, because commands run event loops of their own.
+    It has a thread, because commands run their own event loops.
     """
     with ThreadPoolExecutor(1) as threads:
         return threads.submit(_invoke, arguments, folder or Path.cwd(), standard_input, settings).result()

@@ -67,7 +67,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Start the server before the first worker of pytest-xdist, and tell each worker where it is."""
+    """Start the server before the first worker of pytest-xdist, and pass its address to each worker."""
     try:
         node.workerinput["postgres_url"] = _server(node.config).maintenance_url
     except PostgresUnavailable as error:

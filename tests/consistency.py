@@ -1,4 +1,4 @@
-"""What always holds between the tables of a blog, whoever wrote to it, and however the writing ended."""
+"""What always holds between the tables of a blog, after any writer, however the writing ended."""
 
 from collections import defaultdict
 from uuid import UUID
@@ -21,9 +21,9 @@ async def assert_consistent(database: Database) -> None:
         versions: defaultdict[UUID, list[int]] = defaultdict(list)
         for change in await session.scalars(sa.select(PostChange).order_by(PostChange.position)):
             versions[change.post_id].append(change.version)
-        for post_id, told in versions.items():
+        for post_id, logged in versions.items():
             last = posts[post_id].version
-            assert told == [*range(last - len(told) + 1, last + 1)]
+            assert logged == [*range(last - len(logged) + 1, last + 1)]
         users = {*await session.scalars(sa.select(User.id))}
         indexed = [*await session.scalars(sa.select(DOCUMENTS.c.node_id))]
         assert len(indexed) == len({*indexed})

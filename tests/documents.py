@@ -8,7 +8,7 @@ from tests.oracle import Field
 
 
 class Name(str):
-    """The value of an enum, which has no quotes where it stands in a document."""
+    """The value of an enum, which has no quotes in a document."""
 
     __slots__ = ()
 
@@ -21,7 +21,7 @@ TYPES |= {"after": "Cursor", "before": "Cursor", "by": "{}Key!", "length": "Int!
 class Document:
     """The text of a query; arguments are variables and literals in turn.
 
-    With `split`, each list stands there twice, with a half of its selection each, which the server has to merge.
+    With `split`, each list is there twice, with a half of its selection each, which the server has to merge.
     """
 
     def __init__(self, fields: tuple[Field, ...], cursor_of: Cursors, *, split: bool = False) -> None:

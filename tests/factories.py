@@ -18,7 +18,7 @@ LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 def make_user(**values: Any) -> User:
-    """Make an author with a name of their own."""
+    """Create an author with their own name."""
     username = values.pop("username", f"user{next(_numbers)}")
     email = values.pop("email", f"{username}@example.com")
     defaults = {
@@ -33,14 +33,14 @@ def make_user(**values: Any) -> User:
 
 
 def make_tag(**values: Any) -> Tag:
-    """Make a tag with a name of its own."""
+    """Create a tag with its own name."""
     name = values.pop("name", f"Tag {next(_numbers)}")
     defaults = {"id": new_id(values.get("created_at")), "name_key": fold(name), "slug": fold(name).replace(" ", "-")}
     return Tag(name=name, **{**defaults, **values})
 
 
 def make_post(author: User, *tags: Tag, **values: Any) -> Post:
-    """Make a post that has been public for a while, with its tags in this order."""
+    """Create a post that has been public for a while, with its tags in this order."""
     number = next(_numbers)
     title = values.pop("title", f"Post {number}")
     markdown = values.pop("markdown", f"Text of *{title}*.")
@@ -64,12 +64,12 @@ def make_post(author: User, *tags: Tag, **values: Any) -> Post:
 
 
 def make_scheduled_post(author: User, *tags: Tag, **values: Any) -> Post:
-    """Make a post that becomes public tomorrow."""
+    """Create a post that becomes public tomorrow."""
     return make_post(author, *tags, **{"published_at": utc_now() + timedelta(days=1), **values})
 
 
 def make_draft(author: User, *tags: Tag, **values: Any) -> Post:
-    """Make a draft."""
+    """Create a draft."""
     return make_post(author, *tags, **{"state": PostState.DRAFT, "published_at": None, **values})
 
 

@@ -43,13 +43,13 @@ OPTIONS = {
     # They are never read.
     "track_counts": "off",
     "update_process_title": "off",
-    # Half of the writers of some tests stand in each other's way; a deadlock is noticed after this long.
+    # Half of the writers of some tests block each other; a deadlock is noticed after this long.
     "deadlock_timeout": "100ms",
 }
 
 
 class PostgresUnavailable(Exception):
-    """There is no PostgreSQL to test with, or it does not start; the text says what to do."""
+    """There is no PostgreSQL to test with, or it does not start; the text says how to fix that."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class PostgresServer:
         return self.url(name)
 
     async def drop_database(self, name: str) -> None:
-        """Drop a database, cutting off whoever is still connected."""
+        """Drop a database, cutting off open connections."""
         await self.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
     async def execute(self, statement: str) -> None:
@@ -209,7 +209,7 @@ def _free_port() -> int:
 
 def _memory() -> str | None:
     """Return a folder in memory that has room for the data, if there is one: copying a database takes a fifth there."""
-    folder = Path("/dev/shm")  # noqa: S108 - the folder in it gets a name of its own, and is its owner's
+    folder = Path("/dev/shm")  # noqa: S108 - the folder in it gets its own name, and is its owner's
     has_room = folder.is_dir() and os.access(folder, os.W_OK) and shutil.disk_usage(folder).free > MEMORY_BYTES
     return str(folder) if has_room else None
 
@@ -218,10 +218,10 @@ def _account(folder: Path) -> dict[str, Any]:
     """Return the arguments of `subprocess` that drop root's rights; the folder changes hands."""
     if os.geteuid() != 0:
         return {"cwd": folder}
-    nobody = pwd.getpwnam("nobody")
-    os.chown(folder, nobody.pw_uid, nobody.pw_gid)
+    account = pwd.getpwnam("nobody")
+    os.chown(folder, account.pw_uid, account.pw_gid)
     environment = {**os.environ, "HOME": str(folder)}
-    return {"cwd": folder, "user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": [], "env": environment}
+    return {"cwd": folder, "user": account.pw_uid, "group": account.pw_gid, "extra_groups": [], "env": environment}
 
 
 def _reachable(binaries: Path, folder: Path) -> Path:

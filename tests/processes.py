@@ -39,7 +39,7 @@ class Server:
         self.url = f"http://127.0.0.1:{port}"
 
     def wait_until_ready(self, path: str = "/readyz") -> float:
-        """Return after how many seconds it was ready; with `/healthz`, whatever its database is like."""
+        """Return after how many seconds it was ready; with `/healthz`, regardless of its database."""
         started = time.monotonic()
         with self.client() as http:
             while time.monotonic() - started < 3 * START_SECONDS:
@@ -125,7 +125,7 @@ class Folder:
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
-            start_new_session=True,  # away from the terminal of whoever runs the tests
+            start_new_session=True,  # away from the terminal of the person who runs the tests
         )
         os.close(theirs)
         with os.fdopen(ours, "r+b", buffering=0) as terminal:
@@ -134,7 +134,7 @@ class Folder:
                 while not shown.endswith(prompt.encode()):
                     shown += terminal.read(1)
                 terminal.write(f"{answer}\n".encode())
-            with contextlib.suppress(OSError):  # how Linux says that nobody is at the other end any more
+            with contextlib.suppress(OSError):  # how Linux says that the other end is closed
                 while more := terminal.read(1024):
                     shown += more
         return process.wait(), shown.decode()
@@ -145,7 +145,7 @@ class Folder:
     def start_program(
         self, *command: str | Path, open_files: int | None = None, settings: dict[str, str] | None = None
     ) -> Server:
-        """Start a program that takes its port as an option, if need be with a limit of open files."""
+        """Start a program that takes its port as an option, optionally with a limit of open files."""
         port, log = free_port(), self.path / f"server{len(self.servers)}.log"
         prefix = () if open_files is None else ("/bin/sh", "-c", f'ulimit -n {open_files}; exec "$@"', "sh")
         with log.open("wb") as output:

@@ -19,7 +19,7 @@ PARAGRAPHS = ("Short.", "Some *words* of text, and a [link](https://example.com)
 
 
 def make_world() -> World:
-    """Make the same rows at every call."""
+    """Create the same rows at every call."""
     random = Random(7)  # noqa: S311 - test data
 
     def times(number: int) -> dict[str, object]:

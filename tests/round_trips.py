@@ -1,4 +1,4 @@
-"""A proxy in front of PostgreSQL that counts the round trips of a driver, whatever sends them."""
+"""A proxy in front of PostgreSQL that counts the round trips of a driver."""
 
 import asyncio
 from asyncio import StreamReader, StreamWriter

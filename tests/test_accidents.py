@@ -1,4 +1,4 @@
-"""A mutation survives what may happen to PostgreSQL meanwhile."""
+"""A mutation survives what may happen to PostgreSQL during it."""
 
 import asyncio
 import threading

@@ -1,4 +1,4 @@
-"""Figures about posts, compared with the rows."""
+"""Aggregate statistics about posts, compared with the rows."""
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta

@@ -227,8 +227,8 @@ class TestOwnServer:
         command = [f"{find_binaries()}/pg_basebackup", "-D", f"{folder}/data", "-R", "-d", url, "--checkpoint=fast"]
         folder.mkdir()
         if os.geteuid() == 0:
-            nobody = pwd.getpwnam("nobody")
-            os.chown(folder, nobody.pw_uid, nobody.pw_gid)
+            account = pwd.getpwnam("nobody")
+            os.chown(folder, account.pw_uid, account.pw_gid)
         subprocess.run([*command, "--no-sync"], check=True, **own.account)
         with PrivatePostgres(options=REPLICATED, folder=folder) as standby:
             await fails_with(
@@ -304,7 +304,7 @@ class _Full:
 
 @asynccontextmanager
 async def pooler(url: str, *, refused: bytes = b"\0none", pid: int | None = None) -> AsyncIterator[str]:
-    """Stand before PostgreSQL as PgBouncer does: refuse a parameter of the start, or announce another backend."""
+    """Act like PgBouncer in front of PostgreSQL: refuse a parameter of the start, or announce another backend."""
     parsed = sa.make_url(url)
 
     async def serve(client: StreamReader, to_client: StreamWriter) -> None:

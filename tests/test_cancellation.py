@@ -41,7 +41,7 @@ Work = Callable[[], Coroutine[Any, Any, Any]]
 
 
 class Steps:
-    """Counts the awaits of all tasks, and cancels a scope at the n-th; the scope cancels each later one of its own."""
+    """Counts the awaits of all tasks, and cancels a scope at the n-th; the scope cancels each of its later ones."""
 
     def __init__(self, scope: anyio.CancelScope, cancel_at: int) -> None:
         self.scope, self.cancel_at = scope, cancel_at
@@ -113,7 +113,7 @@ async def database(database_url: str, caplog: pytest.LogCaptureFixture) -> Async
 
 
 async def ends_all_transactions(url: str) -> bool:
-    """Tell whether no transaction stays open; the backend of a connection that was given up takes a moment to end."""
+    """Return whether no transaction stays open; the backend of a connection that was given up takes a moment to end."""
     connection = await asyncpg.connect(url)
     try:
         for _ in range(100):

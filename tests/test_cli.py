@@ -74,7 +74,7 @@ class TestDev:
         assert data["posts"]["totalCount"] > 100
         assert all(node["author"]["username"] for node in data["posts"]["nodes"])
         log = server.wait_until_logged(f"GraphiQL  {server.url}/graphql", times=1)
-        # Until the server listens, nobody is invited to it.
+        # Until the server listens, no address is printed.
         assert log.index("Uvicorn running") < log.index("GraphiQL  ")
         assert_private(folder)
         assert_refuses_the_names_of_others(server)

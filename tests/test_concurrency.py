@@ -1,4 +1,4 @@
-"""One operation reads one state of the database, and gives everything back, whatever happens to it."""
+"""One operation reads one state of the database, and gives everything back, no matter what happens."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator

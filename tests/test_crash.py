@@ -65,7 +65,7 @@ class Writer:
             self.was_cut_off = True
 
     async def write(self, name: str) -> None:
-        """Create one post, or a batch of them with a tag of its own."""
+        """Create one post, or a batch of them with its own tag."""
         if self.number % 2:
             payload = await self.client.payload("createPost", new_post(name, name), "post { id title }")
             posts = [payload]
@@ -116,11 +116,11 @@ async def test_what_was_acknowledged_survives_the_server(folder: Folder, databas
 
     async with client_of(start(folder, database_url), database_url, author) as client:
         assert await find(client, [*acknowledged]) == acknowledged
-        # Batches that nobody was told of are there wholly or not at all.
+        # Batches that were not acknowledged are there wholly or not at all.
         async with database.write() as session:
             titles = [*await session.scalars(sa.select(Post.title))]
         batches = [title.rpartition(" ")[0] for title in titles if title.count(" ") == 3]
         assert {batches.count(batch) for batch in batches} == {BATCH}
         await assert_consistent(database)
-        # And the server goes on where it ended.
+        # And the server continues where it ended.
         assert (await client.payload("createPost", new_post("last", "last")))["errors"] == []

@@ -30,7 +30,7 @@ FOUNDATIONS = {
     "strawberry-graphql": "strawberry",
     "uvicorn": "uvicorn",
 }
-# One letter of each host stands in brackets, so that not even this file names one.
+# One letter of each host is in brackets, so that not even this file names one.
 REGISTRY = re.compile(
     r"py[p]i\.(org|python)|python[h]osted\.org|npm[j]s\.(org|com)|yarn[p]kg\.com|registry\.[n]pm|conda[-.][f]orge"
     r"|https?://[^\s\"'/]+/([^\s\"']+/)?simple[/\"'\s]|(index-url|find-links|registry)[ \t]*[=:][ \t]*[\"']?https?:"

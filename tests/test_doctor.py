@@ -370,12 +370,12 @@ class TestCommand:
 
     def test_draws_a_table_on_a_terminal(self) -> None:
         console = Console(record=True, width=200, file=open(os.devnull, "w"))  # noqa: PTH123, SIM115 - closed at exit
-        console.print(_table([Finding("D104", ERROR, "It is [bold].", "Mend [it].")]))
+        console.print(_table([Finding("D104", ERROR, "It is [bold].", "Fix [it].")]))
         console.file.close()
         text = console.export_text()
         assert "D104" in text
         assert "It is [bold]." in text
-        assert "Fix: Mend [it]." in text
+        assert "Fix: Fix [it]." in text
 
     def test_has_a_name_for_each_code(self) -> None:
         assert all(code[0] == "D" and code[1:].isdigit() for code in CHECKS)

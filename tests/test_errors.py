@@ -26,7 +26,7 @@ class DriverError(Exception):
 
 
 def code_of(error: DriverError) -> str:
-    """Return the code that a client is told."""
+    """Return the code that a client gets."""
     api_error = to_api_error(DBAPIError("SELECT 1", {}, error))
     assert api_error is None or "secret" not in api_error.message
     return str(Code.INTERNAL_SERVER_ERROR if api_error is None else api_error.code)

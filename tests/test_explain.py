@@ -33,7 +33,7 @@ class TestExplain:
         assert explanation.costs == {"tags": 193}
         assert explanation.limit == 20_000
         tags, posts = explanation.statements
-        assert tags.rows == 4  # one more tells whether there is a next page
+        assert tags.rows == 4  # one extra row shows whether there is a next page
         assert posts.rows >= 1
         assert "posts" in posts.sql
         assert tags.ms + posts.ms == pytest.approx(explanation.ms, abs=0.2)

@@ -20,7 +20,7 @@ from tests.test_reading_oracle import CONNECTION_FIELDS, QUERIES, UNLIMITED, WOR
 
 
 class DeliveredLater(Document):
-    """A query some of whose fragments are deferred, and whose lists are streamed, unless fields stand there twice.
+    """A query some of whose fragments are deferred, and whose lists are streamed, unless fields are there twice.
 
     Lists that are merged with others may not be streamed.
     """

@@ -61,14 +61,14 @@ class Checkout:
     def alembic(self, *arguments: str, status: int = 0) -> str:
         """Run `alembic` in this process, with its models; return what it printed, and an error that is expected."""
         environment = {name: value for name, value in self.environment.items() if name.startswith("GQLAPI_")}
-        with ThreadPoolExecutor(1) as threads:  # the command runs an event loop of its own
+        with ThreadPoolExecutor(1) as threads:  # the command runs its own event loop
             return threads.submit(_invoke, arguments, self.path, environment, may_fail=status != 0).result()
 
     def alembic_process(self, *arguments: str, status: int = 0) -> str:
         """Run `alembic` as a person does, and return what it printed, errors included when one is expected."""
         process = self.start(*arguments)
         output, errors = process.communicate()
-        # 255 is -1: all that Alembic tells about a failure.
+        # 255 is -1: all that Alembic reports about a failure.
         assert (process.returncode == 0) == (status == 0), errors
         return output + errors if status else output
 

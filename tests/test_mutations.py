@@ -1,4 +1,4 @@
-"""A mutation takes one place and one connection at a time, and gives both back, whatever happens to it."""
+"""A mutation takes one place and one connection at a time, and gives both back, no matter what happens."""
 
 import asyncio
 import random
@@ -38,7 +38,7 @@ def schema_with(operation_timeout_seconds: float = 10) -> Schema:
 
 
 def new_post(number: int, **values: Any) -> dict[str, Any]:
-    """Return the input of a post with a tag of its own, so that there are as many tags as posts."""
+    """Return the input of a post with its own tag, so that there are as many tags as posts."""
     return {"title": f"Post {number}", "markdown": "", "tags": [{"name": f"Tag {number}"}], **values}
 
 
@@ -54,7 +54,7 @@ async def serving_author(database_url: str, **values: Any) -> AsyncIterator[Api]
 
 @asynccontextmanager
 async def blocked_writes(database_url: str) -> AsyncIterator[None]:
-    """Let every transaction that writes posts wait until the end of the block; reading goes on."""
+    """Let every transaction that writes posts wait until the end of the block; reading continues."""
     database = Database(database_url)
     async with database.write() as session:
         if database.dialect_name == "postgresql":
@@ -66,7 +66,7 @@ async def blocked_writes(database_url: str) -> AsyncIterator[None]:
 
 
 class Body:
-    """Writes a tag, and ends when it is told to."""
+    """Writes a tag, and ends when it is asked to."""
 
     def __init__(self) -> None:
         self.has_begun, self.may_end = asyncio.Event(), asyncio.Event()
@@ -189,7 +189,7 @@ class TestConnections:
                 await author.payload("mergeTags", {"from": [tags[0].global_id], "into": tags[1].global_id})
                 await author.payload("signIn", {"login": "ada", "password": "wrong"})
                 await author.data(many, {"a": new_post(4), "b": new_post(5, title=""), "c": new_post(6)})
-        # Who asks, the transaction, the payload: each has the one connection in its turn, and the place with it.
+        # The caller, the transaction, the payload: each has the one connection in its turn, and the place with it.
         assert {*recorded} == {(1, 1)}
         assert len(recorded) > 15
 
@@ -244,7 +244,7 @@ class TestCleanUp:
                     await asyncio.sleep(0.01)
                 deadlines.expire()
                 results = await running
-                # What has begun goes on, and keeps its place.
+                # What has begun continues, and keeps its slot.
                 begun = len(author.database._running)
                 assert author.database.gate.free == 3 - begun < 3
             codes = {error["extensions"]["code"] for result in results for error in result["errors"]}

@@ -26,7 +26,7 @@ def similar_letters(letter: str) -> Iterator[str]:
 
 
 def is_lasting(name: str) -> bool:
-    """Whether a text can stand in a user name as it is, also when it is taken apart."""
+    """Whether a text can be part of a user name as it is, also when it is taken apart."""
     return normalize_username(name) == name == unicodedata.normalize("NFD", name)
 
 

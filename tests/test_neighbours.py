@@ -24,7 +24,7 @@ STATES = (PostState.PUBLISHED, PostState.PUBLISHED, PostState.PUBLISHED, PostSta
 
 
 def make_blog() -> World:
-    """Make posts of which many are published at one moment, and a tag that nearly all of them have."""
+    """Create posts of which many are published at one moment, and a tag that nearly all of them have."""
     random = Random(3)  # noqa: S311 - test data
     author, tags = make_user(role=UserRole.EDITOR), [make_tag() for _ in range(6)]
     posts: list[Post] = []

@@ -43,7 +43,7 @@ class Blog:
     rows: dict[UUID, Row] = field(default_factory=dict)
 
     def make(self, kind: str) -> Row:
-        """Make a row whose place is anywhere among the others."""
+        """Create a row whose place is anywhere among the others."""
         created_at = LONG_AGO + timedelta(milliseconds=self.random.randrange(10**9))
         name = f"{self.random.randrange(10**12)}"
         match kind:
@@ -133,7 +133,7 @@ class TestPages:
     async def _check(
         self, blog: Blog, kind: str, count: int, sort: str, direction: str, size: int, changes: int
     ) -> None:
-        if not blog.rows:  # the examples go on with the rows of the one before
+        if not blog.rows:  # the examples share the rows of the one before
             await blog.fill(kind, count)
         start = set(blog.rows)
 

@@ -162,7 +162,7 @@ WHERE tables.type = 'table' AND indexes.name LIKE 'sqlite_autoindex%' GROUP BY i
 
 
 class Plans:
-    """Reads pages, and tells how the database would run their statements."""
+    """Reads pages, and shows how the database would run their statements."""
 
     def __init__(self, database: Database, viewer: Viewer) -> None:
         self.database = database
@@ -226,7 +226,7 @@ def _plan_of_postgresql(rows: Iterable[Any]) -> Plan:
     return tuple(Step(len(line[1]), line[2]) for line in lines if line)
 
 
-# SQLite gives the indexes of keys names of its own, and takes either of two indexes that begin with `published_at`.
+# SQLite gives the indexes of keys its own names, and takes either of two indexes that begin with `published_at`.
 SQLITE_NAMES = {
     "ix_posts_public": {"ix_posts_public", "ix_posts_published_at_id"},
 }

@@ -1,4 +1,4 @@
-"""Every list costs the same number of statements, whatever the number of rows."""
+"""Every list costs the same number of statements, regardless of the number of rows."""
 
 from collections.abc import AsyncIterator, Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""Several writers at once, on two servers over one database: nobody's work is lost, and nobody is told nonsense."""
+"""Several writers at once, on two servers over one database: no work is lost, and all answers are consistent."""
 
 import asyncio
 import random
@@ -103,7 +103,7 @@ class TestUpdatePost:
 
         payloads = await all_of(*map(add, range(WRITERS)))
         assert [payload["errors"] for payload in payloads] == [[]] * WRITERS
-        # A payload is read after the commit, so it may tell of a later version; none is told of an earlier one.
+        # A payload is read after the commit, so it may show a later version; none shows an earlier one.
         assert max(payload["post"]["version"] for payload in payloads) == 1 + WRITERS
         row = (await editor.client.data("query($id: ID!) { post(by: { id: $id }) { version tags { name } } }",
                                         {"id": post.global_id}))["post"]  # fmt: skip
@@ -225,7 +225,7 @@ class TestTags:
         operations += map(retag, posts, by_id * 2)
         random.Random(seed).shuffle(operations)  # noqa: S311 - a test that can be repeated
         payloads = await all_of(*operations)
-        # Who names a tag that is merged already is told so; nothing else goes wrong.
+        # A tag that is merged already is reported; nothing else goes wrong.
         found = [codes(payload) for payload in payloads]
         assert all(codes_ in ([], ["NOT_FOUND"]) for codes_ in found)
         async with editor.database.write() as session:

@@ -98,7 +98,7 @@ class TestSeveralPages:
         with viewer.statements() as statements:
             together = await viewer.data(f"{{ {aliased} }}")
         assert [*together.values()] == alone
-        assert len(statements) == 2  # the other one reads who asks
+        assert len(statements) == 2  # the other one reads the caller
 
     async def test_keep_their_budget_of_bodies(self, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
         ada = make_user(username="ada")

@@ -56,7 +56,7 @@ async def test_end_with_the_token(api: Api, root: User) -> None:
 
 
 async def test_end_while_a_token_is_being_made(api: Api, root: User) -> None:
-    """Whoever changes a password ends all sessions; a thief's must leave no token behind."""
+    """A change of the password ends all sessions; a thief's must leave no token behind."""
     client = await sign_in_as(api, root)
     async with api.database.write() as session:
         await session.execute(sa.select(User.id).where(User.id == root.id).with_for_update())

@@ -35,7 +35,7 @@ query Search(
 
 
 def make_rows() -> list[Row]:
-    """Make rows that hold every word of the vocabulary in some of them."""
+    """Create rows that hold every word of the vocabulary in some of them."""
     users: list[User] = [
         make_user(username=f"writer{number}", bio=f"Likes {VOCABULARY[number]} most") for number in range(12)
     ]
@@ -67,7 +67,7 @@ def is_visible(row: Row) -> bool:
 
 
 def holds(row: Row, phrase: list[str], *, is_prefix: bool = False) -> bool:
-    """Tell whether the words stand side by side in the title or in the body."""
+    """Return whether the words are adjacent in the title or in the body."""
     for part in map(words, text_of(row)):
         for start in range(len(part) - len(phrase) + 1):
             *whole, last = part[start : start + len(phrase)]

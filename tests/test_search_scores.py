@@ -85,7 +85,7 @@ class TestHiddenRows:
 
 
 def make_hidden(author: Any, pairs: Sequence[tuple[str, str]]) -> list[Post]:
-    """Make posts that a visitor may not see, for each reason in turn."""
+    """Create posts that a visitor may not see, for each reason in turn."""
     kinds: list[tuple[Any, dict[str, Any]]] = [
         (make_draft, {}),
         (make_scheduled_post, {}),

@@ -26,7 +26,7 @@ from tests.postgres import Kill, pid_of
 
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
-    """A database that gets everything back, whatever the test does."""
+    """A database that gets everything back, no matter what the test does."""
     database = Database(database_url, EngineOptions(pool_size=3))
     yield database
     assert await gets_everything_back(database)
@@ -34,7 +34,7 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 
 class Body:
-    """Writes a tag, and then fails as often as it is told."""
+    """Writes a tag, and then fails as often as it is asked to."""
 
     def __init__(self, *failures: Exception) -> None:
         self.failures = [*failures]
@@ -50,7 +50,7 @@ class Body:
 
 
 class SlowBody(Body):
-    """Writes a tag, and ends when it is told to."""
+    """Writes a tag, and ends when it is asked to."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -28,7 +28,7 @@ from tests.random_world import make_world
 from tests.signing_in import sign_in_as
 
 WORLD = make_world()
-# Each has written posts, whatever their role allows now.
+# Each has written posts, regardless of their current role.
 WRITERS = sorted({post.author_id for post in WORLD.posts if WORLD.by_id[post.author_id].deleted_at is None})[:4]
 VIEWERS = {
     "anonymous": ANONYMOUS,
@@ -50,7 +50,7 @@ def sees(viewer: Viewer, post: Post, *, deleted: bool = False) -> bool:
 
 
 def sees_user(viewer: Viewer, user: User) -> bool:
-    """The rule: who has published for everybody, oneself, for editors and admins all; nobody who is deleted."""
+    """The rule: who has published for everybody, oneself, for editors and admins all; no deleted users."""
     sees_all = viewer.role in {UserRole.EDITOR, UserRole.ADMIN}
     return user.deleted_at is None and (sees_all or user.id == viewer.id or WORLD.has_published(user))
 
@@ -244,7 +244,7 @@ class TestRoles:
 
     @pytest_asyncio.fixture
     async def api(self, database_url: str) -> AsyncIterator[Api]:
-        """A client of a server over a world of its own, whose roles the tests change."""
+        """A client of a server over its own world, whose roles the tests change."""
         async with serve(settings_for(database_url)) as api:
             world = make_world()
             await save(api.database, [*world.users, *world.tags, *world.posts])

@@ -87,7 +87,7 @@ class TestRun:
 
 
 class Clock:
-    """Stands still until it is moved."""
+    """Does not move until it is set."""
 
     def __init__(self) -> None:
         self.now = 1_000.0

@@ -69,7 +69,7 @@ def text_arguments() -> list[TextArgument]:
         for name, field in parent.fields.items():
             found += _of_field(field, (*path, name), walked)
             returned = get_named_type(field.type)
-            # A field that must be told which object to return cannot lead anywhere by itself; nobody is signed in.
+            # A field that needs a key cannot lead anywhere by itself; the request is anonymous.
             needs_more = name == "viewer" or any(map(is_required_argument, field.args.values()))
             leads_on = isinstance(returned, GraphQLObjectType) and not needs_more
             if isinstance(returned, GraphQLObjectType) and leads_on and returned.name not in seen:

@@ -100,7 +100,7 @@ def _place(post: Post) -> tuple[Any, UUID]:
 
 
 class Filters:
-    """Tells which rows a filter holds for; it has no null."""
+    """Selects the rows that a filter matches; it has no null."""
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -176,7 +176,7 @@ def _compares_time(own: datetime | None, operators: Mapping[str, Any]) -> bool:
     is_null = operators.get("isNull")
     if is_null is not None and is_null != (own is None):
         return False
-    if own is None:  # meets only `isNull`
+    if own is None:  # matches only `isNull`
         return not rest
     return _compares(own, rest, datetime.fromisoformat)
 

@@ -1,6 +1,6 @@
 """Create the registries of slugs, and keep for each post where its slug comes from.
 
-Existing posts keep their slugs as if all had been published: nothing tells which of them were.
+Existing posts keep their slugs as if all had been published: it is unknown which of them were.
 
 Revision ID: f3b81c6e42d9
 Revises: a5d0c93e7b14

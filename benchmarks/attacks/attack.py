@@ -40,7 +40,7 @@ THROTTLED = frozenset({"RATE_LIMITED"})
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """An HTTP request to `/graphql`; `target` is what stands behind the path."""
+    """An HTTP request to `/graphql`; `target` is the path with its query."""
 
     method: str = "POST"
     target: str = ""
@@ -69,7 +69,7 @@ class Attack:
 
 
 def body(content: bytes, media_type: str = JSON_TYPE, **headers: str) -> HttpRequest:
-    """Return a POST of these bytes; `_` in the name of a header stands for `-`."""
+    """Return a POST of these bytes; `_` in the name of a header means `-`."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return HttpRequest(headers={"Content-Type": media_type, **named}, body=content)
 

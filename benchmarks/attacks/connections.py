@@ -37,7 +37,9 @@ STREAMS = (
     Stream("a header without end", 1, HEAD + b"X-Header: ", CHUNK),
     Stream("a URL without end", 1, b"GET /graphql?query=", CHUNK),
     Stream("a body without end", 1, HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"10000\r\n" + CHUNK + b"\r\n"),
-    Stream("answers nobody reads", 20, HEAD + b"Content-Length: %d\r\n\r\n%b" % (len(BODIES), BODIES), is_deaf=True),
+    Stream(
+        "answers that are not read", 20, HEAD + b"Content-Length: %d\r\n\r\n%b" % (len(BODIES), BODIES), is_deaf=True
+    ),
 )
 
 
@@ -53,7 +55,7 @@ class Held:
 
 
 async def hold_all(database_url: str, folder: Path, seconds: float) -> list[Held]:
-    """Hold connections of each kind, each against a server of its own."""
+    """Hold connections of each kind, each against its own server."""
     held = []
     for stream in STREAMS:
         with serving(database_url, folder) as service:

@@ -1,4 +1,4 @@
-"""Content that an author may write and that hurts whoever reads it, with ids that attacks can name."""
+"""Content that an author may write and that hurts its readers, with ids that attacks can name."""
 
 from uuid import UUID
 

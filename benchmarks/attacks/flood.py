@@ -82,7 +82,7 @@ async def _endure(
 def _attacking(
     url: str, requests: Sequence[HttpRequest], connections: int, seconds: float
 ) -> Iterator[Callable[[], int]]:
-    """Attack from a process of its own, so that attackers do not delay the light query; yield the number sent."""
+    """Attack from its own process, so that attackers do not delay the light query; yield the number sent."""
     context = multiprocessing.get_context("spawn")
     receiving, sending = context.Pipe(duplex=False)
     process = context.Process(target=_run_attackers, args=(sending, url, requests, connections, seconds))
@@ -104,7 +104,7 @@ def _run_attackers(
 
 
 async def _attack(url: str, requests: Sequence[HttpRequest], connections: int, end: float) -> int:
-    """Attack over connections that each take the requests in an order of their own; return how many were sent."""
+    """Attack over connections that each take the requests in their own order; return how many were sent."""
     async with client(url) as http:
         counts = await asyncio.gather(*(_attacker(http, requests, seed, end) for seed in range(connections)))
     return sum(counts)

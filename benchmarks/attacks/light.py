@@ -12,7 +12,7 @@ from benchmarks.attacks.attack import graphql
 from benchmarks.attacks.sending import Answer, client, send
 
 QUERY = graphql("{posts(first:1){nodes{id}}}")
-# A client address of its own, as far as the server can see; Linux has all of 127.0.0.0/8 on its loopback.
+# A separate client address, as far as the server can see; Linux has all of 127.0.0.0/8 on its loopback.
 ADDRESS = "127.0.0.2"
 INTERVAL_SECONDS = 0.05
 PATIENCE_SECONDS = 2.0

@@ -63,7 +63,7 @@ def ordinary(database_url: str, _folder: Path) -> Server:
 
 
 def mercurius(database_url: str, folder: Path) -> Server:
-    """Return Mercurius, installed in a folder of its own.
+    """Return Mercurius, installed in its own folder.
 
     Raises:
         NodeMissing: it cannot be installed.

@@ -1,4 +1,4 @@
-"""Who asks, how they prove it, and what they may do."""
+"""Callers: who they are, how they authenticate, and what they may do."""
 
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -21,7 +21,7 @@ class Client:
 
 @dataclass(frozen=True, slots=True)
 class Accounts:
-    """What signing in needs besides the database; one for the process."""
+    """The account services; one for the process."""
 
     passwords: Passwords
     access_tokens: AccessTokens

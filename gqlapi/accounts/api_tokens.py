@@ -13,7 +13,7 @@ from gqlapi.problems import ForbiddenProblem, Problem, ProblemCode, Rejected, re
 from gqlapi.repositories import WriteScope
 from gqlapi.repositories.accounts import MAX_LISTED, AccountWriteRepository
 from gqlapi.repositories.audit import record
-from gqlapi.repositories.viewers import renew_viewer
+from gqlapi.repositories.viewers import reload_viewer
 
 MAX_NAME_LENGTH = 100
 
@@ -21,20 +21,20 @@ MAX_NAME_LENGTH = 100
 async def create_api_token(
     scope: WriteScope, *, name: str, scopes: Collection[ApiScope], expires_at: datetime | None
 ) -> tuple[UUID, str]:
-    """Make a token of the viewer's; return its key, and the secret, which is stored nowhere.
+    """Create a token of the viewer's; return its key, and the secret, which is stored nowhere.
 
     Raises:
         Rejected: a value is wrong, there are too many, or the viewer may not.
     """
     viewer = scope.viewer
     require(viewer, Action.CREATE_TOKEN, viewer.id)
-    assert viewer.id is not None  # noqa: S101 - the policy lets nobody else pass
+    assert viewer.id is not None  # noqa: S101 - the policy requires a viewer
     reject_if_any(_check(name, scopes, expires_at, scope.now))
     repository = AccountWriteRepository(scope)
     # Locked: two at once are counted one after the other.
     user = await repository.lock_live_user(viewer.id)
     # Read again behind the lock: a new password, which ends the session, waits for it or has just given it back.
-    if user is None or await renew_viewer(scope) is None:
+    if user is None or await reload_viewer(scope) is None:
         raise Rejected(ForbiddenProblem(code=ProblemCode.UNAUTHENTICATED, message="The session has ended."))
     if await repository.count_api_tokens(viewer.id) >= MAX_LISTED:
         raise Rejected(too_many(None, MAX_LISTED, f"A user has at most {MAX_LISTED} tokens."))
@@ -69,7 +69,7 @@ async def revoke_api_token(scope: WriteScope, id_: UUID) -> None:
     """
     viewer = scope.viewer
     require(viewer, Action.MANAGE_ACCOUNT, viewer.id)
-    assert viewer.id is not None  # noqa: S101 - the policy lets nobody else pass
+    assert viewer.id is not None  # noqa: S101 - the policy requires a viewer
     if not await AccountWriteRepository(scope).delete_api_token(id_, viewer.id):
         raise not_found("ApiToken", GlobalId("ApiToken", id_).encode())
     await record(scope, AuditKind.TOKEN_REVOKED, viewer.id, token=str(id_))

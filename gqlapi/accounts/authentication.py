@@ -43,7 +43,7 @@ class Authentication:
             raise InvalidToken
         return viewer
 
-    def note_use(self, database: Database) -> None:
+    def record_use(self, database: Database) -> None:
         """Write in the background when an API token was used, if that was long ago and a connection is free."""
         token_id = self._stale_token_id
         if token_id is None:

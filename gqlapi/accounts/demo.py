@@ -16,7 +16,7 @@ DEMO_USERS = {role.value: role for role in reversed(UserRole)}
 
 
 async def create_demo_users(database: Database) -> None:
-    """Make one user of each role, named after it."""
+    """Create one user of each role, named after it."""
     password_hash = await Passwords().hash(DEMO_PASSWORD)
     async with database.write() as session:
         scope = WriteScope(session)

@@ -67,7 +67,7 @@ class Passwords:
     """
 
     def __init__(self) -> None:
-        """Prepare the hash that stands in for a user who is not there."""
+        """Prepare the hash that replaces a user who is not there."""
         self._hasher = PasswordHasher.from_parameters(PARAMETERS)
         self._threads = ThreadPoolExecutor(min(processors(), MAX_AT_ONCE), thread_name_prefix="passwords")
         self._dummy = _hash_of_nobody(PARAMETERS)

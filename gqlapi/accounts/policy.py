@@ -37,7 +37,7 @@ class Rule:
     scope: ApiScope | None
 
 
-NOBODY: frozenset[UserRole] = frozenset()
+NO_ROLE: frozenset[UserRole] = frozenset()
 EVERYBODY = frozenset(UserRole)
 AUTHORS = frozenset({UserRole.AUTHOR, UserRole.EDITOR, UserRole.ADMIN})
 EDITORS = frozenset({UserRole.EDITOR, UserRole.ADMIN})
@@ -53,15 +53,15 @@ POLICY: Mapping[Action, Rule] = {
     Action.READ_EMAIL: Rule(any=ADMINS, own=EVERYBODY, scope=ApiScope.READ),
     Action.READ_ROLE: Rule(any=EDITORS, own=EVERYBODY, scope=ApiScope.READ),
     Action.SET_ROLE: Rule(any=ADMINS, own=ADMINS, scope=None),
-    Action.CREATE_TOKEN: Rule(any=NOBODY, own=EVERYBODY, scope=None),
-    Action.MANAGE_ACCOUNT: Rule(any=NOBODY, own=EVERYBODY, scope=ApiScope.ADMIN),
+    Action.CREATE_TOKEN: Rule(any=NO_ROLE, own=EVERYBODY, scope=None),
+    Action.MANAGE_ACCOUNT: Rule(any=NO_ROLE, own=EVERYBODY, scope=ApiScope.ADMIN),
 }
 
 
 def objection(viewer: Viewer, action: Action, owner_id: UUID | None = None) -> ForbiddenProblem | None:
     """Return why the viewer may not do this to what `owner_id` owns, or None if they may.
 
-    The scope is asked for last: who lacks the role is not told that another token would do.
+    The scope is asked for last: the error does not reveal that another token would do.
     """
     rule = POLICY[action]
     if viewer.id is None:
@@ -78,12 +78,12 @@ def objection(viewer: Viewer, action: Action, owner_id: UUID | None = None) -> F
 
 
 def may(viewer: Viewer, action: Action, owner_id: UUID | None = None) -> bool:
-    """Tell whether the viewer may do this to what `owner_id` owns."""
+    """Return whether the viewer may do this to what `owner_id` owns."""
     return objection(viewer, action, owner_id) is None
 
 
 def require(viewer: Viewer, action: Action, owner_id: UUID | None = None) -> None:
-    """Let only those pass who may do this.
+    """Raise unless the viewer may do this.
 
     Raises:
         Rejected: they may not.

@@ -74,7 +74,7 @@ class Registration:
             yield from check_display_name(self.display_name, ("displayName",))
 
     def to_user(self, role: UserRole = UserRole.READER) -> User:
-        """Make the user's row."""
+        """Create the user's row."""
         username = normalize_username(self.username) or self.username
         return User(
             id=new_id(),
@@ -118,7 +118,7 @@ def check_display_name(name: str, path: tuple[str, ...]) -> Iterator[Problem]:
 
 
 def check_email(email: str, path: tuple[str, ...]) -> Iterator[Problem]:
-    """Check an e-mail address by its syntax; whether it exists, only a message would tell."""
+    """Check the syntax of an e-mail address; only sending a message could show whether it exists."""
     if not email:
         yield required(path)
     elif len(email) > MAX_EMAIL_LENGTH:
@@ -142,7 +142,7 @@ def login_key(login: str) -> str:
         try:
             return fold(_normalized(login))
         except EmailNotValidError:
-            pass  # then it is nobody's
+            pass  # it is free
     # No key is as long; a text that is longer is not folded.
     return fold_key(login, MAX_KEY_FACTOR * MAX_EMAIL_LENGTH) or ""
 
@@ -167,11 +167,11 @@ async def register(scope: WriteScope, user: User) -> None:
     else:
         return
     reject_if_any(await _conflicts(repository, user))
-    await repository.create(user)  # who had it was deleted meanwhile
+    await repository.create(user)  # its owner was deleted in the meantime
 
 
 async def _conflicts(repository: UserWriteRepository, user: User) -> list[Problem]:
-    """Tell all that is taken, and not by whom: the constraint that failed is only the first."""
+    """Report every value that is taken, but not by whom: the constraint that failed is only the first."""
     problems: list[Problem] = []
     others = await repository.list_by_keys(user)
     if any(other.username_key == user.username_key for other in others):

@@ -1,4 +1,4 @@
-"""Sessions: begun by signing in or up, prolonged by refresh tokens, ended by signing out."""
+"""Sessions: begun by signing in or up, extended with refresh tokens, ended by signing out."""
 
 import math
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ def wrong_credentials() -> Rejected:
     return Rejected(ForbiddenProblem(code=ProblemCode.UNAUTHENTICATED, message=message))
 
 
-def session_is_over() -> Rejected:
+def session_ended() -> Rejected:
     """Return the answer to a refresh token that is worth nothing."""
     message = "The session is over. Sign in again."
     return Rejected(ForbiddenProblem(code=ProblemCode.UNAUTHENTICATED, message=message, path=("refreshToken",)))
@@ -66,7 +66,7 @@ async def verify(accounts: Accounts, credential: Credential | None, password: st
 
 
 async def _lock(repository: AccountWriteRepository, verified: Verified) -> User:
-    """Lock a user who was verified; who has changed the password meanwhile has ended what the old one may begin."""
+    """Lock a user who was verified; after a change of the password, the old one cannot start a session."""
     user = await repository.lock_live_user(verified.user_id)
     if user is None or await repository.get_password_time(user.id) != verified.chosen_at:
         raise wrong_credentials()
@@ -79,7 +79,7 @@ async def sign_in(
     """Begin a session of a user whose password was verified, and keep its new hash if there is one.
 
     Raises:
-        Rejected: the user was deleted, or the password changed, meanwhile.
+        Rejected: the user was deleted, or the password changed, in the meantime.
     """
     repository = AccountWriteRepository(scope)
     user = await _lock(repository, verified)
@@ -91,9 +91,9 @@ async def sign_in(
 async def begin_session(
     scope: WriteScope, accounts: Accounts, client: Client, user: User, *, because: AuditKind = AuditKind.SIGNED_IN
 ) -> SignedIn:
-    """Begin a session of a user whose row this transaction has locked or written; their oldest ends if need be."""
+    """Begin a session of a user whose row this transaction has locked or written; the oldest may end."""
     repository = AccountWriteRepository(scope)
-    await repository.make_room(user.id)
+    await repository.evict_oldest_sessions(user.id)
     session = Session(
         id=new_id(),
         user_id=user.id,
@@ -104,7 +104,7 @@ async def begin_session(
     )
     await repository.add(session)
     await record(scope, because, user.id, actor_id=user.id, session=str(session.id))
-    return await _hand_out(scope, accounts, session, user, generation=0)
+    return await _issue_tokens(scope, accounts, session, user, generation=0)
 
 
 def _end(accounts: Accounts, now: datetime, created_at: datetime) -> datetime:
@@ -130,7 +130,7 @@ async def refresh_session(scope: WriteScope, accounts: Accounts, refresh_token: 
         await repository.delete_session(session.id)
         await record(scope, AuditKind.SESSION_STOLEN, session.user_id, session=str(session.id))
         return None
-    # Not locked: whoever changes the password or deletes the user ends the session, which is, after the user's row.
+    # Not locked: changing the password or deleting the user ends the session, which is locked after the user's row.
     user = await repository.get_live_user(session.user_id)
     end = _end(accounts, scope.now, session.created_at)
     if user is None or token.expires_at <= scope.now or end <= scope.now:
@@ -139,7 +139,7 @@ async def refresh_session(scope: WriteScope, accounts: Accounts, refresh_token: 
     await repository.delete_expired_refresh_tokens(session.id)
     token.used_at = token.used_at or scope.now
     session.last_used_at, session.expires_at = scope.now, end
-    return await _hand_out(scope, accounts, session, user, generation=generation)
+    return await _issue_tokens(scope, accounts, session, user, generation=generation)
 
 
 async def _is_stolen(repository: AccountWriteRepository, token: RefreshToken, now: datetime) -> bool:
@@ -164,7 +164,7 @@ async def _next_generation(repository: AccountWriteRepository, token: RefreshTok
     return generation
 
 
-async def _hand_out(
+async def _issue_tokens(
     scope: WriteScope, accounts: Accounts, session: Session, user: User, *, generation: int
 ) -> SignedIn:
     refresh_token = new_secret()
@@ -177,15 +177,15 @@ async def _hand_out(
 
 
 async def sign_out(scope: WriteScope, *, everywhere: bool) -> bool:
-    """End the viewer's session, or all of them; tell whether there was one to end.
+    """End the viewer's session, or all of them; return whether there was one to end.
 
     Raises:
-        Rejected: nobody is signed in, or the token may not.
+        Rejected: the caller is not signed in, or the token may not.
     """
     viewer = scope.viewer
     require(viewer, Action.MANAGE_ACCOUNT, viewer.id)
     repository = AccountWriteRepository(scope)
-    assert viewer.id is not None  # noqa: S101 - the policy lets nobody else pass
+    assert viewer.id is not None  # noqa: S101 - the policy requires a viewer
     if everywhere:
         has_ended = await repository.delete_sessions_of(viewer.id)
     else:
@@ -207,7 +207,7 @@ async def change_password(
     """Write a new password, end all sessions of the viewer, and begin another one; revoke their tokens if asked to.
 
     Raises:
-        Rejected: the token may not, or the user was deleted, or the password changed, meanwhile.
+        Rejected: the token may not, or the user was deleted, or the password changed, in the meantime.
     """
     require(scope.viewer, Action.MANAGE_ACCOUNT, verified.user_id)
     repository = AccountWriteRepository(scope)

@@ -41,7 +41,7 @@ class MovingWindow:
     Beyond that, the keys with the oldest last attempts are evicted.
 
     Not the in-memory storage of `limits`: with each attempt it walks all keys, in a thread each (measured 90 µs for
-    one), and it fails when a key is cleared meanwhile.
+    one), and it fails when a key is cleared in the meantime.
     """
 
     def __init__(self, limit: str) -> None:

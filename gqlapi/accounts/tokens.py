@@ -1,4 +1,4 @@
-"""Tokens: signed ones that say who asks, and random ones that are known by their hash."""
+"""Tokens: signed ones that identify the caller, and random ones that are known by their hash."""
 
 import hashlib
 import hmac
@@ -32,7 +32,7 @@ class Claims:
 
 
 class AccessTokens:
-    """Makes and reads access tokens: JWTs (RFC 7519) that name a user and a session.
+    """Creates and reads access tokens: JWTs (RFC 7519) that name a user and a session.
 
     The first secret signs; those after it are still accepted, each under its own `kid`, so that secrets can be
     replaced while tokens are in use.
@@ -40,7 +40,7 @@ class AccessTokens:
 
     def __init__(self, secret_keys: Sequence[str], lifetime: timedelta) -> None:
         """Derive the signing keys."""
-        # A key of their own: what else the secret may sign one day is no access token.
+        # Separate keys: nothing else that the secret may sign is an access token.
         keys = [hmac.digest(secret.encode(), b"gqlapi access token", "sha256") for secret in secret_keys]
         self._keys = {hashlib.sha256(key).hexdigest()[:KEY_ID_LENGTH]: key for key in keys}
         self._current = next(iter(self._keys))

@@ -35,12 +35,12 @@ cli.add_typer(token_cli, name="token")
 
 @user_cli.callback()
 def _users() -> None:
-    """Make and change users."""
+    """Create and change users."""
 
 
 @token_cli.callback()
 def _tokens() -> None:
-    """Make API tokens."""
+    """Create API tokens."""
 
 
 @user_cli.command("create-admin")
@@ -51,7 +51,7 @@ def create_admin(
     password_stdin: Annotated[bool, typer.Option(help="Read the password from standard input.")] = False,
     promote: Annotated[bool, typer.Option(help="Make an existing user an admin instead.")] = False,
 ) -> None:
-    """Make the first admin, who can make others in the API."""
+    """Create the first admin, who can make others in the API."""
     settings = load_settings()
     if promote:
         has_password = _transact(settings, lambda scope: _promote(scope, username))
@@ -96,10 +96,10 @@ def create_token(
         list[ApiScope], typer.Option(help="What it may be used for; can be given several times.", case_sensitive=False)
     ],
     expires_in_days: Annotated[
-        int | None, typer.Option(min=1, max=36_500, help="When it becomes worthless; else never.")
+        int | None, typer.Option(min=1, max=36_500, help="When it expires; by default never.")
     ] = None,
 ) -> None:
-    """Make an API token and print its secret, once."""
+    """Create an API token and print its secret, once."""
     expires_at = None if expires_in_days is None else utc_now() + timedelta(days=expires_in_days)
 
     async def body(writes: WriteScope) -> str:
@@ -166,7 +166,7 @@ def _read_password(*, from_stdin: bool) -> str:
 
 
 def _create_admin(settings: Settings, registration: Registration) -> None:
-    # Both before the transaction: while one hashes, nobody else could write to SQLite.
+    # Both before the transaction: while one hashes, no other process could write to SQLite.
     with _failing_when_rejected():
         registration.check()
     password_hash = run(Passwords().hash(registration.password))
@@ -181,7 +181,7 @@ def _create_admin(settings: Settings, registration: Registration) -> None:
 
 
 async def _promote(scope: WriteScope, username: str) -> bool:
-    """Make a user an admin, and tell whether they have a password."""
+    """Promote a user to admin; return whether they have a password."""
     user = await _get_user(scope, username)
     await record(scope, AuditKind.ROLE_CHANGED, user.id, before=user.role.value, after=UserRole.ADMIN.value)
     user.role = UserRole.ADMIN

@@ -50,7 +50,7 @@ def _to_line(event: AuditEvent, actor: str | None, subject: str | None) -> str:
     by = "" if event.actor_id in {None, event.subject_id} else f" by {actor or event.actor_id}"
     source = "the command line" if event.address is None else event.address or "a local socket"
     at = event.created_at.isoformat(timespec="seconds")
-    return f"{at}  {event.kind:<16}  {subject or event.subject_id or 'nobody'}{by} from {source}{details}"
+    return f"{at}  {event.kind:<16}  {subject or event.subject_id or 'unknown user'}{by} from {source}{details}"
 
 
 def _plain(value: object) -> str:

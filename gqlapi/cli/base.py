@@ -46,7 +46,7 @@ def _options(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Carry the options that stand before a command."""
+    """Carry the options before a command."""
 
 
 def load_settings(*, env_file: Path | None = DOTENV, **overrides: object) -> Settings:

@@ -26,7 +26,7 @@ def import_command(
     folder: Annotated[Path, typer.Argument(help="The folder; Markdown files are looked for at any depth.")],
     *,
     author: Annotated[str, typer.Option(help="Who wrote the new posts that name no author.")] = "editorial",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be done.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would be done.")] = False,
     env_file: Annotated[
         Path | None, typer.Option(exists=True, dir_okay=False, help="Read settings from this file, such as .env.")
     ] = None,
@@ -92,8 +92,8 @@ def _refuse_dotenv() -> None:
 def _summary(outcomes: list[FileOutcome], bad: int, *, dry_run: bool) -> str:
     counts = Counter(outcome.status for outcome in outcomes)
     summary = ", ".join(f"{counts[status]} {status}" for status in Status)
-    mended = f", {bad} of them to be mended" if bad else ""
-    return f"{'Nothing was written; it would be: ' if dry_run else ''}{summary}{mended}."
+    to_fix = f", {bad} of them need fixing" if bad else ""
+    return f"{'Nothing was written; it would be: ' if dry_run else ''}{summary}{to_fix}."
 
 
 async def _import(
@@ -102,7 +102,7 @@ async def _import(
     database = create_database(settings)
     try:
         async for outcome in import_blog(database, folder, default_author=author, dry_run=dry_run, report=report):
-            outcomes.append(outcome)  # noqa: PERF401 - what was done is to be told when the rest fails
+            outcomes.append(outcome)  # noqa: PERF401 - what was done is reported when the rest fails
     finally:
         await database.dispose()
 

@@ -27,7 +27,7 @@ def dev(
     port: Port = None,
     reload: Annotated[bool, typer.Option(help="Restart when code changes.")] = True,
 ) -> None:
-    """Create the database if need be, migrate, seed it if empty, and serve with GraphiQL."""
+    """Create the database, migrate, seed it if empty, and serve with GraphiQL."""
     settings = load_settings(environment="dev", host=host, port=port)
     configure_logs(settings)
     _check_address(settings)
@@ -50,7 +50,7 @@ def serve(host: Host = None, port: Port = None, workers: Workers = None) -> None
 def _serve(settings: Settings, *, reload: bool, workers: int) -> None:
     from gqlapi.serving import server  # noqa: PLC0415 - uvicorn and its parser are for the commands that serve
 
-    # Reloader and workers import the application in processes of their own: the environment carries the settings.
+    # Reloader and workers import the application in their own processes: the environment carries the settings.
     os.environ.update(_environment(settings, workers))
     server.serve(
         server.ServerConfig(

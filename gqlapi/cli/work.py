@@ -36,7 +36,7 @@ async def list_demo_logins(settings: Settings) -> list[str]:
 
 
 async def seed_database(settings: Settings, size: SeedSize, key: int, report: Report | None = None) -> bool:
-    """Seed the database if it is empty, and tell whether it was."""
+    """Seed the database if it is empty; return whether it was."""
     database = create_database(settings)
     try:
         return await seed(database, size, key=key, progress=report)

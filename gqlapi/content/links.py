@@ -19,7 +19,7 @@ MAX_REFERENCE_LENGTH = 40
 
 
 def link_addresses(html: str) -> str:
-    """Make links of addresses in texts, but for those in links and in code."""
+    """Turn addresses in texts into links, but for those in links and in code."""
     if not _may_have_address(html):
         return html
     parts = _UNLINKED.split(html)

@@ -45,7 +45,7 @@ RAW = frozenset({
     "iframe", "noembed", "noframes", "noscript", "plaintext", "script", "style", "textarea", "title", "xmp",
 })
 # fmt: on
-# Such a start tag closes the element of its own name that it stands in.
+# Such a start tag closes the open element of the same name.
 SELF_CLOSING = frozenset({"li", "p"})
 LIST_BOUNDARIES = {"li": frozenset({"ol", "ul"}), "p": frozenset({"button"})}
 

@@ -23,7 +23,7 @@ _CLEANER = nh3.Cleaner(
     set_tag_attribute_values={"img": {"loading": "lazy"}, "input": {"disabled": ""}},
     id_prefix=ID_PREFIX,
 )
-# In sanitised HTML, attributes are quoted, and neither a quote nor an angle bracket stands in a value.
+# In sanitised HTML, attributes are quoted, and neither a quote nor an angle bracket occurs in a value.
 _CODE = re.compile(r"<code( [^>]+)>")
 _CLASS = re.compile(r' class="([^"]*)"')
 _EMPTY_CLASS = re.compile(r'(<(?:a|div|section|sup)(?: (?!class=)[^ "=>]+="[^"]*")*+) class=""')

@@ -1,4 +1,4 @@
-"""Statements that are transactions of their own."""
+"""Statements that are their own transactions."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ UNANSWERED = "unanswered"
 async def commit_at_once(session: AsyncSession, statement: KeptStatement, values: Values) -> Rows | None:
     """Execute a statement without BEGIN and COMMIT, if it is the first of its session, and return its rows.
 
-    None, and nothing is sent, on SQLite and on a connection that may have been lost while it was idle: BEGIN tells
+    None, and nothing is sent, on SQLite and on a connection that may have been lost while it was idle: BEGIN shows
     without harm. A statement whose answer is lost may have been committed.
 
     Raises:
@@ -30,7 +30,7 @@ async def commit_at_once(session: AsyncSession, statement: KeptStatement, values
 
 
 def may_have_committed(session: AsyncSession) -> bool:
-    """Whether it is unknown what became of a statement that commits itself."""
+    """Whether the outcome is unknown of a statement that commits itself."""
     unanswered: bool = session.info.get(UNANSWERED, False)
     return unanswered
 

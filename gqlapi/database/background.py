@@ -22,7 +22,7 @@ class Background:
         self.tasks: set[asyncio.Task[Any]] = set()
 
     def start(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        """Start a task; its exception goes to the caller, and is dropped if the caller is gone."""
+        """Start a task; its exception goes to the caller, and is dropped if there is none."""
         task = asyncio.create_task(work)
         self.tasks.add(task)
         task.add_done_callback(self._forget)
@@ -34,7 +34,7 @@ class Background:
             ended.exception()  # otherwise asyncio logs an exception that was never retrieved
 
     async def end(self, grace_seconds: float) -> None:
-        """Wait until all tasks have ended, those included that start meanwhile; cancel them after the grace."""
+        """Wait until all tasks have ended, those included that start in the meantime; cancel them after the grace."""
         loop = asyncio.get_running_loop()
         give_up_at = loop.time() + grace_seconds
         while self.tasks and loop.time() < give_up_at:

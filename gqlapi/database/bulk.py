@@ -40,7 +40,7 @@ class BulkLoader:
 
 @asynccontextmanager
 async def bulk_load(engine: AsyncEngine, tables: Sequence[sa.Table]) -> AsyncIterator[BulkLoader]:
-    """Open a transaction in which `tables` have no indexes besides their keys; they are built at its end."""
+    """Open a transaction in which `tables` have no indexes except their keys; they are built at its end."""
     indexes = [index for table in tables for index in sorted(table.indexes, key=lambda index: str(index.name))]
     async with _begin(engine) as connection:
         if connection.dialect.name == "postgresql":

@@ -35,7 +35,7 @@ def insert_for(dialect_name: str) -> Callable[[Any], Any]:
 
 
 def is_one_of(dialect_name: str, column: sa.ColumnElement[UUID]) -> sa.ColumnElement[bool]:
-    """Hold for rows whose `column` is among the ids."""
+    """Condition for rows whose `column` is among the ids."""
     if dialect_name == "postgresql":
         return column == sa.any_(sa.bindparam("ids", type_=ARRAY(sa.Uuid)))
     return column.in_(sa.select(_json_ids().c.value))
@@ -58,7 +58,7 @@ def octet_length(dialect_name: str, column: sa.ColumnElement[str]) -> sa.ColumnE
 
 
 def contains_text(dialect_name: str, column: sa.ColumnElement[str], text: Any) -> sa.ColumnElement[bool]:
-    """Hold for rows whose `column` contains `text` literally; LIKE would read % and _, and fold ASCII on SQLite."""
+    """Condition for rows whose `column` contains `text` literally: LIKE interprets % and _; SQLite's folds ASCII."""
     position = sa.func.strpos if dialect_name == "postgresql" else sa.func.instr
     return position(column, text) > 0
 

@@ -1,6 +1,6 @@
 """Connections of both drivers that wait for nothing without a bound, and survive cancellation at any moment.
 
-A server that is gone without a word (a lost host, a firewall that forgot the connection) never answers; the kernel
+A server that disappears silently (a lost host, a firewall that forgot the connection) never answers; the kernel
 notices after minutes. Statements are bounded by asyncpg's `command_timeout`.
 """
 
@@ -41,7 +41,7 @@ def bounded_connection(control_timeout_seconds: float) -> type[asyncpg.Connectio
 
         async def close(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109 - asyncpg's
             if timeout is None:
-                # SQLAlchemy closes what is idle: the server is told, and nothing is left to wait for.
+                # SQLAlchemy closes what is idle: the server is notified, and nothing is left to wait for.
                 self.terminate()
                 return
             self._is_ending = True

@@ -67,7 +67,7 @@ def _create_postgresql_engine(url: str, options: EngineOptions) -> AsyncEngine:
         # Statement parameters are user data: never in a log line or an error text.
         hide_parameters=True,
         execution_options={"compiled_cache": StatementCache()},
-        # Whatever the database's default is; reads name theirs themselves.
+        # Independent of the database's default; reads set their own.
         isolation_level="READ COMMITTED",
         connect_args=postgresql_arguments(options),
     )

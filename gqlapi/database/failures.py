@@ -113,7 +113,7 @@ def _is_contended(error: Exception) -> bool:
 def constraint_of(error: IntegrityError) -> str:
     """Return the name of the constraint that a statement violated, by our own naming convention.
 
-    SQLite tells the columns of a unique constraint instead of its name, and nothing of a foreign key.
+    SQLite reports the columns of a unique constraint instead of its name, and nothing about a foreign key.
     """
     if name := getattr(error.orig, "constraint_name", None) or getattr(
         getattr(error.orig, "__cause__", None), "constraint_name", None

@@ -57,7 +57,7 @@ class PoolGate:
         client_share: float = 1.0,
         on_refusal: Callable[[], None] = lambda: None,
     ) -> None:
-        """Make a gate of `size` places that calls `on_refusal` for each operation that it refuses."""
+        """Create a limiter of `size` slots that calls `on_refusal` for each operation that it refuses."""
         self.size = size
         self.free = size
         self._queue_size = queue_size
@@ -144,7 +144,7 @@ class PoolGate:
             self._remove(waiter)
 
     def leave(self, client: ClientKeys) -> None:
-        """Give a place back, to the first who may have it.
+        """Release a slot, to the first waiter that may have it.
 
         While a place is free, everyone who waits has a full share: a new client need not look at them.
         """
@@ -215,7 +215,7 @@ def _leave_line(lines: dict[K, Line], key: K, waiter: Waiter) -> None:
 
 
 class Place:
-    """A place behind the gate, given back once, by its last owner."""
+    """A slot of the limiter, released once, by its last owner."""
 
     __slots__ = ("_client", "_gate")
 
@@ -225,7 +225,7 @@ class Place:
         self._client = client
 
     def leave(self) -> None:
-        """Give the place back; a second call does nothing."""
+        """Release the slot; a second call does nothing."""
         if self._gate is not None:
             gate, self._gate = self._gate, None
             gate.leave(self._client)

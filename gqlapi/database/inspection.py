@@ -1,4 +1,4 @@
-"""What a database says of itself, read on a connection of its own, so that no pool is filled or warmed."""
+"""What a database says of itself, read on its own connection, so that no pool is filled or warmed."""
 
 import time
 from collections.abc import AsyncIterator
@@ -209,7 +209,7 @@ def _sqlite_facts(connection: sa.Connection) -> SqliteFacts:
 
 
 def _write_failure(connection: sa.Connection) -> str:
-    """Write and roll back: permissions do not tell what the file system allows."""
+    """Write and roll back: permissions do not show what the file system allows."""
     version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
     failure = ""
     try:

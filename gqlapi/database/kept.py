@@ -27,7 +27,7 @@ DIALECTS: dict[str, sa.Dialect] = {"postgresql": PGDialect_asyncpg(), "sqlite": 
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """The place of a value in the form of something: equal forms have one statement, whatever the values are."""
+    """The place of a value in the form of something: equal forms have one statement, regardless of the values."""
 
     name: str
 
@@ -116,7 +116,7 @@ class KeptStatement:
         return self.processed(await self.fetch(connection, values))
 
     def processed(self, rows: Rows) -> Rows:
-        """Return rows with the values that the types of their columns stand for."""
+        """Return rows with the values of the types of their columns."""
         processors = self.processors
         if not processors:
             return rows

@@ -82,7 +82,7 @@ def missing_revisions(current: str | None) -> list[str] | None:
 
 
 def is_missing_file(url: sa.URL) -> bool:
-    """Tell whether the URL is that of an SQLite file which does not exist; connecting would create it."""
+    """Return whether the URL is that of an SQLite file which does not exist; connecting would create it."""
     return url.get_backend_name() == "sqlite" and "uri" not in url.query and not Path(url.database or "").exists()
 
 
@@ -95,7 +95,7 @@ async def current_revision(url: str) -> str | None:
 
 
 async def upgrade(engine_or_url: AsyncEngine | str, revision: str = "head") -> bool:
-    """Bring the database to `revision`, on a connection of its own, waiting while another process migrates.
+    """Bring the database to `revision`, on its own connection, waiting while another process migrates.
 
     The lock lives as long as a PostgreSQL session, so the URL must not lead through a pooler in transaction mode.
     False, and nothing is changed, when the database is at a revision that is not known here.
@@ -153,7 +153,7 @@ def run_exclusively(connection: sa.Connection, run: Callable[[], None]) -> None:
 
 
 def check_foreign_keys(*, ctx: MigrationContext, step: Any, **_: Any) -> None:
-    """Fail a revision on SQLite, where the constraints are off meanwhile, that leaves references to missing rows.
+    """Fail a revision on SQLite, where constraints are off for its duration, that leaves references to missing rows.
 
     Raises:
         RuntimeError: there are such rows; the transaction is still open and is rolled back.

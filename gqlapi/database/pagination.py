@@ -2,7 +2,7 @@
 
 The rules that make it right on both databases: the last key is unique; NULL sorts as the largest value; where the
 directions agree and no key can be NULL, one row-value comparison, which an index serves; else the expansion into OR,
-with a redundant bound on the first key, which an index serves too; one row more than asked tells whether more follow.
+with a redundant bound on the first key, which an index serves too; one extra row shows whether more follow.
 https://use-the-index-luke.com/no-offset
 """
 
@@ -16,7 +16,7 @@ from gqlapi.database.kept import Slot, bind
 
 # The names of a window's parameters; an ordering has a handful of keys.
 LIMIT = "page_limit"
-# Sizes that stand in the text of a statement: PostgreSQL then knows how few rows are read, and keeps its plan. Else it
+# Sizes in the text of a statement: PostgreSQL then knows how few rows are read, and keeps its plan. Else it
 # plans each execution, which takes as long as running it. All other sizes share one text.
 COMMON_SIZES = frozenset({5, 10, 20, 25, 50, 100})
 AFTER = tuple(f"after_{place}" for place in range(10))
@@ -41,7 +41,7 @@ class Key:
         return term.nulls_first() if descending else term.nulls_last()
 
     def is_beyond(self, value: Any, *, backward: bool) -> sa.ColumnElement[bool]:
-        """Hold for rows strictly after `value` in this key's direction."""
+        """Condition for rows strictly after `value` in this key's direction."""
         descending = self.descending ^ backward
         if value is None:
             return self.column.is_not(None) if descending else sa.false()
@@ -51,7 +51,7 @@ class Key:
         return sa.or_(beyond, self.column.is_(None)) if self.nullable else beyond
 
     def is_same(self, value: Any) -> sa.ColumnElement[bool]:
-        """Hold for rows that have `value`."""
+        """Condition for rows that have `value`."""
         return self.column.is_(None) if value is None else self.column == self._bind(value)
 
     def _bind(self, value: Any) -> sa.ColumnElement[Any]:
@@ -59,7 +59,7 @@ class Key:
 
 
 def seek(keys: Sequence[Key], values: Sequence[Any], *, backward: bool) -> sa.ColumnElement[bool]:
-    """Hold for rows strictly after the row that has `values`, in the direction of travel."""
+    """Condition for rows strictly after the row that has `values`, in the direction of travel."""
     one_direction = len({key.descending for key in keys}) == 1
     # A cursor may come from a viewer for whom a key could be NULL: no row value compares with one.
     if len(keys) > 1 and one_direction and not any(key.nullable for key in keys) and None not in values:
@@ -142,7 +142,7 @@ class Page:
 
 
 def cut_page(rows: Sequence[Any], window: Window) -> Page:
-    """Make a page of the rows that `Window.apply` read.
+    """Create a page of the rows that `Window.apply` read.
 
     The side that was not travelled has more exactly when a cursor bounds it: its row was there when it was given.
     """

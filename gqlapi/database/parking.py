@@ -48,7 +48,7 @@ class Parking:
         self._parked.append(connection)
         return True
 
-    async def make_room(self) -> None:
+    async def close_oldest(self) -> None:
         """Give a parked connection back to the pool if there is no other for a caller who takes one from there."""
         pool: Any = self.engine.pool
         if self._parked and pool.checkedout() >= pool.size():

@@ -75,7 +75,7 @@ class ReadUnit:
         self._closing: asyncio.Task[None] | None = None
         self._closed = False
         # Whether it was closed, and connection and place were given back.
-        self.is_over = False
+        self.is_released = False
         self._body_budget = self._max_body_length = max_body_length
 
     @property
@@ -158,7 +158,7 @@ class ReadUnit:
         self.count_body(self._body_budget + 1 if None in texts else sum(map(len, texts)))  # type: ignore[arg-type] # none is None
 
     async def close(self) -> None:
-        """End the transaction and give the connection and the place back; a statement that still runs is cancelled.
+        """End the transaction; release the connection and the slot; a statement that still runs is cancelled.
 
         Both come back within a bound although the caller is cancelled while it waits.
         """
@@ -195,7 +195,7 @@ class ReadUnit:
             self._leave()
 
     async def _close(self) -> None:
-        # Loaders run in tasks of their own, which outlive an operation that failed or timed out.
+        # Loaders run in their own tasks, which outlive an operation that failed or timed out.
         self._interrupted = self._statement
         if self._interrupted is not None:
             self._interrupted.cancel()
@@ -208,7 +208,7 @@ class ReadUnit:
             self._leave()
 
     def _leave(self) -> None:
-        self.is_over = True
+        self.is_released = True
         if self._place is not None:
             self._place.leave()
 
@@ -225,7 +225,7 @@ class ReadUnit:
                 # What was read before is lost with the connection.
                 self._failure = UnitClosed()
                 if self._interrupted is not None and not self._interrupted.uncancel():
-                    raise self._failure from None  # cancelled by `close`, and by nobody else
+                    raise self._failure from None  # cancelled by `close` only
                 raise
             except Exception as error:
                 self._failure = self._refusal(error) or error
@@ -273,7 +273,7 @@ class ReadUnit:
 
     @asynccontextmanager
     async def _statement_timeout(self, connection: AsyncConnection, timeout_ms: int) -> AsyncIterator[None]:
-        """Give statements of PostgreSQL a timeout of their own."""
+        """Give statements of PostgreSQL their own timeout."""
         # Without a transaction, LOCAL would end with the SET itself.
         is_autocommit = self._is_autocommit
         scope = "SESSION" if is_autocommit else "LOCAL"

@@ -37,7 +37,7 @@ class Checks:
 
 
 class Probe:
-    """Asks a database for its state, in two short statements, over a connection of its own each time."""
+    """Asks a database for its state, in two short statements, over its own connection each time."""
 
     def __init__(self, url: str, options: EngineOptions) -> None:
         """Prepare the engine; nothing connects before the first check."""
@@ -52,7 +52,7 @@ class Probe:
                 known = await asyncio.to_thread(known_revisions)
                 async with self._engine.connect() as connection:
                     return Checks(OK, **await connection.run_sync(_look, known)), None
-        except Exception as error:  # noqa: BLE001 - whatever keeps the database from answering
+        except Exception as error:  # noqa: BLE001 - any reason why the database does not answer
             return Checks(connection="unreachable"), error
 
 
@@ -95,13 +95,13 @@ def _postgresql_state(connection: sa.Connection) -> str:
 
 
 def _sqlite_state(connection: sa.Connection) -> str:
-    """Begin a write and end it: permissions do not tell what the file system allows."""
+    """Begin a write and end it: permissions do not show what the file system allows."""
     state = OK
     for statement in _harmless_write(connection):
         try:
             connection.exec_driver_sql(statement)
         except DBAPIError as error:
-            # Whoever holds the lock can write.
+            # The holder of the lock can write.
             if trouble_of(error) is not Trouble.LOCK_TIMEOUT:
                 state = "read-only" if trouble_of(error) is Trouble.READ_ONLY else "failing"
             break

@@ -50,7 +50,7 @@ DDL = {
         "CREATE INDEX search_documents_vector ON search_documents USING gin (vector)",
     ),
     "sqlite": (
-        # FTS5 rows are named by an integer, which VACUUM must not renumber: hence a table of our own.
+        # FTS5 rows are named by an integer, which VACUUM must not renumber, so we have our own table.
         """
         CREATE TABLE search_documents (
             id INTEGER PRIMARY KEY,
@@ -241,7 +241,7 @@ class Indexed:
 
 
 def matches(dialect_name: str, query: sa.ColumnElement[str] = QUERY) -> sa.ColumnElement[bool]:
-    """Hold for documents that the query finds; SQLite needs `from_documents`, too."""
+    """Condition for documents that the query finds; SQLite needs `from_documents`, too."""
     if dialect_name == "postgresql":
         return DOCUMENTS.c.vector.bool_op("@@")(sa.cast(query, TSQUERY))
     return WORDS.c.search_words.bool_op("MATCH")(query)
@@ -271,7 +271,7 @@ def from_documents(dialect_name: str) -> sa.FromClause:
 
 
 def found_ids(dialect_name: str, query: SearchQuery, kind: str) -> sa.Select[tuple[UUID]]:
-    """Select the ids of one kind that a search finds, whoever may see them."""
+    """Select the ids of one kind that a search finds, regardless of visibility."""
     return (
         sa.select(DOCUMENTS.c.node_id)
         .select_from(from_documents(dialect_name))

@@ -46,7 +46,7 @@ class Trace:
         return seconds
 
     def executed(self, _connection: sa.Connection, _sql: str, _parameters: Any, _rows: int, _seconds: float) -> None:
-        """Look at a statement that succeeded; `rows` is negative where the driver does not tell."""
+        """Look at a statement that succeeded; `rows` is negative if the driver does not report it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ class ExplainingTrace(Trace):
 
 
 def install_tracing(engine: AsyncEngine) -> None:
-    """Let the statements of connections with `TRACE_OPTION` tell their trace."""
+    """Report the statements of connections with `TRACE_OPTION` to their trace."""
 
     @sa.event.listens_for(engine.sync_engine, "before_cursor_execute")
     def _before(_connection: object, _cursor: object, sql: str, _parameters: object, context: Any, _m: object) -> None:

@@ -14,7 +14,7 @@ def to_milliseconds(moment: datetime) -> datetime:
 
 
 def to_leap_second(moment: datetime) -> datetime:
-    """Return the moment after a second 59, which stands for the second 60 (RFC 3339, section 5.7), as on PostgreSQL.
+    """Return the moment after a second 59, which represents the second 60 (RFC 3339, section 5.7), as on PostgreSQL.
 
     Raises:
         ValueError: it is not the last second of a month in UTC.

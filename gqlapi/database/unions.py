@@ -9,7 +9,7 @@ from sqlalchemy.sql import visitors
 from gqlapi.database.dialect import AnySelect
 from gqlapi.database.pagination import Key
 
-# The columns that tell of which page a row is, and where it stands there.
+# The columns with the number of a row's page, and its position there.
 PAGE, POSITION = "page_number", "position"
 
 

@@ -82,9 +82,9 @@ class Database:
         return self.read_engine.dialect.name
 
     def read(self, trace: Trace | None = None, *, place: Place | None = None, client: ClientKeys = ()) -> ReadUnit:
-        """Make a unit that reads one snapshot and tells `trace` of its statements; it connects at its first one.
+        """Create a unit that reads one snapshot and reports its statements to `trace`; it connects at its first one.
 
-        A `place` behind the gate that the caller already has becomes the unit's own; else it takes one for `client`.
+        A `place`, the limiter's slot that the caller holds, becomes the unit's own; else it takes one for `client`.
         """
         return ReadUnit(
             self.parking,
@@ -103,7 +103,7 @@ class Database:
 
         The session joins the transaction of its connection, on which kept statements run without it.
         """
-        await self.parking.make_room()
+        await self.parking.close_oldest()
         async with self.write_engine.connect() as connection:
             if trace is not None:
                 await connection.execution_options(**{TRACE_OPTION: trace})
@@ -134,7 +134,7 @@ class Database:
         return self._background.start(self._attempt(body, trace))
 
     def start_if_free(self, body: Callable[[AsyncSession], Awaitable[Any]], name: str) -> None:
-        """Start a transaction that nobody waits for; it is skipped if it would have to wait for a connection.
+        """Start a transaction without waiting for it; it is skipped if it would have to wait for a connection.
 
         Its failure is logged under `name`.
         """
@@ -161,7 +161,7 @@ class Database:
                     has_ended = True
             except Exception as error:
                 has_ended |= session is not None and may_have_committed(session)
-                # A connection that is lost before COMMIT was sent has changed nothing; afterwards nobody knows.
+                # A connection that is lost before COMMIT was sent has changed nothing; afterwards it is unknown.
                 may_repeat = is_transient(error) or (is_disconnect(error) and not has_ended)
                 if pause is None or not may_repeat or time.monotonic() > give_up_at:
                     if (failure := self._refusal(error)) is not None:
@@ -199,7 +199,7 @@ def _read_options(engine: AsyncEngine, consistency: ReadConsistency) -> dict[str
 
 
 def create_database(settings: Settings, *, logs_incidents: bool = False) -> Database:
-    """Make the database that the settings describe."""
+    """Create the database from settings."""
     options = EngineOptions(
         pool_size=settings.pool_size,
         pool_pre_ping=settings.pool_pre_ping,

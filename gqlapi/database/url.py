@@ -95,7 +95,7 @@ def _with_libpq_parameters(url: sa.URL) -> sa.URL:
 
 
 def mask_url(text: str) -> str:
-    """Return a URL that can be shown: its password, wherever it stands, becomes `***`."""
+    """Return a URL that can be shown: its password is replaced by `***`."""
     url = sa.make_url(text)
     query = {name: "***" if name in SECRETS else value for name, value in url.query.items()}
     return url.set(query=query).render_as_string(hide_password=True)

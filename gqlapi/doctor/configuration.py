@@ -1,4 +1,4 @@
-"""Checks of the settings; wrong ones are reported, and their defaults stand in so that the rest can be checked."""
+"""Checks of the settings; wrong ones are reported, and replaced by their defaults so that the rest can be checked."""
 
 import secrets
 from typing import Any
@@ -13,7 +13,7 @@ RENEW_KEY = 'Set GQLAPI_SECRET_KEY to what `python -c "import secrets; print(sec
 
 
 def read_settings(overrides: dict[str, Any]) -> tuple[Settings | None, list[Finding]]:
-    """Read the settings as the server does; None when nothing can stand in for what is wrong."""
+    """Read the settings as the server does; None if a wrong value has no default."""
     values, findings = dict(overrides), []
     for _ in range(3):  # the fields, then what they must be together, then all as it should be
         try:
@@ -31,7 +31,7 @@ def read_settings(overrides: dict[str, Any]) -> tuple[Settings | None, list[Find
 
 
 def _problem(location: tuple[int | str, ...], message: str) -> tuple[Finding, dict[str, Any]]:
-    """Return the finding, and what stands in for the wrong value."""
+    """Return the finding, and the default of the wrong value."""
     if not location:  # what the fields must be together: so far only the secret and the environment
         return error("D002", f"{message}.", RENEW_KEY), {"secret_key": SecretStr(secrets.token_urlsafe(48))}
     name = str(location[0])
@@ -71,7 +71,7 @@ def check_graphiql(settings: Settings) -> Finding:
 
 
 def check_cors(settings: Settings) -> Finding:
-    """Look for an origin that stands for all."""
+    """Look for an origin that matches all."""
     if "*" in settings.cors_origins:
         fix = "List the origins of your own pages in GQLAPI_CORS_ORIGINS."
         return warning("D004", "Pages of every site may call the API from browsers.", fix)

@@ -45,7 +45,7 @@ async def examine_database(settings: Settings) -> list[Finding]:
     try:
         async with asyncio.timeout(2 * settings.connect_timeout_seconds):
             facts = await inspect_database(url, _options(settings))
-    except Exception as failure:  # noqa: BLE001 - whatever keeps the database from answering
+    except Exception as failure:  # noqa: BLE001 - any reason why the database does not answer
         cause = cause_of(failure, url)
         return [error("D101", f"{shown} cannot be used: {cause.reason}.", cause.fix)]
     revision = check_revision(facts)

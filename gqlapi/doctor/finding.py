@@ -63,15 +63,15 @@ def plural(number: int, noun: str) -> str:
 
 
 def ok(code: str, found: str) -> Finding:
-    """Say that all is well."""
+    """Return a finding without a problem."""
     return Finding(code, Severity.OK, found)
 
 
 def warning(code: str, found: str, fix: str) -> Finding:
-    """Say what may hurt later."""
+    """Return a warning."""
     return Finding(code, Severity.WARNING, found, fix)
 
 
 def error(code: str, found: str, fix: str) -> Finding:
-    """Say what does not work."""
+    """Return an error."""
     return Finding(code, Severity.ERROR, found, fix)

@@ -46,7 +46,7 @@ def check_workers(workers: int, available: int) -> Finding:
 
 
 def listener_of(port: int, proc: Path = Path("/proc")) -> str:
-    """Name the process that listens on a port; empty where the system does not tell."""
+    """Name the process that listens on a port; empty if the system does not report it."""
     sockets = set()
     for table in ("tcp", "tcp6"):
         try:

@@ -22,7 +22,7 @@ class Arguments(Protocol):
 
 
 def build(scope: Scope, objects: list[Any], arguments: Arguments, context: Any) -> tuple[Made, Sequence[Field]]:
-    """Make response objects; return the fields, too, that they lack and have null for.
+    """Create response objects; return the fields, too, that they lack and have null for.
 
     Raises:
         Exception: a value needs the care of the general path; nothing has happened then.
@@ -42,7 +42,7 @@ def build(scope: Scope, objects: list[Any], arguments: Arguments, context: Any) 
 
 
 def build_leaves(scope: Scope, objects: list[Any], arguments: Arguments, context: Any) -> Made:
-    """Make response objects with null for all fields that are no leaves.
+    """Create response objects with null for all fields that are no leaves.
 
     Raises:
         Exception: a value needs the care of the general path; nothing has happened then.
@@ -70,7 +70,7 @@ def _read(nested: Nested, objects: list[Any], arguments: Arguments, context: Any
 
 
 def _make_column(nested: Nested, values: list[Any], arguments: Arguments, context: Any) -> list[Any]:
-    """Make the response objects of a field's values; equal objects are one, and so are theirs."""
+    """Create the response objects of a field's values; equal objects are one, and so are theirs."""
     if nested.is_list:
         made = iter(_make_all(nested.scope, [*chain.from_iterable(values)], arguments, context))
         return [[*islice(made, len(value))] for value in values]

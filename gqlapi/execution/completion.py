@@ -184,10 +184,10 @@ class Completion:
         return results
 
     def _runtime_type(self, name: Any, abstract: GraphQLAbstractType, field: Field, value: Any) -> GraphQLObjectType:
-        """Return the type that a name stands for.
+        """Return the type of a name.
 
         Raises:
-            GraphQLError: it stands for none that is possible here.
+            GraphQLError: it is not the name of a possible type.
         """
         if isinstance(name, Exception):
             raise name

@@ -1,4 +1,4 @@
-"""What a schema declares of its fields, besides their types: read when an operation is compiled."""
+"""What a schema declares about its fields in addition to their types: read when an operation is compiled."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -69,7 +69,7 @@ class FieldRules:
 
     `needs` are the attributes that it reads. `prepare` turns the arguments into the value that the field uses, or
     raises. From the prepared value, `rows` returns the number of rows of the list, of which a connection returns
-    several views, and `surcharge` the points besides its values.
+    several views, and `surcharge` the points in addition to its values.
 
     A field is resolved by at most one of these: its `relation`; `compute`, a function of the object, the context and
     the prepared arguments that awaits nothing; `resolve`, a resolver of graphql-core. `column` returns the completed

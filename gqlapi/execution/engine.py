@@ -71,7 +71,7 @@ class Pace(Protocol):
     """Turns between slices of work."""
 
     @property
-    def is_over(self) -> bool:
+    def expired(self) -> bool:
         """Whether the slice has taken its time."""
 
     async def turn(self) -> None:
@@ -81,7 +81,7 @@ class Pace(Protocol):
 class Unpaced:
     """No turns."""
 
-    is_over = False
+    expired = False
 
     async def turn(self) -> None:
         """Return at once."""
@@ -151,7 +151,7 @@ class Engine:
         made: Made = []
         lacking: dict[str, Field] = {}
         for start in range(0, len(objects), SLICE):
-            if start and self.pace.is_over:
+            if start and self.pace.expired:
                 await self.pace.turn()
             some, missing = await self._build(scope, objects[start : start + SLICE])
             made += some
@@ -159,7 +159,7 @@ class Engine:
         return made, [*lacking.values()]
 
     async def _build(self, scope: Scope, objects: Objects) -> tuple[Made, Sequence[Field]]:
-        """Make response objects, and return the fields that are still to be resolved."""
+        """Create response objects, and return the fields that are still to be resolved."""
         try:
             return build(scope, objects, self.bound, self.context)
         except Exception:  # noqa: BLE001 - found again with the object that it belongs to
@@ -179,7 +179,7 @@ class Engine:
             await self._request(field, objects, made)
         elif not await self._read(field, objects, made):
             await self._resolve_each(field, objects, made)
-        if self.pace.is_over:
+        if self.pace.expired:
             await self.pace.turn()
 
     async def _read(self, field: Field, objects: Objects, made: Made) -> bool:
@@ -275,7 +275,7 @@ class Engine:
         for field, made, places, some in awaited:
             await self._complete(field, values[start : start + len(some)], [made[place] for place in places])
             start += len(some)
-            if self.pace.is_over:
+            if self.pace.expired:
                 await self.pace.turn()
 
     def _abandon(self) -> None:
@@ -317,7 +317,7 @@ class Engine:
         by_key = dict(zip(distinct, completed, strict=True))
         for target, key in zip(made, keys, strict=True):
             target[name] = by_key[key]
-        if self.pace.is_over:
+        if self.pace.expired:
             await self.pace.turn()
 
     def info(self, field: Field) -> GraphQLResolveInfo[Any]:
@@ -372,7 +372,7 @@ class LoaderKey:
 
 
 def _loader(field: Field, relation: Relation, prepared: Prepared) -> Any:
-    """Return what stands for the loader of a field: equal relations with equal arguments share one."""
+    """Return the key of the loader of a field: equal relations with equal arguments share one."""
     if relation.by_argument:
         return relation
     try:

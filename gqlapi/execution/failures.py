@@ -1,7 +1,7 @@
 """Errors of fields: found by their places in the answer after the execution, and null where the types demand it.
 
-Executing needs no paths: a failure stands in the answer where the value would be, and only an answer with failures is
-walked once more. Objects that stand in several places are then copied, because their errors have several paths.
+Executing needs no paths: a failure is in the result at the place of the value, and only an answer with failures is
+walked once more. Objects that occur in several places are then copied, because their errors have several paths.
 """
 
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ class ErrorMode(Enum):
 
 
 class Failure:
-    """Stands in the answer for a value that could not be had."""
+    """The placeholder in the result for a value that failed."""
 
     __slots__ = ("error",)
 

@@ -63,7 +63,7 @@ class DeliveringExecutor(PacedExecutor):
 
     def execute_execution_group(self, *group: Any) -> AwaitableOrValue[Any]:
         """Execute a deferred fragment, in its turn: hundreds may begin at once."""
-        if self._pace.is_over:
+        if self._pace.expired:
             return self._execute_in_turn(*group)
         return super().execute_execution_group(*group)
 
@@ -134,7 +134,7 @@ class DeliveringExecutor(PacedExecutor):
                 executor = self.create_sub_executor()
                 result = executor.complete_stream_item(item_path, item, field_details_list, info, item_type)
                 await queue.push(ensure_future(result) if self.is_awaitable(result) else result)  # type: ignore[arg-type] # it is a coroutine
-                if self._pace.is_over:
+                if self._pace.expired:
                     await self._pace.turn()
 
         return StreamItemQueue(produce)

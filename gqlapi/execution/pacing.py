@@ -22,7 +22,7 @@ class Turns:
         self._started: float | None = None
 
     @property
-    def is_over(self) -> bool:
+    def expired(self) -> bool:
         """Whether the slices of this iteration have taken their time; the first look at it starts them."""
         if self._started is None:
             self._start(asyncio.get_running_loop())
@@ -69,9 +69,9 @@ class Pace:
         self._waiting = 0
 
     @property
-    def is_over(self) -> bool:
+    def expired(self) -> bool:
         """Whether the slices of this iteration of the event loop have taken their time."""
-        return self._turns.is_over
+        return self._turns.expired
 
     async def turn(self) -> None:
         """Wait for the next turn."""

@@ -158,7 +158,7 @@ class PacedExecutor(StrawberryGraphQLCoreExecutionContext):
                     pending.append(index)
                 elif self.complete_list_item_value(item, completed, *shared, item_path, position_context):
                     pending.append(index)
-                if self._pace.is_over:
+                if self._pace.expired:
                     await self._pace.turn()
         except BaseException:
             self.settle_in_background([completed[index] for index in pending])
@@ -197,6 +197,6 @@ class PacedExecutor(StrawberryGraphQLCoreExecutionContext):
 
     async def _in_turn(self, awaitable: Any) -> Any:
         value = await awaitable
-        if self._pace.is_over:
+        if self._pace.expired:
             await self._pace.turn()
         return value

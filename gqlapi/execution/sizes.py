@@ -1,6 +1,6 @@
 """The length of the long texts of an answer, before it is encoded.
 
-Objects that stand in several places are encoded several times; each of their texts is in memory once.
+Objects that occur in several places are encoded several times; each of their texts is in memory once.
 """
 
 from typing import Any
@@ -39,7 +39,7 @@ def _below(step: Step, field: Field, values: list[Any]) -> int:
         return _below(step.items, field, [item for value in values for item in value])
     if step.object_type is not None:
         return text_length(field.subscopes.on(step.object_type), values)
-    # Of which type an object is, the answer does not tell: its texts are counted as those of each type that fits.
+    # The result does not contain the type of an object: its texts are counted as those of each type that fits.
     return sum(
         text_length(scope, [value for value in values if all(field.name in value for field in scope.fields)])
         for scope in field.subscopes.compiled

@@ -13,7 +13,7 @@ from gqlapi.http.failures import HttpFailure, busy
 
 # Twice what `variables` may have by default; they are counted again, by the limit that is set.
 MAX_VALUES = 20_000
-# It matches from every quote, up to the end of the data if need be: a match that fails would be tried from each quote.
+# It matches from every quote, up to the end of the data: a match that fails would be tried from each quote.
 JSON_STRING = re.compile(rb'"[^"]*+(?:"|\Z)')
 # orjson reads an integer of over 64 bits as a float.
 LONG_INTEGER = re.compile(rb"[0-9]{19}")

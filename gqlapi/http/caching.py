@@ -29,7 +29,7 @@ class Caching:
     """Decides which answers caches may keep, for how long, and by which tags they are purged."""
 
     def __init__(self, compression: Compression, *, max_age_seconds: int, max_tag_bytes: int) -> None:
-        """Let shared caches keep answers for some seconds; with 0 all caches ask the server each time."""
+        """Allow shared caches to keep answers for some seconds; with 0 all caches ask the server each time."""
         self._compression = compression
         self._max_age_seconds = max_age_seconds
         self._max_tag_bytes = max_tag_bytes

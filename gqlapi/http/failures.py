@@ -9,7 +9,7 @@ from gqlapi.http.json import HeaderList, encode_json
 RETRY_AFTER: HeaderList = ((b"retry-after", b"1"),)
 # A refusal takes 0.06 ms of CPU: so many a second are sent at once, the others are delayed.
 PROMPT_REFUSALS_PER_SECOND = 200
-# A client that repeats at once, whatever Retry-After says, gets one refusal in this time for each of its connections.
+# A client that repeats at once, ignoring Retry-After, gets one refusal in this time for each of its connections.
 MAX_REFUSAL_DELAY_SECONDS = 1.0
 
 
@@ -19,7 +19,7 @@ class HttpFailure(Exception):
     def __init__(
         self, status_code: int, message: str, *, code: Code = Code.BAD_REQUEST, headers: HeaderList = ()
     ) -> None:
-        """Say why, for the client's developer."""
+        """Refuse with a message for the client's developer."""
         super().__init__(message)
         self.status_code = status_code
         self.message = message
@@ -49,7 +49,7 @@ class Pacer:
         per_second: float = PROMPT_REFUSALS_PER_SECOND,
         max_delay_seconds: float = MAX_REFUSAL_DELAY_SECONDS,
     ) -> None:
-        """Let `per_second` refusals pass; none is delayed for longer than `max_delay_seconds`."""
+        """Allow `per_second` refusals; none is delayed for longer than `max_delay_seconds`."""
         self._interval = 1 / per_second
         self._max_delay_seconds = max_delay_seconds
         self._next = 0.0

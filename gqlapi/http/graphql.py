@@ -64,7 +64,7 @@ class GraphQLEndpoint:
         if response is not None:
             await self._send(scope, send, response)
         if authentication is not None:  # in the background: the client's connection does not wait for it
-            authentication.note_use(self._runner.database)
+            authentication.record_use(self._runner.database)
 
     async def _send(self, scope: Scope, send: Send, response: Response) -> None:
         content, status, headers, may_be_kept = response
@@ -150,7 +150,7 @@ class GraphQLEndpoint:
         representation: Representation,
         send: Send | None,
     ) -> Response | None:
-        """Execute the operations of a batch side by side, each behind the gate like one that came alone.
+        """Execute the operations of a batch side by side, each with its own slot, like one that came alone.
 
         Each answer is sent as soon as it is there, or, without `send`, all are returned.
         """

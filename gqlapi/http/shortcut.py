@@ -11,7 +11,7 @@ class Shortcut:
     """
 
     def __init__(self, app: ASGIApp, path: str, endpoint: ASGIApp, documents: ASGIApp) -> None:
-        """Stand before an application; `documents` answers below the path."""
+        """Wrap an application; `documents` answers below the path."""
         self._app = app
         self._path = path
         self._endpoint = endpoint

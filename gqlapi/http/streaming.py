@@ -24,7 +24,7 @@ PART = b"\r\nContent-Type: application/json; charset=utf-8\r\n\r\n"
 
 
 class Framing(NamedTuple):
-    """How payloads become a body: each stands between `before` and `after`, around all are `start` and `end`.
+    """How payloads become a body: each is between `before` and `after`, around all are `start` and `end`.
 
     Clients take a part of a multipart body as complete when they see the boundary behind it: it is sent with the part.
     """

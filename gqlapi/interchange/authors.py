@@ -24,7 +24,7 @@ class AuthorFinder:
     """Finds authors by their names without regard to case, in one transaction."""
 
     def __init__(self, scope: WriteScope, entries: Mapping[str, AuthorEntry]) -> None:
-        """Find in a transaction; `entries` tell what the folder knows of an author, by the folded user name."""
+        """Find in a transaction; `entries` has what the folder knows of an author, by the folded user name."""
         self._scope = scope
         self._entries = entries
         self._users = ImportRepository(scope.session)
@@ -33,10 +33,10 @@ class AuthorFinder:
     async def find(self, name: str, owner_id: UUID | None) -> User:
         """Return the author: by user name, else by display name, else a new one who cannot sign in.
 
-        Nobody who signed up as a reader is found by either name, but for `owner_id`, who has the post already.
+        Readers are not found by either name, except `owner_id`, who has the post already.
 
         Raises:
-            Unreadable: a reader has the user name, and nobody else the display name.
+            Unreadable: a reader has the user name, and no other user the display name.
         """
         key = fold(name)
         user = await self._users.get_user_by_key(key)
@@ -49,7 +49,7 @@ class AuthorFinder:
         return user
 
     async def create_described(self) -> None:
-        """Create those whom the folder describes with a role and who are missing; nobody who exists is changed."""
+        """Create those whom the folder describes with a role and who are missing; existing users are never modified."""
         for entry in self._entries.values():
             if entry.role and await self._users.get_user_by_key(fold(entry.username)) is None:
                 with suppress(Unreadable):  # reported for the posts that name them
@@ -89,7 +89,7 @@ class AuthorFinder:
 
 
 def _can_have_written(user: User, owner_id: UUID | None) -> bool:
-    """Tell whether a post may be this user's: a reader takes any name that is free, and would be given the posts.
+    """Return whether a post may be this user's: a reader takes any name that is free, and would be given the posts.
 
     Those without an address did not sign up: they are deleted, or an import of a blog made them readers.
     """

@@ -1,4 +1,4 @@
-"""What a folder tells of authors and tags beside its posts: `_data/authors.yml` and `_data/tags.yml`."""
+"""What a folder says about authors and tags in addition to its posts: `_data/authors.yml` and `_data/tags.yml`."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -31,7 +31,7 @@ MAX_DATA_BYTES = 5_000_000
 
 @dataclass(frozen=True, slots=True)
 class AuthorEntry:
-    """A user as the folder tells it. Only files of ours tell a role; they alone make users who have no posts."""
+    """A user as the folder describes them. Only our own files have a role; they alone create users without posts."""
 
     username: str
     display_name: str
@@ -43,7 +43,7 @@ class AuthorEntry:
 
 @dataclass(frozen=True, slots=True)
 class TagEntry:
-    """A tag as the folder tells it."""
+    """A tag as the folder describes it."""
 
     name: str
     slug: str
@@ -63,12 +63,12 @@ def read_blog_data(folder: Path) -> BlogData:
     """Read both files, if they are there; what has another form is somebody else's, and left alone."""
     data = BlogData()
     authors, tags = _load(folder, AUTHORS, data), _load(folder, TAGS, data)
-    for name, told in authors.items() if isinstance(authors, dict) else ():
-        if isinstance(told, dict):
-            _take(data, AUTHORS, str(name), told, _keep_author)
-    for told in tags if isinstance(tags, list) else ():
-        if isinstance(told, dict) and text_of(told, "name"):
-            _take(data, TAGS, text_of(told, "name"), told, _keep_tag)
+    for name, values in authors.items() if isinstance(authors, dict) else ():
+        if isinstance(values, dict):
+            _take(data, AUTHORS, str(name), values, _keep_author)
+    for values in tags if isinstance(tags, list) else ():
+        if isinstance(values, dict) and text_of(values, "name"):
+            _take(data, TAGS, text_of(values, "name"), values, _keep_tag)
     return data
 
 
@@ -98,29 +98,29 @@ def _load(folder: Path, name: str, data: BlogData) -> Any:
         return None
 
 
-Told = Mapping[str, Any]
+Values = Mapping[str, Any]
 
 
-def _take(data: BlogData, file: str, name: str, told: Told, keep: Callable[[BlogData, str, Told], None]) -> None:
+def _take(data: BlogData, file: str, name: str, values: Values, keep: Callable[[BlogData, str, Values], None]) -> None:
     """Keep an entry, or the reason why it cannot be kept."""
     try:
         _check_characters(name, "name")
         # Before it is folded; user names are shorter.
         reject_if_any([too_long(("name",), MAX_TAG_NAME_LENGTH)] if len(name) > MAX_TAG_NAME_LENGTH else ())
-        keep(data, name, told)
+        keep(data, name, values)
     except Rejected as rejected:
-        data.problems.append((file, f"{name[:MAX_QUOTED_LENGTH]!r} cannot be taken: {rejected}"))
+        data.problems.append((file, f"{name[:MAX_QUOTED_LENGTH]!r} is invalid: {rejected}"))
 
 
-def _keep_author(data: BlogData, name: str, told: Told) -> None:
-    role = next((role for role in UserRole if role == text_of(told, "role")), None)
-    is_deleted = is_true(told, "deleted") and fold(name).startswith(RESERVED_PREFIX)
+def _keep_author(data: BlogData, name: str, values: Values) -> None:
+    role = next((role for role in UserRole if role == text_of(values, "role")), None)
+    is_deleted = is_true(values, "deleted") and fold(name).startswith(RESERVED_PREFIX)
     entry = AuthorEntry(
         # What this program wrote is taken as it is; other programs know no user names.
         username=name if role else username_for(name),
-        display_name=_text(told, "name") or name,
-        bio=_text(told, "bio"),
-        avatar_url=_text(told, "avatar_url"),
+        display_name=_text(values, "name") or name,
+        bio=_text(values, "bio"),
+        avatar_url=_text(values, "avatar_url"),
         role=role,
         is_deleted=is_deleted,
     )
@@ -131,17 +131,17 @@ def _keep_author(data: BlogData, name: str, told: Told) -> None:
     data.authors.setdefault(fold(name), replace(entry, display_name=shown))
 
 
-def _keep_tag(data: BlogData, name: str, told: Told) -> None:
-    source = (text_of(told, "slug") or name)[:MAX_SLUG_SOURCE_LENGTH]
-    slug, description = slug_of(source, MAX_TAG_SLUG_LENGTH), _text(told, "description")
+def _keep_tag(data: BlogData, name: str, values: Values) -> None:
+    source = (text_of(values, "slug") or name)[:MAX_SLUG_SOURCE_LENGTH]
+    slug, description = slug_of(source, MAX_TAG_SLUG_LENGTH), _text(values, "description")
     reject_if_any(check_tag_name(name, ("name",)))
     if len(description or "") > MAX_DESCRIPTION_LENGTH:
         raise Rejected(too_long(("description",), MAX_DESCRIPTION_LENGTH))
     data.tags.append(TagEntry(normalize_nickname(name), slug or "tag", description))
 
 
-def _text(told: Told, name: str) -> str | None:
-    value = told.get(name)
+def _text(values: Values, name: str) -> str | None:
+    value = values.get(name)
     if not isinstance(value, str):
         return None
     _check_characters(value, name)

@@ -57,7 +57,7 @@ async def _write_posts(unit: ReadUnit, folder: Path, report: Report | None) -> i
 
 
 def front_matter(post: Post) -> dict[str, Any]:
-    """Return what is told of a post; author and tags must be loaded."""
+    """Return the front matter of a post; author and tags must be loaded."""
     front: dict[str, Any] = {"title": post.title, "slug": post.slug, "author": post.author.username}
     if post.published_at is not None:
         front["date"] = post.published_at.isoformat(timespec="milliseconds")

@@ -68,7 +68,7 @@ def _parse_yaml(front: str) -> dict[Any, Any]:
 
 
 def _parse_toml(front: str) -> dict[str, Any]:
-    # Texts may have any number of dots; of a quoted part of a name, any other stands in.
+    # Texts may have any number of dots; of a quoted part of a name, any other replaces them.
     if TOML_NAME.search(TOML_TEXT.sub("_", front)):
         raise Unreadable(f"a name in its TOML has more than {MAX_NAME_PARTS} parts")
     try:

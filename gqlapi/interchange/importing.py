@@ -25,10 +25,10 @@ FILES_PER_TRANSACTION, TEXT_PER_TRANSACTION = 50, 1_000_000
 async def import_blog(
     database: Database, folder: Path, *, default_author: str, dry_run: bool = False, report: Report | None = None
 ) -> AsyncIterator[FileOutcome]:
-    """Import all Markdown files below a folder, in the order of their names; yield what became of each.
+    """Import all Markdown files below a folder, in the order of their names; yield the result of each.
 
     A transaction for at most 50 files, with a savepoint for each file; what was yielded is committed. A post is known
-    by its slug: what a file tells replaces what the database has, and a second run changes nothing. `dry_run` rolls
+    by its slug: the values of a file replace those of the database, and a second run changes nothing. `dry_run` rolls
     everything back.
 
     Raises:
@@ -39,7 +39,7 @@ async def import_blog(
         yield FileOutcome(name, Status.SKIPPED, reason, is_bad=True)
     files, reader = find_files(folder), _Reader(folder)
     done, is_first = 0, True
-    # An empty folder may still tell of authors and tags.
+    # An empty folder may still describe authors and tags.
     while is_first or done < len(files):
         # Before the transaction, in which others wait for it, and which may have to be run again.
         batch = await reader.read_batch(files[done : done + FILES_PER_TRANSACTION])
@@ -83,7 +83,7 @@ async def _write(
 
 
 class _Reader:
-    """Reads and renders files, and gives each article a slug of its own among them."""
+    """Reads and renders files, and gives each article its own slug among them."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

@@ -27,7 +27,7 @@ SUFFIXES = frozenset({".md", ".markdown", ".mdown", ".mkd"})
 MAX_FILE_BYTES = 1_000_000
 # What makes a slug lies at the beginning of a text.
 MAX_SLUG_SOURCE_LENGTH = 1_000
-# The pages of lists, and what tells developers about the folder.
+# The pages of lists, and what is for the folder's developers.
 NOT_POSTS = frozenset({"_index", "readme"})
 DRAFTS = "_drafts"
 DATED_NAME = re.compile(r"(?P<date>\d{4}-\d{1,2}-\d{1,2})[-_](?P<name>.+)", re.ASCII)
@@ -36,7 +36,7 @@ DATED_FOLDERS = re.compile(r"(?:^|/)(?P<date>\d{4}/\d{2}/\d{2})(?:/|$)", re.ASCI
 
 @dataclass(frozen=True, slots=True)
 class Article:
-    """A post as a file tells it, within the limits of the database; `notes` are what the person should know."""
+    """A post as a file describes it, within the limits of the database; `notes` are what the person should know."""
 
     path: str
     title: str
@@ -44,7 +44,7 @@ class Article:
     markdown: str
     state: PostState
     published_at: datetime | None
-    # What the file tells of it; the time of the import stands in.
+    # From the file; by default the time of the import.
     created_at: datetime | None
     author: str | None
     tags: tuple[str, ...]
@@ -70,7 +70,7 @@ def read_article(path: Path, folder: Path) -> Article:
     """Read one file.
 
     Raises:
-        Unreadable: it is no post, or something about it cannot be taken.
+        Unreadable: it is no post, or one of its values is invalid.
     """
     if path.name.partition(".")[0].lower() in NOT_POSTS:
         raise NotAPost("it is no post")
@@ -99,12 +99,12 @@ def read_text(path: Path, max_bytes: int = MAX_FILE_BYTES) -> str:
 
 
 def can_be_stored(text: str) -> bool:
-    """Tell whether a database takes a text: U+0000 and halves of surrogate pairs can be written as escapes."""
+    """Return whether a database takes a text: U+0000 and halves of surrogate pairs can be written as escapes."""
     return "\x00" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def can_be_author(name: str) -> bool:
-    """Tell whether a name is one that an author can have."""
+    """Return whether a name is one that an author can have."""
     return not any(check_display_name(name, ()))
 
 
@@ -153,9 +153,9 @@ class _Reading:
 
         The file's name dates what is published; what was never published needs no date.
         """
-        told = self._told_date()
-        published_at = read_date(self._front.get("publishdate")) or told
-        created_at = read_date(self._front.get("created")) or told or published_at
+        dated = self._told_date()
+        published_at = read_date(self._front.get("publishdate")) or dated
+        created_at = read_date(self._front.get("created")) or dated or published_at
         if state is PostState.PUBLISHED and published_at is None:
             published_at = self._date_of_name() or created_at
             if published_at is None:
@@ -163,7 +163,7 @@ class _Reading:
         return None if state is PostState.DRAFT else published_at, created_at or self._date_of_name()
 
     def _told_date(self) -> datetime | None:
-        """Read `date`; that of the file's name stands in when it is mistyped."""
+        """Read `date`; that of the file's name replaces one that is mistyped."""
         try:
             return read_date(self._front.get("date"))
         except Unreadable as unreadable:
@@ -204,7 +204,7 @@ class _Reading:
                 if len(slug_of(candidate, len(candidate) + MAX_POST_SLUG_LENGTH)) > len(slug):
                     self._notes.append(f"its slug was cut to {MAX_POST_SLUG_LENGTH} characters")
                 return slug
-        raise Unreadable("nothing of its name can stand in a URL")
+        raise Unreadable("no part of its name can be used in a URL")
 
     def _tags(self) -> tuple[str, ...]:
         tags = tags_of(self._front)

@@ -34,7 +34,7 @@ CHANGES_OF_STATE = {PostState.DRAFT: ChangeKind.UNPUBLISHED, PostState.ARCHIVED:
 
 
 class Status(StrEnum):
-    """What became of a file."""
+    """The result for a file."""
 
     CREATED = "created"
     UPDATED = "updated"
@@ -44,7 +44,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FileOutcome:
-    """What became of a file, and why, if it was skipped or not taken as it is; `is_bad`: somebody should mend it."""
+    """The result for a file, and why, if it was skipped or not taken as it is; `is_bad`: it needs fixing."""
 
     path: str
     status: Status
@@ -61,7 +61,7 @@ class RenderedArticle:
 
 
 class BlogWriter:
-    """Writes what a folder tells, in one transaction that it neither begins nor ends."""
+    """Writes the contents of a folder, in one transaction that it neither begins nor ends."""
 
     def __init__(self, session: AsyncSession, data: BlogData, default_author: str) -> None:
         """Write in a session's transaction."""
@@ -148,7 +148,7 @@ class BlogWriter:
 
     async def _tag_ids(self, article: Article, author_id: UUID) -> list[UUID]:
         references = [TagRef(("tags", str(index)), name=name) for index, name in enumerate(article.tags)]
-        # Whoever runs the import may create tags.
+        # The person who runs the import may create tags.
         finder = TagFinder(replace(self._scope, viewer=Viewer(author_id, UserRole.ADMIN)))
         await finder.load(references)
         await finder.create(references)
@@ -156,7 +156,7 @@ class BlogWriter:
 
 
 def _is_about_the_file(error: DBAPIError) -> bool:
-    """Tell whether the database refuses what a file says: all else (no table, no connection) befalls every file."""
+    """Whether the database refuses the values of a file: all else (no table, no connection) befalls every file."""
     if is_transient(error):
         return False
     is_refused = isinstance(error, IntegrityError | DataError) or sqlstate_of(error).startswith(REFUSALS)
@@ -165,8 +165,8 @@ def _is_about_the_file(error: DBAPIError) -> bool:
 
 def _differs(post: Post, article: Article, author_id: UUID, tag_ids: Sequence[UUID]) -> bool:
     stored = (post.title, post.markdown, post.state, post.published_at, post.author_id)
-    told = (article.title, article.markdown, article.state, article.published_at, author_id)
-    return stored != told or [link.tag_id for link in post.post_tags] != tag_ids
+    wanted = (article.title, article.markdown, article.state, article.published_at, author_id)
+    return stored != wanted or [link.tag_id for link in post.post_tags] != tag_ids
 
 
 def _kind_of_change(post: Post, article: Article, now: datetime) -> ChangeKind:
@@ -183,7 +183,7 @@ def _kind_of_change(post: Post, article: Article, now: datetime) -> ChangeKind:
 
 
 def _values(rendered: RenderedArticle, author_id: UUID) -> dict[str, Any]:
-    """Return the columns of a post that a file tells."""
+    """Return the columns of a post that a file has."""
     article = rendered.article
     return {
         "title": article.title,

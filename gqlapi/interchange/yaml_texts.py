@@ -1,4 +1,4 @@
-"""YAML in which every value is the text that stands there.
+"""YAML in which every value is its text.
 
 YAML 1.1 makes a number of the title `1.10`, a boolean of the tag `no` and a number of seconds of `1:20`.
 """
@@ -12,7 +12,7 @@ from gqlapi.interchange.unreadable import Unreadable, first_line
 NULL, MERGE = "tag:yaml.org,2002:null", "tag:yaml.org,2002:merge"
 STRUCTURES = tuple(f"tag:yaml.org,2002:{name}" for name in ("null", "seq", "map"))
 TEXTS = tuple(f"tag:yaml.org,2002:{name}" for name in ("str", "bool", "int", "float", "timestamp"))
-# A few lines of aliases can stand for more pairs than there is memory; no blog comes near these.
+# A few lines of aliases can expand to more pairs than there is memory; no blog comes near these.
 MAX_ALIASES = 100
 MAX_MERGED_PAIRS = 1_000
 

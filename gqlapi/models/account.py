@@ -1,4 +1,4 @@
-"""What proves who asks: passwords, sessions with their refresh tokens, and API tokens; secrets only as hashes."""
+"""Credentials: passwords, sessions with their refresh tokens, and API tokens; secrets only as hashes."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -18,7 +18,7 @@ MAX_USER_AGENT_LENGTH = 300
 
 
 class ApiScope(StrEnum):
-    """What an API token may be used for, besides reading what its owner reads."""
+    """What an API token may be used for, in addition to reading what its owner reads."""
 
     READ = "read"
     WRITE_POSTS = "write_posts"
@@ -37,7 +37,7 @@ class UserCredential(Base):
 
 
 class Session(GlobalIdMixin, Base):
-    """A sign-in on one device: a family of refresh tokens; its row is gone when it ends."""
+    """A sign-in on one device: a family of refresh tokens; its row is deleted when it ends."""
 
     __tablename__ = "sessions"
     typename: ClassVar[str] = "Session"
@@ -66,7 +66,7 @@ class RefreshToken(Base):
 
 
 class ApiToken(GlobalIdMixin, Base):
-    """A long-lived token with scopes, for programs; its row is gone when it is revoked."""
+    """A long-lived token with scopes, for programs; its row is deleted when it is revoked."""
 
     __tablename__ = "api_tokens"
     __table_args__ = (sa.CheckConstraint("length(name) BETWEEN 1 AND 100", name="name_length"),)

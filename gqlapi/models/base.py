@@ -18,7 +18,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def new_id(created_at: datetime | None = None, randbits: Callable[[int], int] = randbits) -> UUID:
-    """Make a UUIDv7 (RFC 9562, section 5.7), whose order is the order of creation.
+    """Create a UUIDv7 (RFC 9562, section 5.7), whose order is the order of creation.
 
     A row that is loaded later than it was created (a seed, an import) passes its own time, not before 1970; a
     deterministic seed passes its own source of random bits.

@@ -15,7 +15,7 @@ MAX_CLIENT_LENGTH = 100
 class FieldUsage(Base):
     """The uses of a schema coordinate by a client, summed over all servers.
 
-    Bounded: by the schema, by the number of clients that are told apart, and by `gqlapi prune`.
+    Bounded: by the schema, by the number of distinct clients, and by `gqlapi prune`.
     """
 
     __tablename__ = "field_usage"

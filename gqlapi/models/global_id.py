@@ -29,7 +29,7 @@ def encode_global_ids(nodes: Sequence["GlobalIdMixin"]) -> list[str]:
         return [node.global_id for node in nodes]
     typename = nodes[0].typename.encode()
     length = len(typename) + UUID_BYTES
-    # Base64 encodes three bytes as four characters: zeros let each id begin with a character of its own.
+    # Base64 encodes three bytes as four characters: zeros make each type's ids begin with a distinct character.
     padding = bytes(-length % 3)
     data = (padding + typename).join(node.id.bytes for node in nodes)
     text = b2a_base64(typename + data + padding, newline=False).translate(URL_SAFE).decode()

@@ -13,7 +13,7 @@ from gqlapi.models.base import Base
 
 
 class IdempotencyKey(Base):
-    """A mutation that a user's key stands for, written in the transaction of the mutation itself."""
+    """The mutation of a user's key, written in the transaction of the mutation itself."""
 
     __tablename__ = "idempotency_keys"
 

@@ -23,7 +23,7 @@ class PostState(StrEnum):
 
 
 class PostStatus(StrEnum):
-    """What a reader is told: a published post whose time lies ahead is SCHEDULED, by the clock alone."""
+    """The status in the API: a published post whose time is in the future is SCHEDULED, by the clock alone."""
 
     DRAFT = "draft"
     SCHEDULED = "scheduled"
@@ -60,7 +60,7 @@ class Post(Row):
     """A post.
 
     `html`, `text` and `reading_time_minutes` are made from `markdown` when it is written, by the renderer whose
-    version stands in `renderer`.
+    version is in `renderer`.
     """
 
     __tablename__ = "posts"
@@ -89,7 +89,7 @@ class Post(Row):
     deleted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     reading_time_minutes: Mapped[int] = mapped_column(sa.SmallInteger)
     renderer: Mapped[int] = mapped_column(sa.SmallInteger)
-    # Wide columns stand last and are read only when they are selected.
+    # Wide columns are last and are read only when they are selected.
     markdown: Mapped[str] = mapped_column(sa.Text, deferred=True)
     html: Mapped[str] = mapped_column(sa.Text, deferred=True)
     text: Mapped[str] = mapped_column(sa.Text, deferred=True)

@@ -34,7 +34,7 @@ class PostChange(Base):
         sa.BigInteger().with_variant(sa.Integer(), "sqlite"), primary_key=True, autoincrement=True
     )
     kind: Mapped[ChangeKind] = mapped_column(enum_column_type(ChangeKind, "kind"))
-    # No foreign keys: the feed tells of rows that may be gone.
+    # No foreign keys: the feed refers to rows that may be deleted.
     post_id: Mapped[UUID] = mapped_column(sa.Uuid)
     author_id: Mapped[UUID] = mapped_column(sa.Uuid)
     version: Mapped[int] = mapped_column(sa.Integer)

@@ -17,7 +17,7 @@ MAX_TAG_NAME_KEY_LENGTH = 600
 
 
 class Tag(Row):
-    """A word that posts are filed under."""
+    """A tag that posts carry."""
 
     __tablename__ = "tags"
     __table_args__ = (

@@ -1,4 +1,4 @@
-"""Who asks."""
+"""The viewer: the user on whose behalf an operation runs."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -9,7 +9,7 @@ from gqlapi.models.user import UserRole
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """The user on whose behalf an operation runs; nobody, when `id` is None.
+    """The user on whose behalf an operation runs; anonymous if `id` is None.
 
     `session_id` is that of a signed-in person, `token_id` and `scopes` are those of an API token; without a token
     nothing is out of scope.
@@ -32,7 +32,7 @@ class Viewer:
         return self.id is not None and self.role is UserRole.AUTHOR
 
     def has_scope(self, scope: ApiScope) -> bool:
-        """Tell whether the viewer's token, if it is one, may be used for this; every token may read."""
+        """Return whether the viewer's token, if it is one, may be used for this; every token may read."""
         return self.scopes is None or scope is ApiScope.READ or scope in self.scopes
 
 

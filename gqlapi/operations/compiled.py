@@ -166,7 +166,7 @@ class CompiledOperation:
         return self._price.of(values, variables)
 
     def _outcomes(self, variables: VariableValues) -> list[Outcome | None]:
-        """Read the arguments that have variables; those that are wrong are told together with the others."""
+        """Read the arguments that have variables; invalid ones are reported together with the others."""
         if not self._variable_calls and not self._errors:
             return self._measured.outcomes
         arguments = Arguments(

@@ -81,7 +81,7 @@ class PlainArguments:
         self._constants = get_argument_values(GraphQLField(definition.type, args=others), node, NO_VARIABLES)
 
     def read(self, values: Mapping[str, Any]) -> dict[str, Any] | None:
-        """Return the arguments; None if a variable is missing or null, which has a meaning of its own."""
+        """Return the arguments; None if a variable is missing or null, which has its own meaning."""
         arguments = {**self._constants}
         for key, variable in self._variables.items():
             arguments[key] = values.get(variable)

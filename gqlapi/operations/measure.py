@@ -46,7 +46,7 @@ Check = Callable[[SelectionNode, VariableValues], bool]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Call:
-    """A field with arguments, as it stands in the document; `path` is where it stands first."""
+    """A field with arguments, as it is in the document; `path` is its first occurrence."""
 
     definition: GraphQLField
     node: FieldNode

@@ -1,4 +1,4 @@
-"""What clients are told of errors."""
+"""How errors are presented to clients."""
 
 import structlog
 from graphql import GraphQLError, GraphQLSyntaxError
@@ -16,9 +16,9 @@ logger = structlog.get_logger()
 
 
 def present(error: GraphQLError, request_id: str, *, is_refused: bool) -> GraphQLError:
-    """Return what a client is told: our own errors and the specification's as they are, all others masked.
+    """Return the error for a client: our own errors and the specification's as they are, all others masked.
 
-    `is_refused`: nothing ran, hence a ValueError is that of a scalar, which says what is wrong with a literal.
+    `is_refused`: nothing ran, so a ValueError is that of a scalar that refuses a literal.
     """
     original = error.original_error
     while isinstance(original, GraphQLError):

@@ -1,6 +1,6 @@
 """The price of the merged operation: of what is executed, and not of what is written.
 
-A field that stands several times under one name counts once, with all that is selected below it. An object of an
+A field that is selected several times under one name counts once, with all that is selected below it. An object of an
 interface or a union is of one type: the dearest of its possible types counts.
 """
 

@@ -33,7 +33,7 @@ class RateLimited(ApiError):
     code = Code.RATE_LIMITED
 
     def __init__(self, spent: Spent, points: int) -> None:
-        """Tell when to repeat the operation; one that costs more than the limit can never run."""
+        """Raise with the time to repeat the operation; one that costs more than the limit can never run."""
         seconds = math.ceil(spent.reset_seconds)
         message = f"The operation costs {points} points, and {spent.remaining} of {spent.limit} a minute are left."
         super().__init__(message, retryAfterSeconds=seconds, limit=spent.limit, remaining=spent.remaining)

@@ -94,7 +94,7 @@ def inner_values(value: dict[str, Any] | list[Any], type_: InputType) -> Iterato
         item_type = nullable.of_type if isinstance(nullable, GraphQLList) else None
         yield from ((item, item_type) for item in value)
         return
-    # A single object stands for a list of one.
+    # A single object is coerced to a list of one.
     while isinstance(nullable, GraphQLList):
         nullable = get_nullable_type(nullable.of_type)
     fields = nullable.fields if isinstance(nullable, GraphQLInputObjectType) else {}

@@ -27,7 +27,7 @@ def check_tag_name(name: str, path: Path) -> Iterator[Problem]:
 
 
 def check_description(description: str | None, path: Path) -> Iterator[Problem]:
-    """Check what a tag stands for."""
+    """Check the description of a tag."""
     if len(description or "") > MAX_DESCRIPTION_LENGTH:
         yield too_long(path, MAX_DESCRIPTION_LENGTH)
 

@@ -56,7 +56,7 @@ class Draft:
 
     post: NewPost
     content: PostContent
-    # Known before the transaction, so that two rows with one slug can be told apart.
+    # Known before the transaction, so that two rows with one slug can be distinguished.
     id: UUID = field(default_factory=new_id)
 
 

@@ -96,7 +96,7 @@ def published(now: datetime, at: datetime | None) -> Callable[[Post], Changed]:
 
 
 async def unpublish_post(scope: WriteScope, id_: UUID, expected_version: int | None) -> PostRecord:
-    """Make a post a draft again, without a time of publication.
+    """Turn a post back into a draft, without a publication date.
 
     Raises:
         Rejected: there is no such post, it has changed, or the viewer may not.
@@ -106,7 +106,7 @@ async def unpublish_post(scope: WriteScope, id_: UUID, expected_version: int | N
 
 
 async def archive_post(scope: WriteScope, id_: UUID, expected_version: int | None) -> PostRecord:
-    """Take a post out of the public's sight; it keeps its time of publication, unless that lies ahead.
+    """Archive a post; it keeps its publication date, unless that is in the future.
 
     Raises:
         Rejected: there is no such post, it has changed, or the viewer may not.
@@ -172,7 +172,7 @@ async def _load(
     with_tags: bool = False,
     with_text: bool = False,
 ) -> tuple[PostWriteRepository, Post]:
-    # Who could not even change a post of their own is told so, whatever there is.
+    # A viewer who may not change even their own posts gets that error, whether or not the post exists.
     require(scope.viewer, Action.CHANGE_POST, scope.viewer.id)
     repository = PostWriteRepository(scope)
     if locked:

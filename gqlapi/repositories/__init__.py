@@ -19,7 +19,7 @@ class Sources:
     """The statements of all repositories for one kind of viewer."""
 
     def __init__(self, viewer: ViewerKind, dialect_name: str) -> None:
-        """Make statements for a kind of viewer."""
+        """Create statements for a kind of viewer."""
         self.users = UserSource(viewer, dialect_name)
         self.tags = TagSource(viewer, dialect_name)
         self.posts = PostSource(viewer, dialect_name, self.users, self.tags)
@@ -82,7 +82,7 @@ class Repositories:
 
     @cached_property
     def post_aggregates(self) -> PostAggregateRepository:
-        """Figures about posts."""
+        """Aggregate statistics about posts."""
         return PostAggregateRepository(self.scope, self.posts)
 
     @cached_property

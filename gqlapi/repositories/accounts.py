@@ -235,7 +235,7 @@ class AccountWriteRepository:
         session = (await self._session.scalars(for_change(found))).one_or_none()
         if session is None:
             return None
-        # Read after the lock: it tells whether somebody was faster.
+        # Read after the lock, which shows whether another writer was faster.
         token = await self._session.get(RefreshToken, token_hash, populate_existing=True)
         return None if token is None else (token, session)
 
@@ -258,30 +258,30 @@ class AccountWriteRepository:
         return RefreshToken.session_id == session_id, RefreshToken.generation == generation
 
     async def delete_session(self, id_: UUID) -> bool:
-        """End a session, and tell whether it went on."""
+        """End a session; return whether it was active."""
         return await self._delete(Session.id == id_)
 
     async def delete_sessions_of(self, user_id: UUID) -> bool:
-        """End all sessions of a user, and tell whether there were any."""
+        """End all sessions of a user; return whether there were any."""
         return await self._delete(Session.user_id == user_id)
 
-    async def make_room(self, user_id: UUID) -> None:
+    async def evict_oldest_sessions(self, user_id: UUID) -> None:
         """Delete what has expired of the user's API tokens, and of a few sessions of anybody; two statements.
 
-        The user's oldest sessions go as well, so that with one more all of them are listed: nobody could end one that
+        The user's oldest sessions go as well, so that with one more all of them are listed: no user could end one that
         they do not see. The transaction has locked the user's row.
         """
         expired = (ApiToken.user_id == user_id) & (ApiToken.expires_at < self._now)
         await self._session.execute(sa.delete(ApiToken).where(expired))
         few = skip_locked(sa.select(Session.id).where(Session.expires_at < self._now).limit(PRUNED_WITH_EACH_SIGN_IN))
         surplus = (
-            # Only what goes on: of what has expired, others may have locked a few, and wait for this transaction.
+            # Only active ones: other transactions may have locked expired ones, and wait for this one.
             sa.select(Session.id)
             .where(Session.user_id == user_id, Session.expires_at > self._now)
             .order_by(Session.id.desc())
             .offset(MAX_LISTED - 1)
         )
-        # Each in a subquery of its own: a part of a union has no limit in SQLite, and no lock in PostgreSQL.
+        # Each in its own subquery: a part of a union has no limit in SQLite, and no lock in PostgreSQL.
         parts = (sa.select(part.subquery().c.id) for part in (few, surplus))
         await self._delete(Session.id.in_(sa.union_all(*parts)))
 
@@ -296,7 +296,7 @@ class AccountWriteRepository:
         return (await self._session.execute(statement)).scalar_one()
 
     async def delete_api_token(self, id_: UUID, user_id: UUID) -> bool:
-        """Revoke a token of a user, and tell whether there was one."""
+        """Revoke a token of a user; return whether there was one."""
         statement = sa.delete(ApiToken).where(ApiToken.id == id_, ApiToken.user_id == user_id)
         return bool((await self._session.execute(statement.returning(ApiToken.id))).all())
 

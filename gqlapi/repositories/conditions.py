@@ -38,14 +38,14 @@ class Operator(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class All:
-    """Holds when every part holds, hence for no parts."""
+    """Holds when every part holds; without parts, always."""
 
     parts: tuple["Condition", ...]
 
 
 @dataclass(frozen=True, slots=True)
 class AnyOf:
-    """Holds when at least one part holds, hence never for no parts."""
+    """Holds when at least one part holds; without parts, never."""
 
     parts: tuple["Condition", ...]
 

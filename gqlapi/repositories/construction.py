@@ -84,7 +84,7 @@ def _spread(
     values: list[str],
     made: list[str],
 ) -> list[str]:
-    """Make a record at the first of its rows, and an item of its list at each; a row without an item has NULL there."""
+    """Create a record at the first of its rows, and an item of its list at each; NULL marks a row without an item."""
     attribute, _, names = listed
     item_id = values[names.index("id")]
     item = _creation("item", "listed_record", names, made)
@@ -94,7 +94,7 @@ def _spread(
 
 
 def _list_creation(attribute: str, names: Sequence[str], arrays: Sequence[str]) -> list[str]:
-    """Make the records of a list of the arrays of their columns, which are None for an empty list."""
+    """Create the records of a list of the arrays of their columns, which are None for an empty list."""
     items = [f"item_{place}" for place in range(len(names))]
     creation = _creation("item", "listed_record", names, items)
     lines = [f"one.{attribute} = items = []", f"if {arrays[0]} is not None:"]
@@ -103,7 +103,7 @@ def _list_creation(attribute: str, names: Sequence[str], arrays: Sequence[str]) 
 
 
 def _shared(variable: str, id_: str, creation: Sequence[str]) -> list[str]:
-    """Make one object for each id."""
+    """Create one object for each id."""
     made = [f" {line}" for line in creation]
     return [f"{variable} = joined.get({id_})", f"if {variable} is None:", *made, f" joined[{id_}] = {variable}"]
 

@@ -13,7 +13,7 @@ from gqlapi.models import TrustedDocument
 
 # Servers keep all of them in memory.
 MAX_DOCUMENTS = 10_000
-# Readers go on, and other commands wait.
+# Readers are not blocked; other commands wait.
 LOCK = sa.text(f"LOCK TABLE {TrustedDocument.__tablename__} IN SHARE ROW EXCLUSIVE MODE")
 
 # It changes with each change of the documents: those who add take greater positions, one after the other.

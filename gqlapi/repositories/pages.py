@@ -57,7 +57,7 @@ DAMAGED = "The cursor is not one that this server made."
 
 def encode_cursor(digest: str, values: Sequence[Any]) -> str:
     """Return an opaque cursor: base64url of JSON `[digest, values]`."""
-    # `default`: the UUIDs of asyncpg are of a class of their own, which orjson refuses.
+    # `default`: the UUIDs of asyncpg have their own class, which orjson refuses.
     return urlsafe_b64encode(orjson.dumps([digest, values], default=str)).rstrip(b"=").decode()
 
 
@@ -111,7 +111,7 @@ class Ordering:
         return encode_cursor(self.digest, [getattr(row, term.attribute) for term in self.terms])
 
     def decode_cursor(self, cursor: str) -> tuple[Any, ...]:
-        """Return the values of the row that the cursor stands for.
+        """Return the values of the row of a cursor.
 
         Raises:
             InvalidCursor: it is damaged, or was made by another ordering or for another type.

@@ -1,4 +1,4 @@
-"""Figures about posts."""
+"""Aggregate statistics about posts."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ class PostBucketRow:
 
 
 class PostAggregateRepository:
-    """Figures about the posts of a list with the same filter; each method runs one statement."""
+    """Aggregate statistics about the posts of a list with the same filter; each method runs one statement."""
 
     def __init__(self, scope: ReadScope, posts: PostRepository) -> None:
         """Bind the repository to an operation."""

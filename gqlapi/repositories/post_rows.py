@@ -90,7 +90,7 @@ def visible_from(state: PostState, published_at: datetime | None, deleted_at: da
 
 
 def record_of(columns: Mapping[str, Any], now: datetime) -> PostRecord:
-    """Make the record of a post whose columns were written, some of which may be unknown."""
+    """Create the record of a post whose columns were written, some of which may be unknown."""
     values = {name: value for name, value in columns.items() if name not in NOT_SHOWN}
     values["status"] = _status(columns["state"], columns["published_at"], now)
     if "text" in values:

@@ -78,7 +78,7 @@ class PostWriteRepository:
         One statement on PostgreSQL, a constant number of them on SQLite.
 
         Raises:
-            IntegrityError: a tag or an author is gone.
+            IntegrityError: a tag or an author was deleted.
         """
         if not posts:
             return set()
@@ -88,7 +88,7 @@ class PostWriteRepository:
         return await self._create_on_sqlite(posts)
 
     async def create_at_once(self, post: NewPostRow) -> bool:
-        """Insert a post in one statement that is its transaction, and tell whether it did.
+        """Insert a post in one statement that is its transaction; return whether it did.
 
         False, and nothing is written, when its slug is taken, when the viewer's rights are no longer those of the
         scope, and where the database or the connection needs a transaction for it.

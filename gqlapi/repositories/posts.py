@@ -30,7 +30,7 @@ from gqlapi.repositories.users import UserSource
 
 POSTS = Post.__table__.c
 LINKS = PostTag.__table__.c
-# Excerpts are at most this long; one character more tells whether the text goes on.
+# Excerpts are at most this long; one extra character shows whether the text continues.
 MAX_EXCERPT_LENGTH = 2_000
 BODIES = frozenset({"markdown", "html", "text"})
 LONG_TEXTS = BODIES | {"text_head"}
@@ -64,7 +64,7 @@ class PostSource(Source):
     columns: ClassVar = {**POSTS, "text_head": sa.func.substr(POSTS.text, 1, MAX_EXCERPT_LENGTH + 1)}
 
     def __init__(self, viewer: ViewerKind, dialect_name: str, users: UserSource, tags: TagSource) -> None:
-        """Make statements for a kind of viewer; filters reach into authors and tags, and authors ride along."""
+        """Create statements for a kind of viewer; filters reach into authors and tags, and authors ride along."""
         super().__init__(viewer, dialect_name)
         self._users = users
         self._tags = tags
@@ -214,7 +214,7 @@ class PostSource(Source):
         return RecordShape(PostRecord, selection.names, joined=joined, listed=listed)
 
     def _of_tags(self, condition: Condition | None, *, reads_posts: bool) -> AnySelect:
-        """Select the visible posts of tags, from the links: `visible_from` alone tells what is public."""
+        """Select the visible posts of tags, from the links: `visible_from` alone decides what is public."""
         links: sa.FromClause = PostTag.__table__
         source = links.join(Post.__table__, POSTS.id == LINKS.post_id) if reads_posts else links
         statement = sa.select(LINKS.post_id).select_from(source)
@@ -288,7 +288,7 @@ class PostRepository(Repository[PostRecord]):
         return self.source if compares(condition, BEYOND_PUBLIC) else self._public
 
     async def get_next_publication(self) -> datetime | None:
-        """Return when the next post becomes public by the clock, whoever reads; None if none is scheduled."""
+        """Return when the next post becomes public by the clock, for any viewer; None if none is scheduled."""
         rows = await self._read(self.source.next_publication, values={})
         return rows[0][0] if rows else None
 

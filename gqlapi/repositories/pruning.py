@@ -1,4 +1,4 @@
-"""Rows that nobody needs any more."""
+"""Rows that are no longer needed."""
 
 from datetime import datetime, timedelta
 from enum import StrEnum

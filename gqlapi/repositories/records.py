@@ -33,7 +33,7 @@ class Record:
 
     @classmethod
     def of(cls, names: Sequence[str], values: Sequence[Any]) -> Self:
-        """Make one record of the columns `names`; `construction` has a faster way for many."""
+        """Create one record of the columns `names`; `construction` has a faster way for many."""
         made = cls.__new__(cls)
         for name, value in zip(names, values, strict=True):
             setattr(made, name, value)

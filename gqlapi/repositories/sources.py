@@ -44,7 +44,7 @@ class ViewerKind:
 
     @property
     def id(self) -> sa.ColumnElement[UUID] | None:
-        """The parameter that is the viewer's id; None if nobody is signed in."""
+        """The parameter that is the viewer's id; None for an anonymous viewer."""
         return VIEWER_ID if self.is_signed_in else None
 
 
@@ -120,7 +120,7 @@ class Source:
         cls.readable = frozenset(attribute.name for attribute in fields(cls.record)) - cls.relations
 
     def __init__(self, viewer: ViewerKind, dialect_name: str) -> None:
-        """Make statements for a kind of viewer."""
+        """Create statements for a kind of viewer."""
         self.viewer = viewer
         self.dialect_name = dialect_name
 
@@ -285,7 +285,7 @@ def _labelled(columns: Mapping[str, sa.ColumnElement[Any]]) -> list[sa.Label[Any
 
 @lru_cache(maxsize=512)
 def _names(readable: frozenset[str], selected: frozenset[str], ordering: Ordering | None) -> tuple[str, ...]:
-    """Return the columns that are read: sorted, so that equal selections are one statement, whatever their order."""
+    """Return the columns that are read: sorted, so that equal selections in any order are one statement."""
     keys = () if ordering is None else (term.attribute for term in ordering.terms)
     return tuple(sorted({"id", *(selected & readable), *keys}))
 

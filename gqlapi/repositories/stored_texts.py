@@ -48,7 +48,7 @@ async def count_look_alikes(unit: ReadUnit) -> int:
 async def _read(
     database: Database, model: type[Row], names: tuple[str, ...], condition: sa.ColumnElement[bool]
 ) -> AsyncIterator[Any]:
-    """Read 500 rows at a time, each page in a unit of its own, so that no transaction is long."""
+    """Read 500 rows at a time, each page in its own unit, so that no transaction is long."""
     columns = [getattr(model, name) for name in names]
     last: UUID | None = None
     while True:

@@ -92,7 +92,7 @@ class TagWriteRepository:
         """Write a changed tag as its next version.
 
         Raises:
-            IntegrityError: its name is taken; whoever changed that does it in a `savepoint`.
+            IntegrityError: its name is taken; a caller that changes the name does it in a `savepoint`.
         """
         tag.updated_at = self._now
         flag_modified(tag, "updated_at")

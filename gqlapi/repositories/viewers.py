@@ -1,4 +1,4 @@
-"""Who asks, read again by the transaction that writes for them."""
+"""The viewer, read again by the transaction that writes on their behalf."""
 
 from dataclasses import replace
 from functools import cache
@@ -16,10 +16,10 @@ TOKENS = ApiToken.__table__.c
 SESSIONS = Session.__table__.c
 
 
-async def renew_viewer(scope: WriteScope) -> Viewer | None:
-    """Return the scope's viewer as they are now, in one statement; None when user, session or token is gone.
+async def reload_viewer(scope: WriteScope) -> Viewer | None:
+    """Return the scope's viewer with their current rights, in one statement; None when user, session or token is gone.
 
-    A request knows its viewer since it began: meanwhile, or by a mutation of its own, a role may have been taken away
+    A request read its viewer when it began. Since then, or by an earlier mutation, a role may have been taken away
     or a session ended.
     """
     viewer = scope.viewer

@@ -1,4 +1,4 @@
-"""Figures about posts."""
+"""Aggregate statistics about posts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -86,9 +86,9 @@ class PostBucket:
         return self.group, self.row.key
 
 
-@strawberry.type(description="Figures about the posts that `posts` has with the same filter.")
+@strawberry.type(description="Aggregate statistics about the posts that `posts` returns for the same filter.")
 class PostAggregates:
-    """Figures about posts."""
+    """Aggregate statistics about posts."""
 
     count: int = strawberry.field(description="How many posts there are.")
     average_length: float | None = strawberry.field(
@@ -96,7 +96,7 @@ class PostAggregates:
         f"{LENGTH_COST:,} points."
     )
     buckets: list[PostBucket] = strawberry.field(
-        description="The largest groups, largest first; of days and months the latest, latest first. Empty without "
+        description="The largest groups, largest first; days and months are sorted newest first. Empty without "
         "`groupBy`.",
         metadata=trusted(),
     )

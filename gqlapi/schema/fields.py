@@ -94,7 +94,7 @@ def embedded(*, description: str) -> Any:
 
 
 def set_by_rules() -> Any:
-    """Stand in for the resolver that is made from the rules."""
+    """A placeholder for the resolver that is built from the rules."""
     raise NotImplementedError
 
 
@@ -108,13 +108,13 @@ def prepared_field(arguments: list[StrawberryArgument], rules: FieldRules, descr
 
 
 def argument(name: str, annotation: Any, description: str, default: object = strawberry.UNSET) -> StrawberryArgument:
-    """Make a described argument."""
+    """Create a described argument."""
     type_annotation = StrawberryAnnotation(annotation)
     return StrawberryArgument(name, None, type_annotation, description=description, default=default)
 
 
 def describe_enum(enum: type[Enum], description: str, *, name: str | None = None, **values: str) -> None:
-    """Make an enum a GraphQL enum, with a description for it and for each of its values.
+    """Turn an enum into a GraphQL enum, with a description for it and for each of its values.
 
     Raises:
         KeyError: a value has no description.

@@ -82,7 +82,7 @@ class StringFilter:
 
 
 @strawberry.input(
-    description=f"Compares a time. Several operators must all hold; a missing time meets only `isNull`. {ABSENT}"
+    description=f"Compares a time. Several operators must all hold; null values match only `isNull`. {ABSENT}"
 )
 class DateTimeFilter:
     """Compares a time."""
@@ -151,8 +151,8 @@ class TagFilter:
 class TagListFilter:
     """Which tags a post carries."""
 
-    some: TagFilter | None = _doc("At least one tag of the post meets this; `{}`: it has a tag.")
-    none: TagFilter | None = _doc("No tag of the post meets this; `{}`: it has no tag.")
+    some: TagFilter | None = _doc("At least one tag matches; `{}` matches posts with any tag.")
+    none: TagFilter | None = _doc("No tag matches; `{}` matches posts without tags.")
 
 
 @strawberry.input(description=f"Which posts. Several fields must all hold. {FILTER_CAPS}")

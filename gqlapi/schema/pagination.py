@@ -1,4 +1,4 @@
-"""Connections: https://relay.dev/graphql/connections.htm, with `nodes` and an exact `totalCount` besides."""
+"""Connections: https://relay.dev/graphql/connections.htm, with `nodes` and an exact `totalCount`."""
 
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass, field
@@ -17,9 +17,9 @@ from gqlapi.schema.scalars import Cursor
 Node = TypeVar("Node")
 
 
-@strawberry.type(description="Where a page lies in its list.")
+@strawberry.type(description="Pagination information.")
 class PageInfo:
-    """Where a page lies in its list."""
+    """Pagination information."""
 
     has_next_page: bool = strawberry.field(description="Whether rows follow this page.")
     has_previous_page: bool = strawberry.field(
@@ -74,10 +74,8 @@ class Connection(Generic[Node]):
     """A page of a list."""
 
     edges: list[Edge[Node]] = strawberry.field(description="The rows with their cursors.", metadata=trusted())
-    nodes: list[Node] = strawberry.field(
-        description="The rows, for clients that need no cursor of each.", metadata=trusted()
-    )
-    page_info: PageInfo = strawberry.field(description="Where the page lies in its list.", metadata=trusted())
+    nodes: list[Node] = strawberry.field(description="The nodes, without cursors.", metadata=trusted())
+    page_info: PageInfo = strawberry.field(description="Pagination information.", metadata=trusted())
     total_count: int = relation(
         Relation(_total_counts),
         description="The exact number of rows in the whole list. Counted only when selected; costs "

@@ -1,6 +1,6 @@
 """Points: the most work that an operation may cause, known before anything runs.
 
-Every row that may be read, and every object and value that may be returned, costs 1. The prices below stand for the
+Every row that may be read, and every object and value that may be returned, costs 1. The prices below represent the
 work of the database that the number of values does not show. docs/configuration.md has the table for clients.
 """
 
@@ -56,7 +56,7 @@ RANGE = frozenset({Operator.EQ, Operator.LT, Operator.LTE, Operator.GT, Operator
 
 @dataclass(frozen=True, slots=True)
 class ListPrices:
-    """What a list costs besides its rows, for each parent.
+    """What a list costs in addition to its rows, for each parent.
 
     `count` is a COUNT through an index, `scan` reads every row of the list because no index serves its filter or its
     ordering, `search` is a full-text search in its filter, without its words. `post_count` counts the public posts of

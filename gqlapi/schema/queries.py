@@ -1,4 +1,4 @@
-"""The root of all reading."""
+"""Read operations."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -173,7 +173,7 @@ class ServerInfo:
 
     version: str = strawberry.field(description="The version of the server.")
     schema_hash: str = strawberry.field(description="Changes whenever the schema does: SHA-256 of its SDL, in hex.")
-    max_page_size: int = strawberry.field(description="The most rows of a page.")
+    max_page_size: int = strawberry.field(description="Maximum page size.")
     max_cost: int = strawberry.field(
         description="Maximum operation cost in points. Each row read, and each object and value returned, costs 1, at "
         "the largest size of its list; what costs more says so."
@@ -184,9 +184,9 @@ class ServerInfo:
     )
 
 
-@strawberry.type(description="The root of all reading.")
+@strawberry.type(description="Read operations.")
 class Query:
-    """The root of all reading."""
+    """Read operations."""
 
     posts: Connection[Post] = root_list(
         POSTS,
@@ -200,11 +200,11 @@ class Query:
         description="Users who have published a post; all users for editors and admins.",
     )
     tags: Connection[Tag] = root_list(
-        TAGS, lambda repositories: repositories.tags, description="The words that posts are filed under."
+        TAGS, lambda repositories: repositories.tags, description="Tags, ordered by name by default."
     )
 
     post_aggregates: PostAggregates = aggregates_field(
-        "Figures about posts: tag clouds, archives, top authors. Costs "
+        "Aggregate statistics about posts: tag clouds, archives, top authors. Costs "
         f"{AGGREGATE_COST:,} points for the totals, and as many for the buckets."
     )
     search: SearchConnection = search_field(

@@ -63,7 +63,7 @@ SearchResult = Annotated[
 
 
 async def _highlights(context: Context, keys: list[tuple[SearchRequest, Hit]], _prepared: Prepared) -> list[str | None]:
-    """Make the highlights of hits: one statement for each search and type."""
+    """Create the highlights of hits: one statement for each search and type."""
     found: dict[tuple[SearchRequest, Hit], str | None] = {}
     for request in dict.fromkeys(request for request, _ in keys):
         hits = [hit for of, hit in keys if of == request]
@@ -96,8 +96,8 @@ class SearchEdge:
     score: float = strawberry.field(description="How good the hit is; compares only within one search.")
     highlight: str | None = strawberry.field(
         resolver=set_by_rules,
-        description="The part of the text around the first hit, as HTML: words that were found stand between `<mark>` "
-        "and `</mark>`, all else is escaped. Null when they stand in neither the text nor the title. Costs "
+        description="The part of the text around the first hit, as HTML: words that were found are between `<mark>` "
+        "and `</mark>`, all else is escaped. Null when they are in neither the text nor the title. Costs "
         f"{HIGHLIGHT_COST} points.",
         metadata=rules_metadata(
             FieldRules(
@@ -119,8 +119,8 @@ class SearchConnection:
     """A page of hits."""
 
     edges: list[SearchEdge] = strawberry.field(description="The hits with their cursors.", metadata=trusted())
-    nodes: list[SearchResult] = strawberry.field(description="What was found, for clients that need no cursor of each.")
-    page_info: PageInfo = strawberry.field(description="Where the page lies among the hits.")
+    nodes: list[SearchResult] = strawberry.field(description="The nodes, without cursors.")
+    page_info: PageInfo = strawberry.field(description="Pagination information.")
     total_count: int = strawberry.field(
         description="The exact number of hits. Counted only when selected; costs "
         f"{ROOT.count + ROOT.search:,} points, and {SEARCHED_WORD_COST} for each word."

@@ -29,7 +29,7 @@ QUERY_LANGUAGE = (
     "two letters on, unless it is in quotes."
 )
 MIN_PREFIX_LENGTH = 2
-# An optional minus, then a phrase in quotes (the closing one may be missing), or whatever stands up to the next space.
+# An optional minus, then a phrase in quotes (the closing one may be missing), or everything up to the next space.
 PIECE = re.compile(r'(?P<minus>-?)(?:"(?P<phrase>[^"]*)"?|(?P<bare>[^\s"]+))')
 
 

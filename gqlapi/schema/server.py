@@ -257,7 +257,7 @@ class Schema(strawberry.Schema):
             raise answer_too_large(self.limits.max_answer_bytes)
 
     def _present(self, context: Context, result: ExecutionResult, *, is_refused: bool) -> ExecutionResult:
-        """Make the errors of a result fit for clients, and report its cost."""
+        """Prepare the errors of a result for clients, and report its cost."""
         if result.errors:
             result.errors = [present(error, context.request_id, is_refused=is_refused) for error in result.errors]
         if context.trace is not None:
@@ -265,7 +265,7 @@ class Schema(strawberry.Schema):
         return result
 
     def _report(self, context: Context, trace: Trace) -> dict[str, Any]:
-        """Return what a developer learns of an operation besides its result."""
+        """Return what a developer learns of an operation in addition to its result."""
         report: dict[str, Any] = {"sql": {"statements": trace.statements, "ms": trace.ms}}
         if context.costs:  # empty for a document that is not valid
             requested = min(sum(context.costs.values()), MAX_SHOWN_SIZE)
@@ -307,7 +307,7 @@ def _leave_out_null_defaults(schema: GraphQLSchema) -> None:
 
 
 def _mark_one_of(schema: GraphQLSchema) -> None:
-    """Leave @oneOf to graphql-core: Strawberry's rule fails on a fragment that stands before its operation."""
+    """Leave @oneOf to graphql-core: Strawberry's rule fails on a fragment before its operation."""
     for type_ in schema.type_map.values():
         if isinstance(type_, GraphQLInputObjectType):
             type_.is_one_of = type_.extensions["strawberry-definition"].is_one_of

@@ -1,4 +1,4 @@
-"""The object types. They refer to each other, hence they live together."""
+"""The object types. They refer to each other, so they are in one module."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
@@ -93,18 +93,18 @@ AUTHOR = Relation(_authors, key="author_id", known=_known_author, attribute="aut
 TAGS_OF_POST = Relation(_tags_of_posts, key="id", known=_known_tags, attribute="tags")
 
 
-@strawberry.interface(description="An object with an id that finds it again, whatever its type.")
+@strawberry.interface(description="An object with a globally unique id.")
 class Node:
     """An object with a global id."""
 
     global_id: strawberry.ID = strawberry.field(
         name="id",
-        description="The id, unique across all types. Opaque: do not take it apart, and do not make one.",
+        description="The id, unique across all types. Opaque; do not parse or construct it.",
         metadata=rules_metadata(FieldRules(needs=frozenset({"global_id"}), column=encode_global_ids)),
     )
 
 
-@strawberry.interface(description="A row that knows when it changed, and how often.")
+@strawberry.interface(description="An object with a version and timestamps.")
 class Versioned:
     """A row with a version and timestamps."""
 
@@ -198,16 +198,14 @@ class User(Node, Versioned, Ownable):
         description="What the user says about themselves.", metadata=priced("bio", LONG_TEXT_COST)
     )
     avatar_url: str | None = strawberry.field(description="The URL of a picture.")
-    email: str | None = computed(
-        _email, "id", "email", description="Only for the user and admins; null for everybody else."
-    )
+    email: str | None = computed(_email, "id", "email", description="Visible to the user and admins; null for others.")
     api_tokens: "list[ApiToken] | None" = own_rows(
         lambda repositories, ids: repositories.api_tokens.list_by_user_ids(ids),
-        description="The user's tokens for programs, newest first; null for everybody but the user.",
+        description="The user's tokens for programs, newest first; null for others.",
     )
     sessions: "list[Session] | None" = own_rows(
         lambda repositories, ids: repositories.sessions.list_by_user_ids(ids),
-        description="Where the user is signed in, newest first; null for everybody but the user.",
+        description="Where the user is signed in, newest first; null for others.",
     )
     role: UserRole | None = computed(
         _role, "id", "role", description="What the user may do. Only for the user, editors and admins; null otherwise."
@@ -325,7 +323,7 @@ class Post(Node, Versioned, Ownable):
     )
 
 
-@strawberry.type(description="A word that posts are filed under.")
+@strawberry.type(description="A tag that posts carry.")
 class Tag(Node, Versioned, Ownable):
     """A tag, read from a record or an entity."""
 
@@ -334,7 +332,7 @@ class Tag(Node, Versioned, Ownable):
     slug: str = strawberry.field(description="The unique name for URLs.")
     name: str = strawberry.field(description="The name to show.")
     description: str | None = strawberry.field(
-        description="What the tag stands for.", metadata=priced("description", LONG_TEXT_COST)
+        description="The meaning of the tag.", metadata=priced("description", LONG_TEXT_COST)
     )
     viewer_can_update: bool = computed(_tag_can_change, description="Whether the viewer may change this tag.")
     viewer_can_delete: bool = computed(_tag_can_change, description="Whether the viewer may delete this tag.")
@@ -351,7 +349,7 @@ class Tag(Node, Versioned, Ownable):
     )
 
 
-@strawberry.type(description="A token for a program, which acts as its user within its scopes.")
+@strawberry.type(description="An API token, which acts as its user within its scopes.")
 class ApiToken(Node):
     """An API token, read from a record."""
 
@@ -360,22 +358,22 @@ class ApiToken(Node):
     name: str = strawberry.field(description="What the token is for.")
     scopes: list[ApiScope] = computed(_scopes, "scopes", description="What it may be used for.")
     created_at: datetime = strawberry.field(description="When it was made.")
-    expires_at: datetime | None = strawberry.field(description="When it becomes worthless; null for never.")
+    expires_at: datetime | None = strawberry.field(description="When it expires; null for never.")
     last_used_at: datetime | None = strawberry.field(
         description="When it was last used, to about five minutes; null for never."
     )
 
 
-@strawberry.type(description="A sign-in on one device, prolonged by refresh tokens.")
+@strawberry.type(description="A session on one device, extended with refresh tokens.")
 class Session(Node):
     """A session, read from a record."""
 
     is_type_of = is_one_of_types(SessionRecord)
 
     created_at: datetime = strawberry.field(description="When the user signed in.")
-    last_used_at: datetime = strawberry.field(description="When it was last prolonged.")
+    last_used_at: datetime = strawberry.field(description="When it was last refreshed.")
     user_agent: str | None = strawberry.field(description="What the browser or the program called itself.")
-    current: bool = computed(_is_current, "id", description="Whether it is the one that asks.")
+    current: bool = computed(_is_current, "id", description="Whether this is the current session.")
 
 
 AnyRecord = Record | models.Row

@@ -17,7 +17,7 @@ ConflictingNode = Annotated[
 
 
 @strawberry.interface(
-    description="Why a mutation was not carried out, in a way that its user can mend. More kinds may come: ask for the "
+    description="Why a mutation failed; an error that the caller can fix. More kinds may come: ask for the "
     "fields of this interface, and for those of the kinds that you treat specially."
 )
 class UserError:
@@ -30,9 +30,9 @@ class UserError:
     )
 
 
-@strawberry.type(description="A value cannot be taken: REQUIRED, INVALID, TOO_LONG or TOO_MANY.")
+@strawberry.type(description="The value is invalid: REQUIRED, INVALID, TOO_LONG or TOO_MANY.")
 class ValidationError(UserError):
-    """A value cannot be taken."""
+    """A value is invalid."""
 
     is_type_of = is_one_of_types(problems.ValidationProblem)
 
@@ -41,13 +41,13 @@ class ValidationError(UserError):
     )
 
 
-@strawberry.type(description="There is no such row, or none that the viewer may know of.")
+@strawberry.type(description="There is no such row, or it is not visible to the viewer.")
 class NotFoundError(UserError):
     """A row is not there."""
 
     is_type_of = is_one_of_types(problems.NotFoundProblem)
 
-    id: strawberry.ID | None = strawberry.field(description="The id that was given, if it was one.")
+    id: strawberry.ID | None = strawberry.field(description="The id from the input.")
 
 
 @strawberry.type(description="FORBIDDEN, or UNAUTHENTICATED where signing in would help.")
@@ -107,7 +107,7 @@ class RateLimitedError(UserError):
 
     is_type_of = is_one_of_types(problems.RateLimitedProblem)
 
-    retry_after_seconds: int = strawberry.field(description="When another attempt has a chance.")
+    retry_after_seconds: int = strawberry.field(description="Seconds to wait before retrying.")
 
 
 @strawberry.type(description="Another root field of the operation with @atomic failed; nothing was written.")

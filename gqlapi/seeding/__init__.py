@@ -43,7 +43,7 @@ async def seed(
     """Fill an empty database in one transaction; return False, and change nothing, when it has users.
 
     The same size and key make the same rows, ids included; only the times of scheduled posts depend on the clock.
-    `progress` is told the step, how many rows of it are done, and how many it has.
+    `progress` gets the step, how many rows of it are done, and how many it has.
     """
     if await has_users(database):
         return False
@@ -54,7 +54,7 @@ async def seed(
 
 
 async def has_users(database: Database) -> bool:
-    """Tell whether anybody has signed up, or a seed ran."""
+    """Return whether anybody has signed up, or a seed ran."""
     unit = database.read()
     try:
         return await Repositories(ReadScope(unit, database.dialect_name)).users.exist()

@@ -88,7 +88,7 @@ class LinkRow(NamedTuple):
 
 
 def make_users(random: Random, count: int) -> Iterator[UserRow]:
-    """Make users; the first is an admin, the others write."""
+    """Create users; the first is an admin, the others write."""
     for number in range(count):
         name, surname = NAMES[number % len(NAMES)], SURNAMES[number * 7 % len(SURNAMES)]
         username = f"{name}{'' if number < len(NAMES) else number}".lower()
@@ -112,7 +112,7 @@ def make_users(random: Random, count: int) -> Iterator[UserRow]:
 
 
 def make_tags(random: Random, count: int) -> Iterator[TagRow]:
-    """Make tags."""
+    """Create tags."""
     for number in range(count):
         name = make_tag_name(number)
         created_at = START + timedelta(seconds=number)
@@ -122,7 +122,7 @@ def make_tags(random: Random, count: int) -> Iterator[TagRow]:
 
 
 def make_posts(random: Random, count: int, authors: list[UUID], pool: list[PoolText]) -> Iterator[PostRow]:
-    """Make posts over ten years; a few authors write most of them."""
+    """Create posts over ten years; a few authors write most of them."""
     now = to_milliseconds(datetime.now(UTC))
     for number in range(count):
         created_at = creation_time(number, count)
@@ -155,7 +155,7 @@ def creation_time(number: int, count: int) -> datetime:
 
 
 def make_links(random: Random, posts: list[tuple[UUID, datetime | None]], tags: list[UUID]) -> Iterator[LinkRow]:
-    """Make about three links a post, most of them to a few tags: the n-th tag is n times rarer than the first."""
+    """Create about three links a post, most of them to a few tags: the n-th tag is n times rarer than the first."""
     if not tags:
         return
     weights = list(accumulate(1 / rank for rank in range(1, len(tags) + 1)))

@@ -7,7 +7,7 @@ EXTENSION = "gqlapi.disconnect"
 
 
 class Disconnect:
-    """Whether the client of a request is gone; `callback` is called when it goes.
+    """Whether the client of a request has disconnected; `callback` is called when it goes.
 
     ASGI's `receive` says the same, to a task that waits for it: a task for each request costs more than a small one.
     """
@@ -19,7 +19,7 @@ class Disconnect:
         self.callback: Callable[[], None] | None = None
 
     def happen(self) -> None:
-        """Note that the client is gone."""
+        """Note that the client has disconnected."""
         self.has_happened = True
         if self.callback is not None:
             self.callback()

@@ -57,7 +57,7 @@ class ServerConfig(uvicorn.Config):
             ws="none",
             log_config=None,
             access_log=False,
-            # The application trusts the proxies of its own settings, whatever serves it.
+            # The application trusts the proxies of its own settings, under any ASGI server.
             proxy_headers=False,
             server_header=False,
             timeout_graceful_shutdown=GRACEFUL_SHUTDOWN_SECONDS,

@@ -24,7 +24,7 @@ async def events_of(api: Api) -> list[AuditEvent]:
 
 
 async def make_admin(api: Api) -> tuple[User, User]:
-    """Make an admin with a password, and somebody else."""
+    """Create an admin with a password, and somebody else."""
     root, ada = make_user(username="root", role=UserRole.ADMIN), make_user(username="ada")
     await save(api.database, [root, ada])
     await give_password(api, root, ada)
@@ -168,7 +168,7 @@ class TestCommand:
         lines = folder.run("audit").stdout.splitlines()
         assert [line.split(maxsplit=1)[1].split(" token=")[0] for line in lines] == [
             "role_changed      ada by root from 127.0.0.1 before=author after=editor",
-            "sign_in_failed    nobody from 127.0.0.1",
+            "sign_in_failed    unknown user from 127.0.0.1",
             "token_created     ada from the command line",
         ]
         assert folder.run("audit", "--limit", "1").stdout.splitlines() == lines[-1:]

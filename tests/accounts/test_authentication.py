@@ -43,7 +43,7 @@ async def open_session(api: Api, user: User) -> Claims:
 def forge(
     api: Api, claims: Claims, *, key: bytes | None = None, headers: Any = None, algorithm: str = "HS256", **changes: Any
 ) -> str:
-    """Make a token like the server's, with something else about it; None leaves a claim out."""
+    """Create a token like the server's, with something else about it; None leaves a claim out."""
     keys = accounts_of(api).access_tokens._keys
     (key_id, own_key) = next(iter(keys.items()))
     payload = {

@@ -39,7 +39,7 @@ def cheap_hashes() -> None:
 
 
 async def make_ada(api: Api, password_hash: str | None = None) -> User:
-    """Make a user whose password is stored with weaker parameters than today's."""
+    """Create a user whose password is stored with weaker parameters than today's."""
     ada = make_user(username="ada")
     await save(api.database, [ada])
     await set_hash(api, ada, password_hash or WEAK.hash(PASSWORD))

@@ -16,7 +16,7 @@ from tests.signing_in import accounts_of
 
 
 class Clock:
-    """Stands still until it is moved."""
+    """Does not move until it is set."""
 
     now = 1000.0
 

@@ -151,8 +151,8 @@ class TestPermission:
 
     async def test_is_asked_for_before_an_earlier_answer_is_given(self, api: Api, mutation: str) -> None:
         ada, _, admin = await make_users(api)
-        besides: dict[str, dict[str, Any]] = {"updateUser": {"patch": {}}, "setUserRole": {"role": "EDITOR"}}
-        given = {"id": ada.global_id, "idempotencyKey": "k", **besides.get(mutation, {})}
+        others: dict[str, dict[str, Any]] = {"updateUser": {"patch": {}}, "setUserRole": {"role": "EDITOR"}}
+        given = {"id": ada.global_id, "idempotencyKey": "k", **others.get(mutation, {})}
         client, reader = await sign_in_as(api, admin), await with_api_token(api, admin, ApiScope.READ)
         for _ in range(2):
             assert codes(await client.payload(mutation, given)) == []

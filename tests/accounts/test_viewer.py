@@ -1,4 +1,4 @@
-"""What a signed-in user sees of their own account, and nobody else does."""
+"""The fields of an account that only its user sees."""
 
 import pytest
 import sqlalchemy as sa
@@ -50,7 +50,7 @@ class TestViewer:
         with api.statements() as statements:
             data = await client.data("{ users { nodes { apiTokens { name } sessions { current } } } }")
         assert len(data["users"]["nodes"]) == others + 1
-        assert len(statements) == 4  # who asks, the users, the tokens, the sessions
+        assert len(statements) == 4  # the caller, the users, the tokens, the sessions
 
     async def test_has_the_role_of_now(self, api: Api) -> None:
         ada = make_user(username="ada")

@@ -44,7 +44,7 @@ def _read(connection: sa.Connection) -> list[str]:
 
 
 def _definitions(create_table: str) -> Iterator[str]:
-    """Yield what stands between the commas of CREATE TABLE: the order of the constraints is of no consequence."""
+    """Yield what is between the commas of CREATE TABLE: the order of the constraints is of no consequence."""
     body = create_table[create_table.index("(") + 1 : create_table.rindex(")")]
     depth, start = 0, 0
     for position, character in enumerate(body):

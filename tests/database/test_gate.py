@@ -31,7 +31,7 @@ class TestShare:
         third = asyncio.create_task(gate.enter(("a",)))
         await settle()
         assert not third.done()
-        await asyncio.wait_for(gate.enter(("b",)), 1)  # nobody waits behind a client that has its share
+        await asyncio.wait_for(gate.enter(("b",)), 1)  # no one waits behind a client that has its share
         places[0].leave()
         await asyncio.wait_for(third, 1)
 

@@ -61,7 +61,7 @@ query { tags { nodes { name slug } } posts { nodes { title slug } } }
 
 @pytest.fixture
 async def old_url(database_url: str) -> str:
-    """A database of before, with rows that today's rules refuse."""
+    """An old database, with rows that today's rules refuse."""
     async with serve(settings_for(database_url)) as api:
         users = [make_user(username=name) for name in ("admin", "bela", "cora")]
         tags = [make_tag(name=name) for name in ("heart", "ist", "web")]

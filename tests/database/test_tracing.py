@@ -133,7 +133,7 @@ class TestReport:
                 await api.execute(FEED)
                 await api.http.get("/healthz")
         lines = {line["path"]: line for line in logs if line["event"] == "request"}
-        assert lines["/graphql"]["sql"] == 1  # no posts, hence no authors and tags
+        assert lines["/graphql"]["sql"] == 1  # no posts, so no authors and tags
         assert lines["/graphql"]["sql_ms"] > 0
         assert "sql" not in lines["/healthz"]
 

@@ -148,7 +148,7 @@ class Items(Recipe):
         return each
 
     def _each(self, call: Call) -> Iterator[Any]:
-        """Yield the items; an iterator that fails leaves no coroutine behind that nobody can await."""
+        """Yield the items; an iterator that fails leaves no coroutine behind that is never awaited."""
         made = []
         try:
             for item in self.items:

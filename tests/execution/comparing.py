@@ -103,5 +103,5 @@ def path_of(error: GraphQLError) -> Path:
 
 
 def repeated(paths: Iterable[Path]) -> set[Path]:
-    """Return the paths that occur more than once, besides that of the whole request."""
+    """Return the paths that occur more than once, except that of the whole request."""
     return {path for path, count in Counter(paths).items() if path and count > 1}

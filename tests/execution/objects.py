@@ -47,7 +47,7 @@ class World:
         return answers[call.key % len(answers)].make(call)
 
     def make(self, form: str, typename: str, call: Call | None = None) -> Any:
-        """Make the object that a call answers with, or the root."""
+        """Create the object that a call answers with, or the root."""
         number, origin = (call.key % 97, read(call.source, "origin")) if call else (0, None)
         if call and call.info and call.info.parent_type.name == "Mutation":
             origin = call.info.path.key

@@ -48,7 +48,7 @@ def make_request(
     scalars: Mapping[str, Sequence[Any]] = SCALARS,
     depth: int = 4,
 ) -> Request:
-    """Make a request: mostly of one operation, sometimes of several, and then seldom without a right name.
+    """Create a request: mostly of one operation, sometimes of several, and then seldom without a right name.
 
     Introspection that is nested more deeply than graphql-core allows, one request of thousands, is made anew.
     """

@@ -51,7 +51,7 @@ class Inputs:
         self.variables = Variables()
 
     def arguments(self, arguments: Mapping[str, GraphQLArgument]) -> str:
-        """Make all required arguments and some others."""
+        """Create all required arguments and some others."""
         texts = []
         for name, argument in arguments.items():
             if is_required_argument(argument) or self._choices.one_in(2):
@@ -60,7 +60,7 @@ class Inputs:
         return f"({', '.join(texts)})" if texts else ""
 
     def literal(self, type_: Any, *, depth: int, has_default: bool = False) -> str:
-        """Make a literal of a type, or a variable; `has_default` is about the place, where null would be replaced."""
+        """Create a literal of a type, or a variable; `has_default` is about the place, where null would be replaced."""
         if self._choices.one_in(3):
             return self._variable(type_, has_default=has_default)
         if isinstance(type_, GraphQLNonNull):
@@ -70,7 +70,7 @@ class Inputs:
     def _value(self, type_: Any, depth: int) -> str:
         if isinstance(type_, GraphQLList):
             if self._choices.one_in(5) and not isinstance(type_.of_type, GraphQLList):
-                # One item stands for a list, but no variable of the item's type does.
+                # One item is coerced to a list, but no variable of the item's type does.
                 return self._value(getattr(type_.of_type, "of_type", type_.of_type), depth)
             items = [self.literal(type_.of_type, depth=depth) for _ in range(self._choices.number(0, 2))]
             return f"[{', '.join(items)}]"
@@ -89,7 +89,7 @@ class Inputs:
         return self.literal(own.type, has_default=own.default is not None, depth=depth - 1)
 
     def _fields(self, type_: GraphQLInputObjectType, depth: int) -> dict[str, GraphQLInputField]:
-        """Make the fields of an object: all that are required, and none that goes too deep."""
+        """Create the fields of an object: all that are required, and none that goes too deep."""
         if type_.is_one_of:
             name = self._choices.of(sorted(type_.fields))
             return {name: type_.fields[name]}
@@ -120,12 +120,12 @@ class Inputs:
         return f"${name}"
 
     def constant(self, type_: Any) -> str:
-        """Make a literal without variables."""
+        """Create a literal without variables."""
         value = self._json(type_, 1)
         return _as_literal(value, type_)
 
     def _give(self, name: str, type_: Any, definition: str) -> None:
-        """Make the value of a variable: seldom a wrong one, and none or null where the definition allows it."""
+        """Create the value of a variable: seldom a wrong one, and none or null where the definition allows it."""
         type_text, _, default = definition.partition(" = ")
         is_nullable = not type_text.endswith("!")
         if (is_nullable or default) and self._choices.one_in(3):

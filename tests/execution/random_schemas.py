@@ -40,7 +40,7 @@ FIELD_NAMES = "abcdef"
 
 
 def make_schema(choices: Choices) -> GraphQLSchema:
-    """Make a valid schema with Query and Mutation."""
+    """Create a valid schema with Query and Mutation."""
     interfaces = [f"I{number}" for number in range(choices.number(0, 2))]
     unions = [f"U{number}" for number in range(choices.number(0, 1))]
     objects = [f"T{number}" for number in range(choices.number(1, 4))]
@@ -59,7 +59,7 @@ def make_schema(choices: Choices) -> GraphQLSchema:
 
 
 class _Writer:
-    """Writes types; fields of interfaces have names of their own, so that no two interfaces contradict each other."""
+    """Writes types; fields of interfaces have their own names, so that no two interfaces contradict each other."""
 
     def __init__(self, choices: Choices, composites: list[str]) -> None:
         self._choices = choices

@@ -65,7 +65,7 @@ ITEMS = ["list", "list", "list", "tuple", "values", "generator", "async generato
 
 
 def make_world(choices: Choices, schema: GraphQLSchema) -> World:
-    """Make the plans of all fields, and set the resolvers of the schema to follow them."""
+    """Create the plans of all fields, and set the resolvers of the schema to follow them."""
     recipes = _Recipes(choices, schema, failures=choices.of([0, 1, 1, 3]))
     plans: dict[tuple[str, str], Plan] = {}
     world = World(plans, has_typenames=choices.flag())

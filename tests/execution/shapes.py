@@ -18,7 +18,7 @@ Place = tuple[str, ...]  # response names from the root
 
 @dataclass(frozen=True)
 class Shape:
-    """What a response name stands for in a selection set."""
+    """The field of a response name in a selection set."""
 
     parent: str
     field: str

@@ -84,7 +84,7 @@ class TestHalt:
             return
         assert outcome.result.data is None
         assert outcome.result.errors
-        # Wrong variables are all told: nothing ran.
+        # All invalid variables are reported: nothing ran.
         assert len(outcome.result.errors) == 1 or not any(error.path for error in outcome.result.errors)
         assert impossible(outcome.result.errors, reference.possible) == []
 

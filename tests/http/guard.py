@@ -38,7 +38,7 @@ class Effort:
 
 
 class Guard:
-    """One server at a time, over a database of its own."""
+    """One server at a time, over its own database."""
 
     def __init__(self, copies: Copies, folder: Path) -> None:
         self._copies = copies

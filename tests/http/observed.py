@@ -1,4 +1,4 @@
-"""`gqlapi serve` with an address that answers what a request cost it; the tests run it as a process of its own.
+"""`gqlapi serve` with an address that answers what a request cost it; the tests run it as a separate process.
 
 GET /observe?begin&calls  counts calls of Python functions in the thread of the event loop from now on
 GET /observe?begin        notes how long the event loop is held from now on
@@ -86,7 +86,7 @@ def _collect_what_is_due() -> None:
 
 
 def create_observed_app() -> Observer:
-    """Make the application as `gqlapi serve` does, and observe it."""
+    """Create the application as `gqlapi serve` does, and observe it."""
     return Observer(create_app())
 
 

@@ -53,7 +53,7 @@ async def logging_server(url: str, **values: Any) -> AsyncIterator[Api]:
 
 
 def fail_with(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
-    """Make every look-up of a user fail."""
+    """Fail every look-up of a user."""
 
     async def get_by(*_: object) -> None:
         raise error

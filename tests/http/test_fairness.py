@@ -131,7 +131,7 @@ class TestDisconnect:
 
 
 async def send(api: Api, body: dict[str, Any]) -> asyncio.StreamWriter:
-    """Send a request over a connection of its own, and return it."""
+    """Send a request over its own connection, and return it."""
     _, writer = await asyncio.open_connection("127.0.0.1", urlsplit(str(api.http.base_url)).port)
     content = json.dumps(body).encode()
     lines = ["POST /graphql HTTP/1.1", "Host: localhost", "Content-Type: application/json"]

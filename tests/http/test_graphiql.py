@@ -36,7 +36,7 @@ class Tags(HTMLParser):
         self.found.append((tag, {name: value or "" for name, value in attrs}))
 
     def config(self) -> dict[str, Any]:
-        """Return what the page tells its script."""
+        """Return the configuration of the page's script."""
         text = next(attributes["data-config"] for _, attributes in self.found if attributes.get("id") == "graphiql")
         config: dict[str, Any] = json.loads(text)
         return config

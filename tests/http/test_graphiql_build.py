@@ -1,4 +1,4 @@
-"""Building of GraphiQL: whole or not at all, whoever else builds, and never in the way of a wheel."""
+"""Building of GraphiQL: whole or not at all, with other builders at the same time, and never in the way of a wheel."""
 
 import shutil
 import sys

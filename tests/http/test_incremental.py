@@ -171,7 +171,7 @@ class TestErrorMode:
 
 
 async def ends(before: set[asyncio.Task[Any]]) -> bool:
-    """Tell whether all tasks end but those that were there before."""
+    """Return whether all tasks end but those that were there before."""
     for _ in range(100):
         if asyncio.all_tasks() <= before | {asyncio.current_task()}:
             return True

@@ -17,7 +17,7 @@ ROWS = {"query": "{ posts { totalCount } }"}
 SECRET = "a secret of more than thirty-two characters"
 PRODUCTION = {"environment": "production", "secret_key": SECRET}
 BLOG, EVIL = "https://blog.example", "https://evil.example"
-# What the clients that we know send besides the headers that browsers always allow.
+# What the clients that we know send in addition to the headers that browsers always allow.
 REQUEST_HEADERS = (
     "accept,apollo-require-preflight,apollographql-client-name,apollographql-client-version,authorization,content-type,"
     "graphql-client-name,graphql-require-preflight,idempotency-key,traceparent,x-apollo-operation-name,x-request-id"

@@ -34,7 +34,7 @@ def article(title: str = "A title", *lines: str, text: str = "Text.\n", date: st
 
 
 async def run_import(database: Database, folder: Path, author: str = "editorial", **options: Any) -> list[FileOutcome]:
-    """Import a folder, and return what became of each file."""
+    """Import a folder, and return the result for each file."""
     return [outcome async for outcome in import_blog(database, folder, default_author=author, **options)]
 
 

@@ -28,7 +28,7 @@ class TestImport:
         assert result.returncode == 1
         assert "created    2021-03-04-a.md" in result.stdout
         assert "skipped    b.md: its YAML cannot be read: " in result.stdout
-        assert result.stderr.endswith("1 created, 0 updated, 0 unchanged, 2 skipped, 1 of them to be mended.\n")
+        assert result.stderr.endswith("1 created, 0 updated, 0 unchanged, 2 skipped, 1 of them need fixing.\n")
 
     def test_tells_what_a_dry_run_would_do(self, folder: Folder) -> None:
         for _ in range(2):

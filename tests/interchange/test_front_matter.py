@@ -1,4 +1,4 @@
-"""What stands between the fences, and what hostile front matter does."""
+"""What is between the fences, and what hostile front matter does."""
 
 from datetime import UTC, date, datetime, timedelta, timezone
 from time import process_time

@@ -244,15 +244,15 @@ class TestBlogData:
         ("name", "content", "reason"),
         [
             ("authors.yml", "a: [", "its YAML cannot be read: "),
-            ("authors.yml", f"a: {{name: {'x' * 101}}}", "'a' cannot be taken: At most 100 characters."),
-            ("authors.yml", "a: {avatar_url: 'javascript:1'}", "'a' cannot be taken: This is not an http"),
-            ("authors.yml", 'a: {bio: "\\0"}', "'a' cannot be taken: It holds a character"),
-            ("authors.yml", '"\\uD800": {role: author}', "cannot be taken: It holds a character"),
-            ("authors.yml", "'a b': {role: admin}", "'a b' cannot be taken: A user name is made"),
-            ("authors.yml", "deleted-1: {role: admin}", "'deleted-1' cannot be taken: A user name cannot begin"),
+            ("authors.yml", f"a: {{name: {'x' * 101}}}", "'a' is invalid: At most 100 characters."),
+            ("authors.yml", "a: {avatar_url: 'javascript:1'}", "'a' is invalid: This is not an http"),
+            ("authors.yml", 'a: {bio: "\\0"}', "'a' is invalid: It holds a character"),
+            ("authors.yml", '"\\uD800": {role: author}', "is invalid: It holds a character"),
+            ("authors.yml", "'a b': {role: admin}", "'a b' is invalid: A user name is made"),
+            ("authors.yml", "deleted-1: {role: admin}", "'deleted-1' is invalid: A user name cannot begin"),
             ("tags.yml", b"\xff", "it is not UTF-8"),
-            ("tags.yml", f"[{{name: {'x' * 101}}}]", "cannot be taken: At most 100 characters."),
-            ("tags.yml", f"[{{name: x, description: {'x' * 2001}}}]", "'x' cannot be taken: At most 2000 characters."),
+            ("tags.yml", f"[{{name: {'x' * 101}}}]", "is invalid: At most 100 characters."),
+            ("tags.yml", f"[{{name: x, description: {'x' * 2001}}}]", "'x' is invalid: At most 2000 characters."),
         ],
     )
     async def test_that_is_bad_loses_nothing_else(

@@ -150,7 +150,7 @@ class TestSlug:
         assert found.notes == ("its slug was cut to 200 characters",)
 
     def test_needs_a_letter(self, tmp_path: Path) -> None:
-        with pytest.raises(Unreadable, match="nothing of its name can stand in a URL"):
+        with pytest.raises(Unreadable, match="no part of its name can be used in a URL"):
             read(tmp_path, "!!!.md", article())
 
 
@@ -204,7 +204,7 @@ class TestTitle:
         [
             ("Text\n\n# Über uns #\n", "Über uns"),
             ("```sh\n# no comment\n```\n## Then this\n", "Then this"),
-            ("~~~\n# code that goes on", "Nice Name"),
+            ("~~~\n# code that continues", "Nice Name"),
             ("#hashtag\n", "Nice Name"),
             ("####### seven\n", "Nice Name"),
             ("# \n## ##\n###\t#\n", "Nice Name"),

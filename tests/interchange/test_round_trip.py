@@ -121,7 +121,7 @@ def files_in(folder: Path) -> dict[str, bytes]:
 
 
 async def check_round_trip(database: Database, rows: list[Row], unlisted: frozenset[UUID] = frozenset()) -> None:
-    """Compare a blog with what becomes of it; the search does not know the `unlisted`."""
+    """Compare a blog with its copy; the search does not know the `unlisted`."""
     await clear(database)
     await save(database, rows)
     async with database.write() as session:

@@ -1,6 +1,6 @@
 """What an operation costs, found the slow way: by graphql-core's own collection of fields, type by type.
 
-`Random` rules stand for those of a real schema; `largest_answer` builds the largest answer that they allow.
+`Random` rules represent those of a real schema; `largest_answer` builds the largest answer that they allow.
 """
 
 from collections.abc import Mapping, Sequence

@@ -59,7 +59,7 @@ async def client(api: Api, admin: User) -> Api:
 
 
 async def counts(api: Api) -> tuple[int, int]:
-    """Return how many users besides the admin there are, and how many posts."""
+    """Return how many users there are, without the admin, and how many posts."""
     await assert_consistent(api.database)
     return await count(api.database, User) - 1, await count(api.database, Post)
 

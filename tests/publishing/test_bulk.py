@@ -83,8 +83,8 @@ class TestCreatePosts:
         payload = await create_posts(client, bad, onError="REJECT_FAILED", idempotencyKey="k")
         assert codes(payload) == [("NOT_FOUND", f"posts/{number}/tags/1/slug") for number in range(2)]
         assert (payload["createdCount"], payload["results"], await count_tags(api)) == (0, [], 0)
-        mended = await create_posts(client, rows(2), onError="REJECT_FAILED", idempotencyKey="k")
-        assert (mended["createdCount"], mended["errors"]) == (2, [])
+        corrected = await create_posts(client, rows(2), onError="REJECT_FAILED", idempotencyKey="k")
+        assert (corrected["createdCount"], corrected["errors"]) == (2, [])
 
     async def test_makes_no_tags_for_a_row_that_fails(self, api: Api, client: Api) -> None:
         posts = [*rows(1, tags=[{"name": "Good"}]), *rows(1, tags=[{"name": "Orphan"}, {"slug": "missing"}])]
@@ -189,7 +189,7 @@ class TestCreatePosts:
 
 class TestStatements:
     async def test_are_as_many_for_two_posts_as_for_a_hundred(self, client: Api) -> None:
-        """Each with a tag of its own, and one that fails."""
+        """Each with its own tag, and one that fails."""
         await create_posts(client, rows(1, slug="taken"))
         counts = []
         for size in (3, 100):
@@ -206,5 +206,5 @@ class TestStatements:
         with client.statements() as statements:
             given = {"title": "y", "markdown": "y", "tags": [{"name": "a"}], "publish": True}
             await client.payload("createPost", given, "post { id author { username } tags { name } }")
-        # Who asks; tags, slugs, post, links, search, change; then the post, its author and its tags.
+        # The caller; tags, slugs, post, links, search, change; then the post, its author and its tags.
         assert len(statements) <= {"sqlite": 16, "postgresql": 12}[dialect]

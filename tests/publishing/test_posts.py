@@ -1,4 +1,4 @@
-"""What becomes of posts."""
+"""The life cycle of posts."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -130,7 +130,7 @@ class TestOldSlug:
         for slug in ("hello", "HELLO", "moved", "moved-again"):
             with client.statements() as statements:
                 assert await find(client, slug) == "moved-again"
-            # Who asks, and the post.
+            # The caller, and the post.
             assert len(statements) == 2
 
     async def test_finds_no_post_that_is_hidden(self, api: Api, client: Api) -> None:
@@ -264,7 +264,7 @@ class TestSlugOfAMergedTag:
         payload = await client.payload("upsertTag", {"slug": "JS", "name": "Another"})
         assert codes(payload) == [("NOT_UNIQUE", "slug")]
         assert payload["errors"][0]["existing"] == {"id": javascript.global_id}
-        # The name is free again, and makes a tag with a slug of its own.
+        # The name is free again, and makes a tag with its own slug.
         payload = await client.payload(
             "createPost", {"title": "x", "markdown": "", "tags": [{"name": "JS"}]}, "post { tags { slug } }"
         )

@@ -90,7 +90,7 @@ STEPS = st.builds(
 )
 CREATIONS = st.builds(Step, st.sampled_from(WRITERS[:3]), st.just("create"), st.just(0), st.just(TAGS))
 EDITS = st.builds(Step, st.just("editor"), st.sampled_from(ACTIONS[:6]), st.integers(0, 2), st.just(()))
-# Begins with three posts in states of their own, so that there is something to see and something to hide.
+# Begins with three posts in different states, so that there is something to see and something to hide.
 HISTORIES = st.tuples(
     st.lists(CREATIONS, min_size=3, max_size=3),
     st.lists(EDITS, min_size=3, max_size=3),
@@ -138,14 +138,14 @@ class History:
         mutation, make_input, apply = CHANGES[step.action]
         client = self.clients[step.actor]
         query = "query($id: ID!) { post(by: { id: $id }) { viewerCanUpdate viewerCanDelete } }"
-        told = (await client.data(query, {"id": row.id}))["post"]
+        shown = (await client.data(query, {"id": row.id}))["post"]
         payload = await client.payload(mutation, {"id": row.id, **make_input(row, step)})
         found = codes(payload)
         assert found == self.expected(step, row)
         if step.action != "restore":
             can = {"viewerCanUpdate": True, "viewerCanDelete": True}
-            assert (told == can) is (found == [])
-            assert (told is not None) is row.is_seen_by(step.actor)
+            assert (shown == can) is (found == [])
+            assert (shown is not None) is row.is_seen_by(step.actor)
         if not found:
             apply(row, step)
 
@@ -181,7 +181,7 @@ class History:
         assert parent["posts"]["totalCount"] == parent["postCount"] == len(ids)
 
     async def check_slugs(self, actor: str) -> None:
-        """A slug that is taken tells of its post only to those who may see it; `post(by:)` knows no more."""
+        """A slug that is taken reveals its post only to those who may see it; `post(by:)` knows no more."""
         client = self.clients[actor]
         for row in self.rows:
             given = {"title": "x", "markdown": "", "slug": row.slug}

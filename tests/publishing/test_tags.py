@@ -1,4 +1,4 @@
-"""What becomes of tags."""
+"""The life cycle of tags."""
 
 from typing import Any
 

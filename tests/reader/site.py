@@ -1,4 +1,4 @@
-"""The front end of `examples/reader`: built once, served from an origin of its own, beside a server of the API."""
+"""The front end of `examples/reader`: built once, served from its own origin, beside a server of the API."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""`@semanticNonNull`: where it stands, and that a field with it is null only if an error explains it."""
+"""`@semanticNonNull`: where it is, and that a field with it is null only if an error explains it."""
 
 import asyncio
 from collections import Counter

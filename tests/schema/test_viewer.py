@@ -1,4 +1,4 @@
-"""What a viewer is told of themselves."""
+"""What a viewer reads about themselves."""
 
 from typing import Any
 

@@ -17,7 +17,7 @@ PATIENCE_SECONDS = 20
 
 
 def start_application(folder: Folder, *options: str, open_files: int | None = None, **limits: float) -> Server:
-    """Start the application of `application.py` with limits of its own."""
+    """Start the application of `application.py` with its own limits."""
     command = [sys.executable, str(APPLICATION), *options, "--limits", json.dumps(limits)]
     return folder.start_program(*command, open_files=open_files)
 

@@ -44,7 +44,7 @@ def endings(server: Server) -> dict[str, Ending]:
         "dripping head": partial(Ending, server, HEAD % b"readyz" + b"X: ", b"a"),
         "half a body": partial(Ending, server, POST + b"a"),
         "dripping body": partial(Ending, server, POST.replace(b"10", b"1000") + b"a", b"a"),
-        "half a body that nobody reads": partial(Ending, server, POST.replace(b"/", b"/ignore", 1) + b"a"),
+        "half a body that is not read": partial(Ending, server, POST.replace(b"/", b"/ignore", 1) + b"a"),
         "idle": partial(Ending, server, HEAD % b"readyz" + b"\r\n"),
         "waiting": partial(Ending, server, HEAD % b"late/3.5" + b"Connection: close\r\n\r\n"),
         "half a pipeline": partial(Ending, server, HEAD % b"late/3.5" + b"\r\n" + HEAD % b"readyz"),
@@ -66,7 +66,7 @@ class TestReceiving:
         assert (answer.status, answer.code, answer.size) == (408, "TIMEOUT", len(endings[name].received))
 
     def test_closes_after_the_answer_when_the_body_does_not_come(self, endings: dict[str, Ending]) -> None:
-        assert endings["half a body that nobody reads"].received.endswith(b"ignored")
+        assert endings["half a body that is not read"].received.endswith(b"ignored")
 
     def test_closes_an_idle_connection(self, endings: dict[str, Ending]) -> None:
         assert endings["idle"].received.endswith(b"ready")

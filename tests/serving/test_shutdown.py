@@ -1,4 +1,4 @@
-"""A server that is told to stop refuses connections at once, finishes what runs, and ends in time."""
+"""A server that is asked to stop refuses connections at once, finishes what runs, and ends in time."""
 
 import json
 import os

@@ -20,7 +20,7 @@ ERRORS = "errors{code message}"
 MEGABYTE = 1_000_000
 
 
-def sign_in(login: str, password: str = "a wrong password") -> HttpRequest:  # noqa: S107 - of nobody
+def sign_in(login: str, password: str = "a wrong password") -> HttpRequest:  # noqa: S107 - of no user
     """Return a request to sign in."""
     return graphql(
         f"mutation($v:SignInInput!){{signIn(input:$v){{{ERRORS}}}}}", {"v": {"login": login, "password": password}}
@@ -29,7 +29,7 @@ def sign_in(login: str, password: str = "a wrong password") -> HttpRequest:  # n
 
 def sign_up(**fields: Any) -> HttpRequest:
     """Return a request to sign up with values of which one is hostile."""
-    values = {"username": "hostile", "email": "hostile@example.com", "password": "a password of nobody", **fields}
+    values = {"username": "hostile", "email": "hostile@example.com", "password": "a password of no user", **fields}
     return graphql(f"mutation($v:SignUpInput!){{signUp(input:$v){{{ERRORS}}}}}", {"v": values})
 
 
@@ -139,7 +139,7 @@ ATTACKS = (
     ),
     Attack(
         "accounts-20",
-        "Ten changes of a password, of nobody.",
+        "Ten changes of a password, without an account.",
         REFUSED,
         lambda _: many(10, 'changePassword(input:{currentPassword:"wrong password",newPassword:"new password #"})'),
     ),

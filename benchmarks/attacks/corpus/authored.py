@@ -100,7 +100,7 @@ ATTACKS = (
     Attack("authored-11", "Brackets without end.", ANY, lambda _: create("[" * MOST)),
     Attack(
         "authored-12",
-        "Brackets on lines of their own, rendered in the event loop.",
+        "Brackets on their own lines, rendered in the event loop.",
         ANY,
         lambda _: create("[\n" * 5_000),
     ),
@@ -250,7 +250,7 @@ ATTACKS = (
     ),
     Attack(
         "authored-47",
-        "A hundred posts of one title, each of which needs a slug of its own.",
+        "A hundred posts of one title, each of which needs its own slug.",
         ANY,
         lambda _: author(
             f"mutation($v:CreatePostsInput!){{createPosts(input:$v){{{ERRORS}}}}}",

@@ -286,7 +286,7 @@ ATTACKS = (
     ),
     Attack(
         "documents-43",
-        "Two hundred and eighty root fields under names of their own.",
+        "Two hundred and eighty root fields under their own names.",
         TOO_LARGE,
         lambda _: graphql(f"{{{aliased(280, INFO)}}}"),
     ),

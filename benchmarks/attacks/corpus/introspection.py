@@ -54,7 +54,7 @@ ATTACKS = (
     ),
     Attack(
         "introspection-08",
-        "Introspection through a fragment that is spread 60 times under names of its own.",
+        "Introspection through a fragment that is spread 60 times under its own names.",
         TOO_LARGE | DATA | INVALID,
         lambda _: graphql(
             f"{{__schema{{{aliased(60, 'types{...T}')}}}}} fragment T on __Type{{fields{{args{{type{{name}}}}}}}}"

@@ -188,13 +188,13 @@ ATTACKS = (
     ),
     Attack(
         "variables-27",
-        "Lists of 100,000 values stand where one is expected.",
+        "Lists of 100,000 values where one is expected.",
         REFUSED,
         lambda _: graphql(FILTER, {"v": {"title": {"eq": ["a"] * 100_000}, "search": ["a"] * 100_000}}),
     ),
     Attack(
         "variables-28",
-        "Objects with ten fields stand where 20,000 ids are expected.",
+        "Objects with ten fields where 20,000 ids are expected.",
         REFUSED,
         lambda _: graphql(IDS, {"v": [keys(3)] * 20_000}),
     ),
@@ -245,7 +245,7 @@ ATTACKS = (
     ),
     Attack(
         "variables-35",
-        "Twenty lists of 12,000 ids, each under a name of its own.",
+        "Twenty lists of 12,000 ids, each under its own name.",
         TOO_LARGE | BAD_INPUT | INVALID,
         lambda _: graphql(
             f"query({' '.join(f'$v{n}:[ID!]!' for n in range(20))})"

@@ -1,4 +1,4 @@
-"""The root of all writing."""
+"""Write operations."""
 
 import strawberry
 
@@ -10,8 +10,8 @@ from gqlapi.schema.mutations.users import UserMutations
 
 
 @strawberry.type(
-    description="The root of all writing. Root fields run one after the other, each in a transaction of its own: when "
-    "one fails, the earlier ones stay, and `errors` of its payload says why. With `@atomic` they are one transaction."
+    description="Write operations. Root fields run one after the other, each in its own transaction: when one fails, "
+    "the earlier ones stay, and `errors` of its payload says why. With `@atomic` they are one transaction."
 )
 class Mutation(AccountMutations, PostMutations, BulkMutations, TagMutations, UserMutations):
-    """The root of all writing."""
+    """Write operations."""

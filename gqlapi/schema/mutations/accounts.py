@@ -35,7 +35,7 @@ class SignUpInput:
         description="The unique name: letters and digits, with `_`, `-` and `.` between; at most 64 characters. Stored "
         "in lower case. INVALID if it is reserved, NOT_UNIQUE if another user has it or one that looks the same."
     )
-    email: str = strawberry.field(description="The e-mail address, shown to nobody but the user and admins.")
+    email: str = strawberry.field(description="The e-mail address, shown only to the user and admins.")
     password: str = strawberry.field(description=PASSWORD)
     display_name: str | None = strawberry.field(
         default=None, description="The name to show, one line of at most 100 characters; the user name when left out."
@@ -50,19 +50,19 @@ class SignInInput:
     password: str = strawberry.field(description="The password.")
 
 
-@strawberry.input(description="A session to be prolonged.")
+@strawberry.input(description="The session to refresh.")
 class RefreshSessionInput:
-    """A session to be prolonged."""
+    """The session to refresh."""
 
     refresh_token: str = strawberry.field(description="The newest refresh token of the session; it can be used once.")
 
 
-@strawberry.input(description="What is signed out of.")
+@strawberry.input(description="Input for `signOut`.")
 class SignOutInput:
-    """What is signed out of."""
+    """Input for `signOut`."""
 
     everywhere: bool = strawberry.field(
-        default=False, description="End all sessions of the viewer, not only the one that asks."
+        default=False, description="End all sessions of the viewer, not only the current one."
     )
 
 
@@ -77,15 +77,13 @@ class ChangePasswordInput:
     )
 
 
-@strawberry.input(description="A token for a program.")
+@strawberry.input(description="An API token.")
 class CreateApiTokenInput:
-    """A token for a program."""
+    """An API token."""
 
     name: str = strawberry.field(description="What the token is for, at most 100 characters.")
     scopes: list[ApiScope] = strawberry.field(description="What it may be used for; at least one.")
-    expires_at: datetime | None = strawberry.field(
-        default=None, description="When it becomes worthless; never when left out."
-    )
+    expires_at: datetime | None = strawberry.field(default=None, description="When it expires; never if omitted.")
 
 
 @strawberry.input(description="A token to be revoked.")
@@ -95,25 +93,25 @@ class RevokeApiTokenInput:
     id: strawberry.ID = strawberry.field(description="The id of the token.")
 
 
-@strawberry.type(description="A session that began or goes on.")
+@strawberry.type(description="A new or refreshed session.")
 class SessionPayload(Payload):
-    """A session that began or goes on; in Python the user is a record."""
+    """A new or refreshed session; in Python the user is a record."""
 
-    user: User | None = strawberry.field(default=None, description="Who is signed in; null when nobody is.")
+    user: User | None = strawberry.field(default=None, description="The user who is signed in; null on failure.")
     access_token: str | None = strawberry.field(
         default=None, description="To be sent as `Authorization: Bearer …` with each request."
     )
     access_token_expires_at: datetime | None = strawberry.field(
-        default=None, description="When the access token becomes worthless; refresh the session before."
+        default=None, description="When the access token expires; refresh the session before."
     )
     refresh_token: str | None = strawberry.field(
         default=None, description="To be exchanged once, with `refreshSession`, for the next pair of tokens."
     )
 
 
-@strawberry.type(description="A token for a program.")
+@strawberry.type(description="An API token.")
 class ApiTokenPayload(Payload):
-    """A token for a program; in Python it is a record."""
+    """An API token; in Python it is a record."""
 
     api_token: ApiToken | None = strawberry.field(default=None, description="The token; null when there is none.")
     secret: str | None = strawberry.field(
@@ -130,7 +128,7 @@ class SignOutPayload(Payload):
 
 async def _answer(info: Info, signed_in: SignedIn) -> SessionPayload:
     """Read the user as they see themselves."""
-    info.context.answer_as(signed_in.viewer)
+    info.context.act_as(signed_in.viewer)
     assert signed_in.viewer.id is not None  # noqa: S101 - of a user
     user: Any
     (user,) = await info.context.repositories.users.list_by_ids([signed_in.viewer.id])
@@ -149,7 +147,7 @@ class AccountMutations:
 
     @mutation(
         SessionPayload,
-        description=f"Become a user, a READER at first, and sign in. Costs {PASSWORD_COST:,} points.",
+        description=f"Create an account with the READER role and sign in. Costs {PASSWORD_COST:,} points.",
         rules=ONE_PASSWORD,
         runs_alone=True,
     )
@@ -197,17 +195,17 @@ class AccountMutations:
         await accounts.throttle.refresh(context.client.address)
         # Read first: a made-up token begins no transaction that writes.
         if not await context.repositories.credentials.has_refresh_token(hash_secret(given.refresh_token)):
-            raise sessions.session_is_over()
+            raise sessions.session_ended()
 
         async def body(scope: WriteScope) -> SignedIn | None:
             return await sessions.refresh_session(scope, accounts, given.refresh_token)
 
         signed_in = await context.mutate(body)
         if signed_in is None:
-            raise sessions.session_is_over()
+            raise sessions.session_ended()
         return await _answer(info, signed_in)
 
-    @mutation(SignOutPayload, description="End the session that asks, or all sessions of the viewer.", runs_alone=True)
+    @mutation(SignOutPayload, description="End the current session, or all sessions of the viewer.", runs_alone=True)
     async def sign_out(self, info: Info, given: Annotated[SignOutInput, INPUT]) -> SignOutPayload | None:
         async def body(scope: WriteScope) -> bool:
             return await sessions.sign_out(scope, everywhere=given.everywhere)
@@ -225,7 +223,7 @@ class AccountMutations:
         context, accounts = info.context, info.context.accounts
         viewer_id = context.viewer.id
         require(context.viewer, Action.MANAGE_ACCOUNT, viewer_id)
-        assert viewer_id is not None  # noqa: S101 - the policy lets nobody else pass
+        assert viewer_id is not None  # noqa: S101 - the policy requires a viewer
         reject_if_any(check_password(given.new_password, ("newPassword",)))
         verified = await verify_current_password(context, viewer_id, given.current_password)
         new_hash = await accounts.passwords.hash(given.new_password)
@@ -239,7 +237,7 @@ class AccountMutations:
 
     @mutation(
         ApiTokenPayload,
-        description="Make a token for a program, which acts as the viewer within its scopes; no token makes another.",
+        description="Create an API token with the given scopes. API tokens cannot create other tokens.",
     )
     async def create_api_token(
         self, info: Info, given: Annotated[CreateApiTokenInput, INPUT]

@@ -22,14 +22,14 @@ from gqlapi.schema.user_errors import UserError
 
 # Each of them is charged; an input has many values, of which all may be wrong.
 MAX_ERRORS = 10
-INPUT = strawberry.argument(name="input", description="What to do.")
+INPUT = strawberry.argument(name="input", description="The input.")
 IDEMPOTENCY_KEY = (
     "A key of your own, 1 to 255 characters, that makes it safe to send the mutation again: within 24 hours the same "
     "key and input get the same answer, and nothing happens twice."
 )
 EXPECTED_VERSION = (
-    "The version that you read; nothing is written when it is no longer the current one. Leave it out to overwrite "
-    "whatever is there."
+    "The version that you read; nothing is written when it is no longer the current one. Omit it to overwrite "
+    "any version."
 )
 
 AtOnce = Callable[[WriteScope], Awaitable[Outcome | None]]
@@ -119,7 +119,7 @@ def given_id(typename: str, text: str, path: Path = ("id",)) -> Any:
 
 
 def problems_of(check: Callable[[], object]) -> tuple[Problem, ...]:
-    """Return what a check rejects, so that it can be told together with what else is wrong."""
+    """Return what a check rejects, so that it is reported together with other errors."""
     try:
         check()
     except Rejected as rejected:
@@ -132,10 +132,10 @@ def left_out(value: Any) -> Any:
     return None if value is strawberry.UNSET else value
 
 
-@strawberry.type(description="What became of a deletion.")
+@strawberry.type(description="The result of a deletion.")
 class DeletePayload(Payload):
-    """What became of a deletion."""
+    """The result of a deletion."""
 
     deleted_id: strawberry.ID | None = strawberry.field(
-        default=None, description="The id of what is gone; null when it is still there."
+        default=None, description="The id of the deleted object; null if nothing was deleted."
     )

@@ -50,7 +50,7 @@ def folded(text: str) -> str:
 
 
 def distinct(values: list[Any]) -> list[Any]:
-    """Leave out what stands in a list before."""
+    """Leave out what occurred in a list before."""
     return [*{json.dumps(value, sort_keys=True): value for value in reversed(values)}.values()][::-1]
 
 

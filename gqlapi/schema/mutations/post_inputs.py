@@ -34,7 +34,7 @@ NEW_SLUG = (
 )
 TAGS = "At most 20, in the order in which they are shown."
 PUBLISH = "Publish it at once; otherwise it is a draft."
-KEEPS = " Stays as it is when left out."
+KEEPS = " Omit to keep it."
 
 
 def _key() -> Any:
@@ -74,11 +74,11 @@ class TagListPatchInput:
         metadata=normal(distinct),
     )
     add: list[TagRefInput] | None = strawberry.field(
-        default=None, description="Tags to be put behind the others.", metadata=normal(distinct, absent_if_empty)
+        default=None, description="Tags to append.", metadata=normal(distinct, absent_if_empty)
     )
     remove: list[TagRefInput] | None = strawberry.field(
         default=None,
-        description="Tags to be taken off; it is no error when the post does not have one.",
+        description="Tags to remove; tags that the post does not have are ignored.",
         metadata=normal(unordered, absent_if_empty),
     )
 
@@ -117,7 +117,7 @@ class CreatePostInput:
 
 
 class BulkErrorPolicy(Enum):
-    """What becomes of the good rows when others are bad."""
+    """What happens to valid rows when others are invalid."""
 
     REJECT_ALL = "reject_all"
     REJECT_FAILED = "reject_failed"
@@ -125,7 +125,7 @@ class BulkErrorPolicy(Enum):
 
 describe_enum(
     BulkErrorPolicy,
-    "What becomes of the other rows when some cannot be written.",
+    "What happens to the other rows when some cannot be written.",
     REJECT_ALL="Nothing is written.",
     REJECT_FAILED="The others are written.",
 )
@@ -137,7 +137,7 @@ class CreatePostsInput:
 
     posts: list[NewPostInput] = strawberry.field(description="1 to 100 posts.")
     on_error: BulkErrorPolicy = strawberry.field(
-        default=BulkErrorPolicy.REJECT_ALL, description="What becomes of the other posts when some cannot be written."
+        default=BulkErrorPolicy.REJECT_ALL, description="What happens to the other posts when some cannot be written."
     )
     idempotency_key: str | None = _key()
 
@@ -172,8 +172,8 @@ class PublishPostInput:
     expected_version: int | None = _version()
     at: datetime | None = strawberry.field(
         default=None,
-        description="When it becomes public: a time ahead schedules it. Without it, it is public now, or since when it "
-        "was before.",
+        description="When it becomes public: a time ahead schedules it. If omitted, publishes "
+        "now or keeps the original publication time.",
     )
     idempotency_key: str | None = _key()
 
@@ -258,7 +258,7 @@ def _to_tag_patch(given: TagListPatchInput, path: Path) -> tuple[TagListPatch, l
 
 
 def tag_refs(given: Sequence[TagRefInput] | None, path: Path) -> tuple[list[TagRef], list[Problem]]:
-    """Decode the ids of references; those that cannot be decoded are left out, and told."""
+    """Decode the ids of references; those that cannot be decoded are omitted and reported."""
     refs: list[TagRef] = []
     problems: list[Problem] = []
     for index, ref in enumerate(given or ()):

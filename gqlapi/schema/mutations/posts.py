@@ -66,9 +66,9 @@ def _post_edge(root: Any) -> Any:
     return None if row is None else Edge(node=row, cursor=Cursor(DEFAULT_ORDERING.encode_cursor(row)))
 
 
-@strawberry.type(description="What became of a post.")
+@strawberry.type(description="The result of a post mutation.")
 class PostPayload(Payload):
-    """What became of a post; `row` is a record or an entity."""
+    """The result of a post mutation; `row` is a record or an entity."""
 
     row: strawberry.Private[Any] = None
 
@@ -83,9 +83,9 @@ class PostPayload(Payload):
     )
 
 
-@strawberry.type(description="What became of several posts.")
+@strawberry.type(description="The result of a mutation of several posts.")
 class PostsPayload(Payload):
-    """What became of several posts."""
+    """The result of a mutation of several posts."""
 
     errors: list[UserError] = strawberry.field(
         description=f"Why posts were not written, of all together, up to {MAX_BULK} errors; empty when all were.",
@@ -94,7 +94,7 @@ class PostsPayload(Payload):
     max_errors: ClassVar[int] = MAX_BULK
     results: list[PostPayload] = strawberry.field(
         default_factory=list,
-        description="What became of each post of the input, in its order; empty when none was written.",
+        description="The result for each post of the input, in its order; empty when none was written.",
     )
     created_count: int = strawberry.field(default=0, description="How many were written.")
 
@@ -114,7 +114,7 @@ Change = Callable[[WriteScope, UUID, int | None], Awaitable[PostRecord | None]]
 
 
 def _check_change(info: Info, given: Any) -> list[Problem]:
-    """Let only those pass who may change posts of their own; return what is wrong with the id and the key.
+    """Raise unless the viewer may change their own posts; return the errors of the id and the key.
 
     Raises:
         Rejected: the viewer may not.
@@ -293,11 +293,11 @@ class PostMutations:
 
         return await _answer(info, await _change(info, given, publish, posts.check_publication(given.at)))
 
-    @mutation(PostPayload, description="Make a published, scheduled or archived post a draft again.")
+    @mutation(PostPayload, description="Turn a published, scheduled or archived post back into a draft.")
     async def unpublish_post(self, info: Info, given: Annotated[UnpublishPostInput, INPUT]) -> PostPayload | None:
         return await _answer(info, await _change(info, given, posts.unpublish_post))
 
-    @mutation(PostPayload, description="Take a post out of the public's sight, and keep when it was published.")
+    @mutation(PostPayload, description="Archive a post; it keeps its publication date.")
     async def archive_post(self, info: Info, given: Annotated[ArchivePostInput, INPUT]) -> PostPayload | None:
         return await _answer(info, await _change(info, given, posts.archive_post))
 

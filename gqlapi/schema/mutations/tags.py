@@ -42,7 +42,7 @@ class UpsertTagInput:
     )
     description: str | None = strawberry.field(
         default=strawberry.UNSET,
-        description="What the tag stands for, at most 2,000 characters; null takes it away, left out it stays.",
+        description="The meaning of the tag, at most 2,000 characters; null clears it; omit to keep it.",
     )
     idempotency_key: str | None = strawberry.field(default=None, description=IDEMPOTENCY_KEY)
 
@@ -69,16 +69,16 @@ class MergeTagsInput:
     idempotency_key: str | None = strawberry.field(default=None, description=IDEMPOTENCY_KEY)
 
 
-@strawberry.type(description="What became of a tag.")
+@strawberry.type(description="The result of a tag mutation.")
 class TagPayload(Payload):
-    """What became of a tag; in Python it is a record."""
+    """The result of a tag mutation; in Python it is a record."""
 
     tag: Tag | None = strawberry.field(default=None, description="The tag as it is now; null when nothing was written.")
 
 
-@strawberry.type(description="What became of a tag.")
+@strawberry.type(description="The result of a tag mutation.")
 class UpsertTagPayload(Payload):
-    """What became of a tag; in Python it is a record."""
+    """The result of a tag mutation; in Python it is a record."""
 
     tag: Tag | None = strawberry.field(default=None, description="The tag as it is now; null when nothing was written.")
     created: bool = strawberry.field(default=False, description="Whether it is new.")

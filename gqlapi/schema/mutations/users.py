@@ -49,11 +49,11 @@ class UserPatchInput:
     )
     bio: str | None = strawberry.field(
         default=strawberry.UNSET,
-        description="What the user says about themselves, at most 2,000 characters; null takes it away.",
+        description="What the user says about themselves, at most 2,000 characters; null clears it.",
     )
     avatar_url: str | None = strawberry.field(
         default=strawberry.UNSET,
-        description="The http or https URL of a picture, without credentials and quotes; null takes it away.",
+        description="The http or https URL of a picture, without credentials and quotes; null clears it.",
     )
 
 
@@ -95,13 +95,11 @@ class DeleteUserInput:
     idempotency_key: str | None = strawberry.field(default=None, description=IDEMPOTENCY_KEY)
 
 
-@strawberry.type(description="What became of a user.")
+@strawberry.type(description="The result of a user mutation.")
 class UserPayload(Payload):
-    """What became of a user; in Python it is a record."""
+    """The result of a user mutation; in Python it is a record."""
 
-    user: User | None = strawberry.field(
-        default=None, description="The user as they are now; null when nothing was written."
-    )
+    user: User | None = strawberry.field(default=None, description="The current user; null if nothing was written.")
 
 
 async def _answer(info: Info, id_: UUID) -> UserPayload:
@@ -116,7 +114,7 @@ def _to_patch(given: UserPatchInput) -> UserPatch:
 
 
 def _permitted_id(viewer: Viewer, action: Action, text: str) -> UUID:
-    """Decode the id of a user to whom the viewer may do this; who may not is told so whatever else is wrong.
+    """Decode the id of a user to whom the viewer may do this; a missing permission is reported before other errors.
 
     Raises:
         Rejected: they may not, or it is no such id.

@@ -1,4 +1,4 @@
-// Bundle GraphiQL into the folder given as argument, under hashed names; manifest.json tells where the page begins.
+// Bundle GraphiQL into the folder given as argument, under hashed names; manifest.json names the entry points.
 import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { build } from 'esbuild';
@@ -39,7 +39,7 @@ const page = await build({
 });
 const isPage = ([, output]) => output.entryPoint === 'main.jsx';
 const [script, { cssBundle }] = Object.entries(page.metafile.outputs).find(isPage);
-// Every part that loads later gets a style sheet of its own, which nothing loads: the page's holds them all.
+// Every part that loads later gets its own style sheet, which nothing loads: the page's holds them all.
 const unused = Object.keys(page.metafile.outputs).filter((path) => path.endsWith('.css') && path !== cssBundle);
 unused.forEach((path) => rmSync(path));
 

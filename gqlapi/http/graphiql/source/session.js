@@ -57,7 +57,7 @@ export function createSession(url, storage) {
   }
 
   return {
-    // A tab that has a header Authorization of its own sends that.
+    // A tab that has its own header Authorization sends that.
     async fetch(input, init) {
       const token = read()?.accessToken;
       if (!token || new Headers(init.headers).has('Authorization')) return fetch(input, init);
