@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 from gqlapi.accounts.passwords import Passwords
 from gqlapi.accounts.registration import Registration, register
 from gqlapi.database.unit import Database
-from gqlapi.models import UserCredential, UserRole, new_id
+from gqlapi.models import UserRole, new_id
 from gqlapi.repositories import WriteScope
-from gqlapi.repositories.accounts import AccountWriteRepository, CredentialRepository
+from gqlapi.repositories.accounts import CredentialRepository
 
 DEMO_PASSWORD = "gqlapi-demo"  # noqa: S105 - everybody may know it: production refuses it
 # Behind the authors of the seed, in lists of the newest users.
@@ -23,8 +23,7 @@ async def create_demo_users(database: Database) -> None:
         for name, role in DEMO_USERS.items():
             user = Registration(name, f"{name}@demo.test", DEMO_PASSWORD, f"Demo {name}").to_user(role)
             user.id = new_id(SINCE)
-            await register(scope, user)
-            await AccountWriteRepository(scope).add(UserCredential(user_id=user.id, password_hash=password_hash))
+            await register(scope, user, password_hash)
 
 
 async def find_demo_logins(database: Database) -> list[str]:

@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from gqlapi.accounts.passwords import check_password
 from gqlapi.checks import check_name, invalid, required, too_long
 from gqlapi.database.failures import constraint_of
-from gqlapi.models import User, UserRole, new_id
+from gqlapi.models import User, UserCredential, UserRole, new_id
 from gqlapi.models.user import (
     MAX_DISPLAY_NAME_KEY_LENGTH,
     MAX_DISPLAY_NAME_LENGTH,
@@ -20,6 +20,7 @@ from gqlapi.models.user import (
 from gqlapi.names import normalize_nickname, normalize_username, skeleton
 from gqlapi.problems import ConflictProblem, Problem, reject_if_any
 from gqlapi.repositories import WriteScope
+from gqlapi.repositories.accounts import AccountWriteRepository
 from gqlapi.repositories.user_writes import UserWriteRepository
 from gqlapi.words import fold, fold_key, is_word_character
 
@@ -152,8 +153,8 @@ def _normalized(email: str) -> str:
     return validate_email(email, check_deliverability=False, test_environment=True).normalized
 
 
-async def register(scope: WriteScope, user: User) -> None:
-    """Write a new user.
+async def register(scope: WriteScope, user: User, password_hash: str) -> None:
+    """Write a new user with a password.
 
     Raises:
         Rejected: the name or the address is taken, or both.
@@ -164,10 +165,9 @@ async def register(scope: WriteScope, user: User) -> None:
     except IntegrityError as error:
         if constraint_of(error) not in UNIQUE:
             raise
-    else:
-        return
-    reject_if_any(await _conflicts(repository, user))
-    await repository.create(user)  # its owner was deleted in the meantime
+        reject_if_any(await _conflicts(repository, user))
+        await repository.create(user)  # its owner was deleted in the meantime
+    await AccountWriteRepository(scope).add(UserCredential(user_id=user.id, password_hash=password_hash))
 
 
 async def _conflicts(repository: UserWriteRepository, user: User) -> list[Problem]:

@@ -11,11 +11,10 @@ from gqlapi.accounts.policy import Action, require
 from gqlapi.accounts.registration import RESERVED_PREFIX, Registration, check_display_name, register
 from gqlapi.checks import check_version, invalid, not_found, too_long
 from gqlapi.lines import hidden_character
-from gqlapi.models import AuditKind, GlobalId, User, UserCredential, UserRole
+from gqlapi.models import AuditKind, GlobalId, User, UserRole
 from gqlapi.names import normalize_nickname
 from gqlapi.problems import ForbiddenProblem, Problem, Rejected, reject_if_any
 from gqlapi.repositories import WriteScope
-from gqlapi.repositories.accounts import AccountWriteRepository
 from gqlapi.repositories.audit import record
 from gqlapi.repositories.user_writes import UserWriteRepository
 
@@ -80,8 +79,7 @@ async def create_user(scope: WriteScope, registration: Registration, password_ha
     """
     require(scope.viewer, Action.CREATE_USER)
     user = registration.to_user(role)
-    await register(scope, user)
-    await AccountWriteRepository(scope).add(UserCredential(user_id=user.id, password_hash=password_hash))
+    await register(scope, user, password_hash)
     await record(scope, AuditKind.SIGNED_UP, user.id, role=role.value)
     return user.id
 

@@ -15,7 +15,7 @@ from gqlapi.accounts.registration import Registration, register
 from gqlapi.cli.base import cli, console, fail, load_settings, run
 from gqlapi.database.types import utc_now
 from gqlapi.database.unit import create_database
-from gqlapi.models import ApiScope, AuditKind, User, UserCredential, UserRole, Viewer
+from gqlapi.models import ApiScope, AuditKind, User, UserRole, Viewer
 from gqlapi.problems import Rejected, reject_if_any
 from gqlapi.pruning import prune
 from gqlapi.repositories import WriteScope
@@ -173,8 +173,7 @@ def _create_admin(settings: Settings, registration: Registration) -> None:
 
     async def body(scope: WriteScope) -> None:
         user = registration.to_user(UserRole.ADMIN)
-        await register(scope, user)
-        await AccountWriteRepository(scope).add(UserCredential(user_id=user.id, password_hash=password_hash))
+        await register(scope, user, password_hash)
         await record(scope, AuditKind.SIGNED_UP, user.id, role=user.role.value)
 
     _transact(settings, body)

@@ -27,14 +27,14 @@ async def find_author(scope: WriteScope, ref: AuthorRef) -> UUID:
     Raises:
         Rejected: there is no such user, they may not write posts, or the viewer may not write for them.
     """
-    # Only those who may write for everybody learn who there is.
-    if ref.id is None or ref.id != scope.viewer.id:
-        require(scope.viewer, Action.CREATE_POST)
     repository = UserWriteRepository(scope)
     if ref.id is not None:
         user = await repository.get_for_update(ref.id)
     else:
         user = await repository.get_by_username_key(ref.username_key or "")
+    # Only those who may write for everybody learn which users exist.
+    if user is None or user.id != scope.viewer.id:
+        require(scope.viewer, Action.CREATE_POST)
     if user is None:
         given = GlobalId("User", ref.id).encode() if ref.id else None
         raise Rejected(NotFoundProblem(message="There is no such user.", path=AUTHOR_PATH, id=given))

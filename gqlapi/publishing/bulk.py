@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 from uuid import UUID
 
 from gqlapi.accounts.policy import Action, require
@@ -176,18 +177,20 @@ class _Patching(_Run):
         ]
         slugs = dict(zip((target.id for target, _ in changed), await changed_slugs(self._scope, wanted), strict=True))
 
+        columns: dict[UUID, dict[str, Any]] = {}
+
         def check(target: Target) -> None:
             slug = slugs.get(target.id, {})
             if not isinstance(slug, dict):
                 raise Rejected(slug)
+            columns[target.id] = slug
 
         self.check(check)
         texts = await self.repository.texts_of([target.id for target, _ in changed if target.patch.needs_text])
         changes: dict[UUID, PostChangeRow] = {}
         for target, post in changed:
-            slug = slugs[target.id]
-            if isinstance(slug, dict):
+            if target.id in columns:
                 words = await patched_words(post.title, texts.get(post.id, ""), target.patch)
-                values = patched_values(target.patch) | slug
+                values = patched_values(target.patch) | columns[target.id]
                 changes[post.id] = PostChangeRow(post, values, ChangeKind.UPDATED, words)
         return changes

@@ -1,6 +1,6 @@
 """Slugs of posts: made from titles, chosen, and kept when a post that was published gets another one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -10,7 +10,7 @@ from gqlapi.problems import ConflictProblem, Path, Problem
 from gqlapi.publishing.checks import MAX_POST_SLUG_LENGTH
 from gqlapi.repositories import WriteScope
 from gqlapi.repositories.slugs import SUFFIX_LENGTH, PostSlugRepository
-from gqlapi.words import fold, slug_key, slug_of
+from gqlapi.words import fold, slug_of
 
 
 def slug_base(title: str) -> str:
@@ -71,27 +71,3 @@ def _new_base(post: Post, change: SlugChange) -> str | None:
         return None
     base = slug_base(post.title if change.title is None else change.title)
     return None if follows and base == slug_base(post.title) else base
-
-
-async def add_old_slugs(scope: WriteScope, slugs_by_post: Mapping[UUID, Sequence[str]]) -> dict[UUID, list[str]]:
-    """Let `post(by: {slug})` find posts by other texts as well, such as addresses of before; return those refused.
-
-    Two statements for any number. Texts of any form, which are folded as slugs are when they are looked up. Refused
-    are those that fold to nothing or to over 200 characters, and those that another post has or had. A slug that the
-    post has already is no error. Versions and the change feed stay.
-
-    Raises:
-        IntegrityError: a post is gone.
-    """
-    keys = {id_: [slug_key(slug, MAX_POST_SLUG_LENGTH) for slug in slugs] for id_, slugs in slugs_by_post.items()}
-    repository = PostSlugRepository(scope)
-    # The first post in the mapping gets a slug that several name.
-    pairs = {key: id_ for id_, own in reversed(keys.items()) for key in own if key}
-    await repository.add([(id_, key) for key, id_ in pairs.items()])
-    owners = await repository.owners(pairs)
-    refused: dict[UUID, list[str]] = {}
-    for id_, slugs in slugs_by_post.items():
-        for slug, key in zip(slugs, keys[id_], strict=True):
-            if not key or owners.get(key) != id_:
-                refused.setdefault(id_, []).append(slug)
-    return refused

@@ -8,8 +8,8 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from gqlapi.database.dialect import bind_array, bind_ids, insert_for, is_among, is_one_of
-from gqlapi.models import Post, PostSlug
+from gqlapi.database.dialect import bind_array, is_among
+from gqlapi.models import PostSlug
 from gqlapi.repositories.sources import Draft, reading
 from gqlapi.repositories.write_scope import WriteScope
 
@@ -84,27 +84,3 @@ class PostSlugRepository:
             slugs.append(next(free, None) or random_slug(base))
             taken.add(slugs[-1])
         return slugs
-
-    async def add(self, pairs: Collection[tuple[UUID, str]]) -> None:
-        """Register old slugs of posts, but those that are registered already, in one statement.
-
-        Raises:
-            IntegrityError: a post is gone.
-        """
-        # In one order: two transactions that register the same slugs wait for each other, and do not deadlock.
-        rows = [{"post_id": id_, "slug": slug} for id_, slug in sorted(pairs, key=lambda pair: pair[1])]
-        if rows:
-            await self._session.execute(insert_for(self._dialect_name)(PostSlug).on_conflict_do_nothing(), rows)
-
-    async def list_old(self, ids: Collection[UUID]) -> dict[UUID, list[str]]:
-        """Return the old slugs of posts, sorted, in one statement; posts without any are left out."""
-        statement = (
-            sa.select(PostSlug.post_id, PostSlug.slug)
-            .join(Post, Post.id == PostSlug.post_id)
-            .where(is_one_of(self._dialect_name, PostSlug.__table__.c.post_id), PostSlug.slug != Post.slug)
-            .order_by(PostSlug.post_id, PostSlug.slug)
-        )
-        found: dict[UUID, list[str]] = {}
-        for id_, slug in await self._session.execute(statement, bind_ids(self._dialect_name, ids)):
-            found.setdefault(id_, []).append(slug)
-        return found

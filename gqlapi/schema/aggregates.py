@@ -9,13 +9,13 @@ from uuid import UUID
 import strawberry
 
 from gqlapi.context import Context
-from gqlapi.errors import BadUserInput
 from gqlapi.execution.declarations import FieldRules, Prepared, Relation
 from gqlapi.models import GlobalId, PostStatus
 from gqlapi.repositories.conditions import Condition
 from gqlapi.repositories.post_aggregates import PostBucketRow, PostGroup
 from gqlapi.schema.fields import argument, describe_enum, prepared_field, relation, trusted
 from gqlapi.schema.filters import PostFilter, to_condition
+from gqlapi.schema.lists import check_size
 from gqlapi.schema.pricing import AGGREGATE_COST, LENGTH_COST, ROOT, filter_cost
 from gqlapi.schema.types import Tag, User
 
@@ -108,8 +108,7 @@ def _prepare(
     group_by: PostGroup | None = None,
     top: int = DEFAULT_TOP,
 ) -> PreparedAggregates:
-    if not 1 <= top <= MAX_TOP:
-        raise BadUserInput(f"`top` must be between 1 and {MAX_TOP}.")
+    check_size("top", top, MAX_TOP)
     return PreparedAggregates(None if filter is None else to_condition(filter), group_by, top)
 
 

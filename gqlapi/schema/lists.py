@@ -206,14 +206,14 @@ def to_window(
     )
 
 
-def check_size(name: str, size: int | None) -> int | None:
-    """Return the size of a page, if it is one.
+def check_size(name: str, size: int | None, maximum: int = MAX_PAGE_SIZE) -> int | None:
+    """Return a size, if it is given.
 
     Raises:
         BadUserInput: it is out of range.
     """
-    if size is not None and not 1 <= size <= MAX_PAGE_SIZE:
-        raise BadUserInput(f"`{name}` must be between 1 and {MAX_PAGE_SIZE}.")
+    if size is not None and not 1 <= size <= maximum:
+        raise BadUserInput(f"`{name}` must be between 1 and {maximum}.")
     return size
 
 

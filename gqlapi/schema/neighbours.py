@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from gqlapi.context import Context
-from gqlapi.errors import BadUserInput
 from gqlapi.execution.declarations import FieldRules, Prepared, Relation
 from gqlapi.repositories.neighbours import MAX_CANDIDATES
 from gqlapi.repositories.records import PostRecord
 from gqlapi.schema.fields import argument
+from gqlapi.schema.lists import check_size
 from gqlapi.schema.pricing import NEIGHBOUR_COST, RELATED_COST
 
 DEFAULT_RELATED = 5
@@ -35,8 +35,7 @@ async def _related(context: Context, ids: list[UUID], prepared: Prepared) -> Seq
 
 
 def _check_first(*, first: int = DEFAULT_RELATED) -> int:
-    if not 1 <= first <= MAX_RELATED:
-        raise BadUserInput(f"`first` must be between 1 and {MAX_RELATED}.")
+    check_size("first", first, MAX_RELATED)
     return first
 
 

@@ -14,7 +14,6 @@ from gqlapi.accounts.policy import Action
 from gqlapi.content import excerpt
 from gqlapi.content.headings import MAX_HEADINGS
 from gqlapi.context import Context
-from gqlapi.errors import BadUserInput
 from gqlapi.execution.declarations import UNKNOWN, FieldRules, Prepared, Relation
 from gqlapi.models.global_id import encode_global_id, encode_global_ids
 from gqlapi.repositories import Repositories
@@ -26,7 +25,7 @@ from gqlapi.schema.enums import ApiScope, PostStatus, UserRole
 from gqlapi.schema.fields import argument, computed, embedded, prepared_field, priced, relation, rules_metadata
 from gqlapi.schema.filters import BEYOND_PUBLIC, PostFilter, TagFilter, UserFilter
 from gqlapi.schema.headings import HEADINGS, Heading
-from gqlapi.schema.lists import ListKind, nested_count, nested_list
+from gqlapi.schema.lists import ListKind, check_size, nested_count, nested_list
 from gqlapi.schema.neighbours import FIRST, NEXT, NEXT_TEXT, PREVIOUS, PREVIOUS_TEXT, RELATED, RELATED_TEXT
 from gqlapi.schema.ordering import (
     OrderDirection,
@@ -258,8 +257,7 @@ class Content:
 
 
 def _check_excerpt(*, length: int = EXCERPT_LENGTH) -> int:
-    if not 1 <= length <= MAX_EXCERPT_LENGTH:
-        raise BadUserInput(f"`length` must be between 1 and {MAX_EXCERPT_LENGTH}.")
+    check_size("length", length, MAX_EXCERPT_LENGTH)
     return length
 
 

@@ -103,7 +103,7 @@ class TestRegister:
             try:
                 registration.check()
                 async with api.database.write() as session:
-                    await register(WriteScope(session), registration.to_user())
+                    await register(WriteScope(session), registration.to_user(), "")
             except Rejected as rejected:
                 assert {problem.code for problem in rejected.problems} <= {"NOT_UNIQUE", "INVALID"}  # noqa: PT017
             else:

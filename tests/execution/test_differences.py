@@ -24,7 +24,8 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning"),
     # That warning cannot be given from a function without builtins, as namedtuple makes them.
     pytest.mark.filterwarnings(
-        r"ignore:Exception ignored in. .coroutine object .*:pytest.PytestUnraisableExceptionWarning"
+        r"ignore:Exception ignored in. .coroutine object (Later|Executor|_type_checks)\."
+        ".*:pytest.PytestUnraisableExceptionWarning"
     ),
 ]
 

@@ -35,6 +35,13 @@ def creation(markdown: str) -> str:
     return f'mutation {{ createPost(input: {{ title: "a", markdown: "{markdown}" }}) {{ post {{ id }} }} }}'
 
 
+def bulk(name: str, *posts: str, tags: int = 0) -> str:
+    """Return a mutation of several posts."""
+    named = ", ".join('{ name: "t" }' for _ in range(tags))
+    arguments = f"posts: [{', '.join(posts)}]" + (f", tags: [{named}]" if tags else "")
+    return f"mutation {{ {name}(input: {{ {arguments} }}) {{ changedCount }} }}"
+
+
 def either(posts: int) -> str:
     """Return a search for posts with their tags, or users with so many posts, which is the value of a variable."""
     types = "... on Post { title tags { id } } ... on User { posts(first: $n) { nodes { id } } }"
@@ -150,6 +157,11 @@ class TestCost:
             (creation("[" * 60_000), 1 + 2 + 50 + 10_000),
             ('mutation { updatePost(input: { id: "a", patch: { title: "b" } }) { post { id } } }', 1 + 2 + 50 + 5_000),
             ('mutation { updatePost(input: { id: "a", patch: { slug: "b" } }) { post { id } } }', 1 + 2 + 50),
+            (bulk("updatePosts", '{ id: "a", patch: { tags: { remove: [{ name: "x" }, { name: "y" }] } } }',
+                  '{ id: "b", patch: { title: "c" } }'), 1 + 1 + 2 * 50 + 2 * 25 + 5_000),
+            (bulk("publishPosts", '{ id: "a" }', '{ id: "b" }'), 1 + 1 + 2 * 50),
+            (bulk("addTags", '{ id: "a" }', '{ id: "b" }', tags=3), 1 + 1 + 2 * 50 + 3 * (25 + 2)),
+            (bulk("removeTags", '{ id: "a" }', '{ id: "b" }', tags=3), 1 + 1 + 2 * 50 + 3 * (25 + 2)),
         ],
     )  # fmt: skip
     async def test_is_the_sum_of_its_prices(self, sqlite_url: str, document: str, cost: int) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from benchmarks.documents import GQLAPI
 from benchmarks.workloads import WORKLOADS
+from gqlapi.accounts.demo import DEMO_PASSWORD
 from gqlapi.models import Post, Tag, User
 from tests.api import Api, serve, settings_for
 from tests.architecture import ROOT
@@ -26,7 +27,6 @@ VARIABLES = {path.stem: json.loads(path.read_text()) for path in (ROOT / "exampl
 MAX_MEDIAN = 2
 WITHOUT_PAGES = {name for name, text in EXAMPLES.items() if "\nmutation " in text} | {"W6", "16_viewer_posts"}
 TAGS_OF_POST = 20
-DEMO_PASSWORD = "gqlapi-demo"
 
 
 def make_world() -> tuple[list[User], list[Tag], list[Post]]:

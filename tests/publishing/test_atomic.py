@@ -170,18 +170,20 @@ class TestAnAuthor:
             (UserRole.EDITOR, "reader", ["INVALID"]),
             (UserRole.AUTHOR, "author", ["FORBIDDEN"]),
             (UserRole.AUTHOR, "themselves", []),
+            (UserRole.AUTHOR, "themselves by name", []),
             (UserRole.AUTHOR, "nobody", ["FORBIDDEN"]),
         ],
     )
     async def test_may_be_another_user_for_editors(self, api: Api, role: UserRole, of: str, found: list[str]) -> None:
         writer, author = make_user(role=role), make_user(username="author")
         await save(api.database, [writer, author, make_user(username="reader", role=UserRole.READER)])
-        named = {"id": writer.global_id} if of == "themselves" else {"username": of}
+        own = {"themselves": {"id": writer.global_id}, "themselves by name": {"username": writer.username}}
+        named = own.get(of, {"username": of})
         given = {"title": "x", "markdown": "", "author": named}
         payload = await (await sign_in_as(api, writer)).payload("createPost", given, "post { author { username } }")
         assert codes(payload) == found
         if not found:
-            expected = writer.username if of == "themselves" else of
+            expected = writer.username if of in own else of
             assert payload["post"]["author"]["username"] == expected
 
 

@@ -13,9 +13,10 @@ from tests.signing_in import PASSWORD, give_password, sign_in_as, with_api_token
 
 POST_CHANGES = ("updatePost", "publishPost", "unpublishPost", "archivePost", "deletePost")
 # For each mutation its action; `own` says whether the table distinguishes what is the viewer's own.
+BULK_CHANGES = ("updatePosts", "publishPosts", "deletePosts", "addTags", "removeTags")
 MUTATIONS = {
     "createPost": Action.CREATE_POST,
-    **dict.fromkeys(POST_CHANGES, Action.CHANGE_POST),
+    **dict.fromkeys([*POST_CHANGES, *BULK_CHANGES], Action.CHANGE_POST),
     "upsertTag": Action.CHANGE_TAG,
     "deleteTag": Action.CHANGE_TAG,
     "mergeTags": Action.CHANGE_TAG,
@@ -39,7 +40,7 @@ class Scene:
         return [self.viewer, self.other, self.other_admin, *self.posts.values(), *self.tags]
 
     def input(self, mutation: str, *, own: bool) -> dict[str, Any]:
-        user = {"id": (self.viewer if own else self.other).global_id}
+        user, post = {"id": (self.viewer if own else self.other).global_id}, {"id": self.posts[own].global_id}
         given: dict[str, dict[str, Any]] = {
             "createPost": {"title": "x", "markdown": "x"},
             "upsertTag": {"slug": "x", "name": "x"},
@@ -48,9 +49,14 @@ class Scene:
             "updateUser": {**user, "patch": {}},
             "deleteUser": {**user, "currentPassword": PASSWORD},
             "setUserRole": {**user, "role": "READER"},
-            "updatePost": {"id": self.posts[own].global_id, "patch": {}},
+            "updatePost": {**post, "patch": {}},
+            "updatePosts": {"posts": [{**post, "patch": {}}]},
+            "publishPosts": {"posts": [post]},
+            "deletePosts": {"posts": [post]},
+            "addTags": {"posts": [post], "tags": [{"name": "new"}]},
+            "removeTags": {"posts": [post], "tags": [{"name": "new"}]},
         }
-        return given.get(mutation, {"id": self.posts[own].global_id})
+        return given.get(mutation, post)
 
 
 def allowed(mutation: str, role: UserRole, *, own: bool) -> bool:
@@ -66,7 +72,10 @@ async def test_a_role_does_what_the_table_says(api: Api, role: UserRole, own: bo
         await save(api.database, scene.rows)
         await give_password(api, scene.viewer)
         payload = await (await sign_in_as(api, scene.viewer)).payload(mutation, scene.input(mutation, own=own))
-        expected = [] if allowed(mutation, role, own=own) else [("FORBIDDEN", "")]
+        # Of several posts, each may be refused.
+        is_one_of_many = mutation in BULK_CHANGES and allowed(mutation, role, own=True)
+        path = "posts/0" if is_one_of_many else ""
+        expected = [] if allowed(mutation, role, own=own) else [("FORBIDDEN", path)]
         assert (mutation, codes(payload)) == (mutation, expected)
 
 

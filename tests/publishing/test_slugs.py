@@ -9,9 +9,6 @@ import sqlalchemy as sa
 
 from gqlapi.database.slugs import POST_SLUGS, TAG_SLUGS
 from gqlapi.models import Post, PostSlug, Tag, TagSlug, User, UserRole
-from gqlapi.publishing.slugs import add_old_slugs
-from gqlapi.repositories import WriteScope
-from gqlapi.repositories.slugs import PostSlugRepository
 from tests.api import Api
 from tests.factories import make_draft, make_post, make_tag, make_user, save
 from tests.publishing.test_posts import codes
@@ -202,35 +199,6 @@ class TestRegistry:
         assert await registered(api, PostSlug.post_id, PostSlug.slug) == {}
 
 
-class TestAddOldSlugs:
-    async def test_lets_them_find_their_post(self, api: Api, client: Api, ada: User) -> None:
-        first, second = make_post(ada, slug="first"), make_post(ada, slug="second")
-        await save(api.database, [first, second])
-        wanted = {
-            first.id: ["Old Address", "/2019/01/first.html", "second", "first", "shared", "x" * 201, ""],
-            second.id: ["shared", "other"],
-        }
-        async with api.database.write() as session:
-            refused = await add_old_slugs(WriteScope(session), wanted)
-            assert refused == {first.id: ["second", "x" * 201, ""], second.id: ["shared"]}
-            assert await add_old_slugs(WriteScope(session), wanted) == refused
-            old = await PostSlugRepository(WriteScope(session)).list_old([first.id, second.id])
-        assert old == {first.id: ["/2019/01/first.html", "old address", "shared"], second.id: ["other"]}
-        for slug in ("old address", "OLD Address", "/2019/01/first.html", "shared", "first"):
-            assert await find(client, slug) == "first"
-
-    async def test_takes_as_many_statements_for_one_as_for_many(self, api: Api, ada: User) -> None:
-        posts = [make_post(ada) for _ in range(40)]
-        await save(api.database, posts)
-        counts = []
-        for some in (posts[:1], posts):
-            with api.statements() as statements:
-                async with api.database.write() as session:
-                    await add_old_slugs(WriteScope(session), {post.id: [f"a {post.slug}", "b"] for post in some})
-            counts.append(len(statements))
-        assert counts[0] == counts[1] == 2
-
-
 class TestSlugOfAMergedTag:
     async def merge(self, client: Api, *sources: Tag, into: Tag) -> None:
         given = {"from": [tag.global_id for tag in sources], "into": into.global_id}
@@ -307,7 +275,7 @@ class TestRaces:
         post = make_post(ada)
         await save(api.database, [post])
         async with api.database.write() as session:
-            await add_old_slugs(WriteScope(session), {post.id: ["wanted"]})
+            await session.execute(sa.insert(PostSlug).values(post_id=post.id, slug="wanted"))
             creating = asyncio.create_task(create(client, "Wanted"))
             while not (await session.scalars(WAITING)).one():
                 await asyncio.sleep(0.01)

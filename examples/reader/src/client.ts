@@ -21,8 +21,6 @@ const cache = new InMemoryCache({
     Query: { fields: { posts: relayStylePagination(LIST), search: relayStylePagination(['query', 'types']) } },
     Tag: { fields: { posts: relayStylePagination(LIST) } },
     User: { fields: { posts: relayStylePagination(LIST) } },
-    // It has no id: what the page of a post read (html) and what the editor reads (markdown) are kept together.
-    Content: { merge: true },
   },
 });
 

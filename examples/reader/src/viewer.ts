@@ -3,11 +3,13 @@ import { graphql } from './gql';
 
 const Viewer = graphql(`
   query Viewer {
-    viewer { id username displayName role }
+    viewer { id username displayName }
+    viewerCanCreatePost
   }
 `);
 
-/** Return the signed-in user, or null. */
+/** Return the signed-in user, or null, and whether they may write posts. */
 export function useViewer() {
-  return useSuspenseQuery(Viewer).data.viewer ?? null;
+  const { viewer, viewerCanCreatePost } = useSuspenseQuery(Viewer).data;
+  return { viewer: viewer ?? null, canWrite: viewerCanCreatePost };
 }

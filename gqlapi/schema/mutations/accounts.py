@@ -13,10 +13,9 @@ from gqlapi.accounts.registration import Registration, register
 from gqlapi.accounts.sessions import SignedIn
 from gqlapi.accounts.tokens import hash_secret
 from gqlapi.execution.declarations import FieldRules
-from gqlapi.models import ApiScope, AuditKind, UserCredential
+from gqlapi.models import ApiScope, AuditKind
 from gqlapi.problems import reject_if_any
 from gqlapi.repositories import WriteScope
-from gqlapi.repositories.accounts import AccountWriteRepository
 from gqlapi.schema.fields import Info
 from gqlapi.schema.mutations.base import INPUT, DeletePayload, Payload, given_id, mutation
 from gqlapi.schema.mutations.proofs import verify_current_password, verify_login
@@ -160,8 +159,7 @@ class AccountMutations:
 
         async def body(scope: WriteScope) -> SignedIn:
             user = registration.to_user()
-            await register(scope, user)
-            await AccountWriteRepository(scope).add(UserCredential(user_id=user.id, password_hash=password_hash))
+            await register(scope, user, password_hash)
             return await sessions.begin_session(scope, accounts, context.client, user, because=AuditKind.SIGNED_UP)
 
         return await _answer(info, await context.mutate(body))

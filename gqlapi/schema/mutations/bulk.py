@@ -1,7 +1,7 @@
 """Mutations of many posts."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
 import strawberry
 
@@ -18,8 +18,8 @@ from gqlapi.publishing.patches import PostPatch, TagListPatch
 from gqlapi.publishing.posts import check_publication, deleted, published
 from gqlapi.repositories import WriteScope
 from gqlapi.repositories.records import PostRecord
-from gqlapi.schema.fields import Info, rules_metadata
-from gqlapi.schema.mutations.base import INPUT, MAX_ERRORS, DeletePayload, Payload, carry_out, mutation
+from gqlapi.schema.fields import Info
+from gqlapi.schema.mutations.base import INPUT, MAX_ERRORS, DeletePayload, carry_out, mutation
 from gqlapi.schema.mutations.bulk_inputs import (
     AddTagsInput,
     DeletePostsInput,
@@ -32,6 +32,7 @@ from gqlapi.schema.mutations.bulk_inputs import (
 from gqlapi.schema.mutations.post_inputs import BulkErrorPolicy, tag_refs
 from gqlapi.schema.mutations.posts import (
     MAX_BULK,
+    BulkPayload,
     PostPayload,
     bulk_results,
     bulk_size,
@@ -40,22 +41,12 @@ from gqlapi.schema.mutations.posts import (
     patch_cost,
 )
 from gqlapi.schema.pricing import TAG_COST, TITLE_COST, WRITE_COST
-from gqlapi.schema.user_errors import UserError
-
-ERRORS = f"Errors of all posts together, up to {MAX_BULK}; empty when all were written."
-
-
-def _errors() -> Any:
-    rules = FieldRules(needs=frozenset({"errors"}), rows=lambda _: MAX_BULK)
-    return strawberry.field(description=ERRORS, metadata=rules_metadata(rules))
 
 
 @strawberry.type(description="The result of a change of several posts.")
-class ChangedPostsPayload(Payload):
+class ChangedPostsPayload(BulkPayload):
     """The result of a change of several posts."""
 
-    errors: list[UserError] = _errors()
-    max_errors: ClassVar[int] = MAX_BULK
     results: list[PostPayload] = strawberry.field(
         default_factory=list,
         description="The result for each post of the input, in its order; empty when none was changed.",
@@ -64,11 +55,9 @@ class ChangedPostsPayload(Payload):
 
 
 @strawberry.type(description="The result of a deletion of several posts.")
-class DeletedPostsPayload(Payload):
+class DeletedPostsPayload(BulkPayload):
     """The result of a deletion of several posts."""
 
-    errors: list[UserError] = _errors()
-    max_errors: ClassVar[int] = MAX_BULK
     results: list[DeletePayload] = strawberry.field(
         default_factory=list,
         description="The result for each post of the input, in its order; empty when none was deleted.",
@@ -91,7 +80,7 @@ def _rules(cost: Callable[[Any], int] = lambda _given: 0) -> FieldRules:
 def _patches_cost(given: UpdatePostsInput) -> int:
     """Charge for texts and titles, and for tags, of which each may be a new one."""
     tags = (item.patch.tags for item in given.posts)
-    named = sum(len(tags.set or ()) + len(tags.add or ()) for tags in tags if tags)
+    named = sum(len(tags.set or ()) + len(tags.add or ()) + len(tags.remove or ()) for tags in tags if tags)
     return sum(patch_cost(item.patch) - WRITE_COST for item in given.posts) + TAG_COST * named
 
 

@@ -1,5 +1,6 @@
 """Inputs of the mutations of many posts, and what the publishing layer is given of them."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -122,6 +123,8 @@ async def to_patched_targets(given: Sequence[PostChangeInput]) -> list[Row]:
     rows = to_targets(given)
     is_long = sum(len(item.patch.markdown or "") for item in given) > LONG_MARKDOWN
     for index, (item, row) in enumerate(zip(given, rows, strict=True)):
+        if index:
+            await asyncio.sleep(0)  # as in `prepare_all`: the names of its tags may take 20 ms
         path: Path = ("posts", str(index), "patch")
         patch, problems = to_patch(item.patch, path)
         known = row if isinstance(row, tuple) else ()

@@ -83,15 +83,20 @@ class PostPayload(Payload):
     )
 
 
-@strawberry.type(description="The result of a mutation of several posts.")
-class PostsPayload(Payload):
-    """The result of a mutation of several posts."""
+class BulkPayload(Payload):
+    """What the payloads of mutations of many posts share."""
 
     errors: list[UserError] = strawberry.field(
-        description=f"Why posts were not written, of all together, up to {MAX_BULK} errors; empty when all were.",
+        description=f"Errors of all posts together, up to {MAX_BULK}; empty when all were written.",
         metadata=rules_metadata(FieldRules(needs=frozenset({"errors"}), rows=lambda _: MAX_BULK)),
     )
     max_errors: ClassVar[int] = MAX_BULK
+
+
+@strawberry.type(description="The result of a mutation of several posts.")
+class PostsPayload(BulkPayload):
+    """The result of a mutation of several posts."""
+
     results: list[PostPayload] = strawberry.field(
         default_factory=list,
         description="The result for each post of the input, in its order; empty when none was written.",

@@ -10,7 +10,7 @@ const PostQuery = graphql(`
       id
       title
       viewerCanUpdate
-      content { html headings { level text anchor } }
+      content { id html headings { level text anchor } }
       ...PostMeta
     }
   }

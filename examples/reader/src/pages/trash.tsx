@@ -3,19 +3,23 @@ import { useState, useTransition } from 'react';
 import { client, forgetLists } from '../client';
 import { graphql } from '../gql';
 import { Day } from '../parts/day';
+import { More } from '../parts/more';
 import { type Problem, Problems, problemsOf } from '../parts/problems';
-import { useViewer } from '../viewer';
 import { NotFound } from './not-found';
 
 const TrashQuery = graphql(`
-  query Trash($author: ID!) {
-    posts(
-      filter: { author: { id: { eq: $author } }, deletedAt: { isNull: false } }
-      orderBy: [{ field: UPDATED_AT, direction: DESC }]
-      first: 100
-    ) {
-      edges { cursor node { id title deletedAt tags { id } } }
-      pageInfo { hasNextPage endCursor }
+  query Trash($after: Cursor) {
+    viewer {
+      id
+      posts(
+        filter: { deletedAt: { isNull: false } }
+        orderBy: [{ field: UPDATED_AT, direction: DESC }]
+        first: 20
+        after: $after
+      ) {
+        edges { cursor node { id title deletedAt tags { id } } }
+        pageInfo { hasNextPage endCursor }
+      }
     }
   }
 `);
@@ -29,16 +33,15 @@ const RestorePost = graphql(`
   }
 `);
 
+/** The viewer's own deleted posts. */
 export function Trash() {
-  const viewer = useViewer();
-  return viewer ? <Deleted author={viewer.id} /> : <NotFound />;
-}
-
-function Deleted({ author }: { author: string }) {
-  const { data } = useSuspenseQuery(TrashQuery, { variables: { author }, fetchPolicy: 'network-only' });
+  const { data, fetchMore } = useSuspenseQuery(TrashQuery, { fetchPolicy: 'network-only' });
   const [problems, setProblems] = useState<readonly Problem[]>([]);
   const [isPending, startTransition] = useTransition();
-  const deleted = data.posts.edges.map(({ node }) => node);
+  if (!data.viewer) return <NotFound />;
+  const { edges, pageInfo } = data.viewer.posts;
+  const { endCursor, hasNextPage } = pageInfo;
+  const deleted = edges.map(({ node }) => node).filter(({ deletedAt }) => deletedAt);
 
   const restore = ({ id, tags }: (typeof deleted)[number]) =>
     startTransition(async () => {
@@ -67,6 +70,9 @@ function Deleted({ author }: { author: string }) {
           </li>
         ))}
       </ul>
+      {hasNextPage && endCursor && (
+        <More key={endCursor} load={() => fetchMore({ variables: { after: endCursor } })} />
+      )}
     </>
   );
 }

@@ -27,7 +27,7 @@ export function Header() {
 }
 
 function Account() {
-  const viewer = useViewer();
+  const { viewer, canWrite } = useViewer();
   const [isLeaving, setLeaving] = useState(false);
 
   async function leave() {
@@ -42,7 +42,7 @@ function Account() {
   if (viewer === null) return <a href="/sign-in">Sign in</a>;
   return (
     <>
-      {viewer.role !== 'READER' && <a href="/write">Write</a>}
+      {canWrite && <a href="/write">Write</a>}
       <a href="/desk">{viewer.displayName}</a>
       <button type="button" className="link" disabled={isLeaving} onClick={leave}>Sign out</button>
     </>

@@ -7,7 +7,7 @@ export const EditedPost = graphql(`
     slug
     title
     status
-    content { markdown }
+    content { id markdown }
     tags { id name }
   }
 `);
