@@ -16,7 +16,7 @@ from gqlapi.database.url import normalize_url
 
 SQLITE_BUSY_TIMEOUT_MS = 5_000
 # What each connection keeps: pages of the file, which the system's cache has as well, and prepared statements.
-SQLITE_PAGES_KIB, SQLITE_STATEMENTS = 1_000, 64
+SQLITE_PAGES_KIB, SQLITE_STATEMENTS = 700, 32
 # A writer waits for the one connection: behind another writer, which itself may wait for the file's lock.
 SQLITE_WRITER_TIMEOUT_SECONDS = 2 * SQLITE_BUSY_TIMEOUT_MS / 1000
 # How much longer than its own statement timeout a server may take to answer, before it counts as gone.

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 # Objects between two collections of the youngest, and collections of one generation between two of the next.
-COLLECTOR_THRESHOLDS = (25_000, 10, 10)
+COLLECTOR_THRESHOLDS = (10_000, 10, 10)
 
 # Of mallopt(3), in malloc.h.
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
