@@ -25,6 +25,7 @@ from gqlapi.doctor import Severity, check_proxies, examine_pool, examine_readine
 from gqlapi.documents.automatic import MemoryStore
 from gqlapi.documents.persisted import PersistedDocuments
 from gqlapi.documents.trusted import TrustedDocuments
+from gqlapi.feed import Feed
 from gqlapi.http import GRAPHQL_PATH
 from gqlapi.http.caching import Caching
 from gqlapi.http.compression import Compression
@@ -64,6 +65,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
     documents = create_documents(settings, schema)
     usage = UsageCounter(database) if settings.count_usage else None
     compression = Compression(is_on=settings.compression)
+    feed = create_feed(settings, database)
     runner = Runner(
         Executor(schema, documents),
         database,
@@ -74,6 +76,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
         usage=usage,
         rates=create_rates(settings),
     )
+    runner.feed = feed
     negotiation = Negotiation(settings.http_status)
     endpoint = GraphQLEndpoint(runner, negotiation, origins, compression, max_body_bytes=settings.max_body_bytes)
     graphql = _with_page(settings, endpoint)
@@ -82,16 +85,21 @@ def create_app(settings: Settings | None = None) -> Starlette:
         routes=_routes(settings, graphql, Readiness(database.probe), schema),
         middleware=_middleware(settings, origins, graphql, endpoint),
         exception_handlers={HTTPException: answer_refusal},
-        lifespan=_lifespan(settings, database, documents, usage),
+        lifespan=_lifespan(settings, database, documents, usage, feed),
     )
     # Starlette would redirect to the Host that the client sent.
     app.router.redirect_slashes = False
-    app.state.database = database
-    app.state.accounts = accounts
-    app.state.schema = schema
-    app.state.documents = documents
-    app.state.usage = usage
+    parts = {"database": database, "accounts": accounts, "schema": schema, "documents": documents, "usage": usage}
+    for name, part in {**parts, "feed": feed}.items():
+        setattr(app.state, name, part)
     return app
+
+
+def create_feed(settings: Settings, database: Database) -> Feed:
+    """Create the change feed, which looks for changes when the database has committed."""
+    feed = Feed(database, keep_changes_for=timedelta(days=settings.change_retention_days))
+    database.on_commit = feed.note_commit
+    return feed
 
 
 def create_rates(settings: Settings) -> Rates | None:
@@ -168,13 +176,14 @@ def _routes(settings: Settings, graphql: ASGIApp, readiness: Readiness, schema: 
 
 
 def _lifespan(
-    settings: Settings, database: Database, documents: PersistedDocuments, usage: UsageCounter | None
+    settings: Settings, database: Database, documents: PersistedDocuments, usage: UsageCounter | None, feed: Feed
 ) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         await _warn(settings)
         async with documents.trusted.watching(database):
             yield
+        await feed.close()
         if usage is not None:
             await usage.close()
         await database.dispose()

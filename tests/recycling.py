@@ -37,6 +37,8 @@ SELECT md5(string_agg(part, E'\\n' ORDER BY part)) FROM (
 ) AS parts
 """
 TABLES = "SELECT relname FROM pg_class WHERE oid >= 16384 AND relkind = 'r' AND relname <> 'alembic_version'"
+# What a migration puts into a table.
+FILL = "INSERT INTO feed_state (id, last_position, published_until) VALUES (1, 0, now())"
 RESTART = "SELECT setval(oid::regclass, 1, false) FROM pg_class WHERE oid >= 16384 AND relkind = 'S'"
 
 
@@ -88,6 +90,7 @@ class Recycler:
             if await connection.fetchval(FINGERPRINT) != self._fingerprint:
                 return False
             await connection.execute("; ".join(f'DELETE FROM "{table}"' for table in self._tables))  # noqa: S608 - names of the catalog
+            await connection.execute(FILL)
             await connection.execute(RESTART)
             return int(await connection.fetchval(SIZE)) < MAX_BYTES
         finally:

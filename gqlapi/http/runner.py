@@ -16,6 +16,7 @@ from gqlapi.context import Context
 from gqlapi.database.gate import Place
 from gqlapi.database.tracing import Trace
 from gqlapi.database.unit import Database
+from gqlapi.feed import Feed
 from gqlapi.http.caching import CacheableAnswer, Caching
 from gqlapi.http.clients import headers_of
 from gqlapi.http.execution import Executor
@@ -57,6 +58,8 @@ class Runner:
         self._reports_costs = reports_costs
         self._usage = usage
         self._rates = rates
+        # What subscriptions follow.
+        self.feed: Feed | None = None
 
     async def run(
         self,
@@ -149,7 +152,7 @@ class Runner:
             trace = Trace()
             state.setdefault("traces", []).append(trace)
         authentication: Authentication | None = state.get("authentication")
-        return Context(
+        context = Context(
             self.database,
             accounts=self.accounts,
             client=client,
@@ -158,6 +161,8 @@ class Runner:
             place=place,
             find_viewer=None if authentication is None else authentication.find_viewer,
         )
+        context.feed = self.feed
+        return context
 
     def _encode(
         self,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from graphql import FieldNode, GraphQLError
+from graphql import FieldNode, GraphQLError, OperationType
 from graphql.execution.values import VariableValues
 
 from gqlapi.errors import ApiError, BadUserInput
@@ -71,6 +71,11 @@ class BoundOperation:
     def is_incremental(self) -> bool:
         """Whether something of it is delivered later."""
         return self.measured.is_incremental
+
+    @property
+    def is_subscription(self) -> bool:
+        """Whether it is answered once for each event."""
+        return self.operation.definition.operation is OperationType.SUBSCRIPTION
 
     def prepared(self, field: Field) -> Prepared:
         """Return what the arguments of a field became, and the names of the fields selected below it."""

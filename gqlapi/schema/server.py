@@ -30,7 +30,7 @@ from strawberry.types.graphql import OperationType as AllowedType
 
 from gqlapi.context import Context
 from gqlapi.database.tracing import Trace
-from gqlapi.errors import ApiError, OperationTimeout, answer_too_large
+from gqlapi.errors import ApiError, BadUserInput, OperationTimeout, answer_too_large
 from gqlapi.execution.atomic import ATOMIC
 from gqlapi.execution.declarations import attach_rules, install_resolvers
 from gqlapi.execution.engine import Engine
@@ -49,6 +49,7 @@ from gqlapi.schema.fields import declared_rules, resolver_of
 from gqlapi.schema.mutations import Mutation
 from gqlapi.schema.queries import Query
 from gqlapi.schema.scalars import SCALARS
+from gqlapi.schema.subscriptions import Subscription
 from gqlapi.schema.types import ApiToken, Post, Session, Tag, User
 from gqlapi.schema.user_errors import USER_ERRORS
 from gqlapi.settings import ExecutorName
@@ -76,6 +77,7 @@ class Schema(strawberry.Schema):
         super().__init__(
             query=Query,
             mutation=Mutation,
+            subscription=Subscription,
             types=[User, Post, Tag, ApiToken, Session, *USER_ERRORS],
             config=StrawberryConfig(scalar_map=SCALARS, enable_experimental_incremental_execution=True),
         )
@@ -98,7 +100,8 @@ class Schema(strawberry.Schema):
     def sdl(self) -> str:
         """The schema as SDL."""
         # Strawberry prints neither the description of a schema nor the definition that would have it.
-        definition = f"{print_description(self._schema)}schema {{\n  query: Query\n  mutation: Mutation\n}}"
+        roots = "  query: Query\n  mutation: Mutation\n  subscription: Subscription\n"
+        definition = f"{print_description(self._schema)}schema {{\n{roots}}}"
         return f"{definition}\n\n{self.as_str()}\n"
 
     @cached_property
@@ -147,6 +150,18 @@ class Schema(strawberry.Schema):
             await context.delivery.end(result.errors or ())
         return result
 
+    async def respond(self, operation: BoundOperation, context: Context, event: Any) -> ExecutionResult:
+        """Run a subscription for one event, in a context of its own, as `execute` runs an operation.
+
+        Raises:
+            InvalidToken: the token of the subscriber is not valid any more.
+        """
+        context.pace = Pace(self._turns)
+        context.max_cost = self.limits.max_cost
+        context.begin(operation)
+        executed = await self._execute_bound(operation, context, event, None)
+        return self._present(context, executed, is_refused=False)
+
     def refuse(self, context: Context, refused: Refused) -> ExecutionResult:
         """Return the result of an operation that does not run."""
         context.costs = refused.costs
@@ -159,6 +174,8 @@ class Schema(strawberry.Schema):
             async with asyncio.timeout(self.limits.operation_timeout_seconds):
                 await context.authenticate()
                 context.spend()
+                if operation.is_subscription and root is None:
+                    return await self._subscribe(operation, context)
                 run = self._run_incrementally if operation.is_incremental else self._run
                 return await run(operation, context, root, variables)
         except TimeoutError:
@@ -171,6 +188,16 @@ class Schema(strawberry.Schema):
             return _failed(error)
         finally:
             await context.close()
+
+    async def _subscribe(self, operation: BoundOperation, context: Context) -> ExecutionResult:
+        """Begin the events of a subscription, which the transport takes from the context."""
+        fields = operation.operation.root.fields
+        if len(fields) != 1:  # @skip and @include may leave none
+            return _failed(BadUserInput("A subscription must have one root field."))
+        subscribe = fields[0].rules.subscribe
+        assert subscribe is not None  # noqa: S101 - all fields of the subscription type have one
+        context.events = await subscribe(context, operation.prepared(fields[0]))
+        return ExecutionResult(data=None, errors=None)
 
     async def _run_compiled(
         self, operation: BoundOperation, context: Context, root: Any, _variables: dict[str, Any] | None

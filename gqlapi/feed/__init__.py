@@ -1,0 +1,5 @@
+"""The change feed of posts: read once by each process, followed by any number of subscribers from any position."""
+
+from gqlapi.feed.feed import Changes, Feed, PositionExpired
+
+__all__ = ["Changes", "Feed", "PositionExpired"]

@@ -1,0 +1,100 @@
+"""Reads the feed for all subscribers of a process, and gives positions to changes that have none."""
+
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
+from typing import TypeVar
+
+from gqlapi.database.read_unit import ReadUnit
+from gqlapi.database.types import utc_now
+from gqlapi.database.unit import Database
+from gqlapi.repositories.feed import Change, FeedStatus, give_positions, list_changes, read_status
+
+# The newest changes, which subscribers take from memory.
+KEPT_CHANGES = 2_000
+# How long a reader waits that nobody wakes.
+POLL_SECONDS = 1.0
+
+T = TypeVar("T")
+
+
+class Reader:
+    """The newest changes of the feed, as far as they have been read.
+
+    A round takes one statement when nothing has changed; a change takes one transaction of one process, and one
+    statement of each, whatever the number of subscribers.
+    """
+
+    def __init__(self, database: Database, *, keep_changes_for: timedelta) -> None:
+        """Prepare to read; changes older than `keep_changes_for` may have been pruned."""
+        self._database = database
+        self._keep = keep_changes_for
+        self._changes: deque[Change] = deque(maxlen=KEPT_CHANGES)
+        self._before_first = 0
+        # The position up to which the feed has been read.
+        self.position = 0
+
+    async def start(self) -> None:
+        """Begin after the last change that is committed now.
+
+        Raises:
+            ApiError: the database timed out or is not available.
+        """
+        status = await self._number(await self._read(read_status))
+        self._changes.clear()
+        self.position = self._before_first = status.last_position
+
+    async def round(self) -> float:
+        """Read what is new, and return for how many seconds there is nothing to do unless somebody wakes the reader.
+
+        Raises:
+            ApiError: the database timed out or is not available.
+        """
+        status = await self._number(await self._read(read_status))
+        while self.position < status.last_position:
+            changes = await self.list_after(self.position)
+            if not changes:  # they were pruned at once
+                self.position = self._before_first = status.last_position
+                break
+            self._remember(changes)
+        if status.next_publication is None:
+            return POLL_SECONDS
+        return min(POLL_SECONDS, max(0.0, (status.next_publication - utc_now()).total_seconds()))
+
+    def recent(self, after: int) -> Sequence[Change] | None:
+        """Return the changes after a position, or None if they are no longer in memory."""
+        if after < self._before_first:
+            return None
+        return [change for change in self._changes if change.position > after]
+
+    async def list_after(self, position: int) -> list[Change]:
+        """Read up to 1,000 changes after a position.
+
+        Raises:
+            ApiError: the database timed out or is not available.
+        """
+        return await self._read(lambda unit: list_changes(unit, position))
+
+    def _remember(self, changes: Sequence[Change]) -> None:
+        overflow = len(self._changes) + len(changes) - KEPT_CHANGES
+        if overflow > 0:
+            self._before_first = [*self._changes, *changes][overflow - 1].position
+        self._changes.extend(changes)
+        self.position = changes[-1].position
+
+    async def _number(self, status: FeedStatus) -> FeedStatus:
+        """Give positions to changes that have none, and to scheduled posts that are due their change."""
+        now = utc_now()
+        is_due = status.next_publication is not None and status.next_publication <= now
+        if not (status.has_new or is_due):
+            return status
+        while await self._database.transact(lambda session: give_positions(session, now, since=now - self._keep)):
+            pass
+        return await self._read(read_status)
+
+    async def _read(self, read: Callable[[ReadUnit], Awaitable[T]]) -> T:
+        unit = self._database.read()
+        try:
+            return await read(unit)
+        finally:
+            await unit.close()

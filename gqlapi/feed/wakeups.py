@@ -1,0 +1,86 @@
+"""What wakes the readers of the feed: commits of this process, and those of others by LISTEN and NOTIFY.
+
+Both only save time. A reader that nobody wakes looks once a second.
+"""
+
+import asyncio
+from typing import Any
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gqlapi.database.unit import Database
+from gqlapi.repositories.feed import CHANNEL, notify
+
+# Commits within this time share one notification.
+NOTIFY_SECONDS = 0.03
+RECONNECT_SECONDS = 1.0
+# How often the listener looks whether its connection still lives.
+PING_SECONDS = 10.0
+PING_TIMEOUT_SECONDS = 5.0
+
+logger = structlog.get_logger()
+
+
+class Wakeups:
+    """Wakes the reader of this process, and tells other processes about commits of this one."""
+
+    def __init__(self, database: Database) -> None:
+        """Prepare; nothing connects before `listen`."""
+        self._database = database
+        self._is_shared = database.dialect_name == "postgresql"
+        self._event = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def note_commit(self) -> None:
+        """Wake the reader of this process now, those of others soon: what was committed may be a change."""
+        self._event.set()
+        if self._is_shared and self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(NOTIFY_SECONDS, self._notify)
+
+    def wake(self, *_: Any) -> None:
+        """Wake the reader of this process."""
+        self._event.set()
+
+    async def wait(self, seconds: float) -> None:
+        """Wait until somebody wakes the reader, or for some seconds."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._event.wait()
+        except TimeoutError:
+            return
+        finally:
+            self._event.clear()
+
+    def close(self) -> None:
+        """Tell nobody any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _notify(self) -> None:
+        self._timer = None
+        self._database.start_if_free(notify, "notification of the feed")
+
+    async def listen(self) -> None:
+        """Wake the reader when another process commits; connect again for as long as the caller is not cancelled."""
+        if not self._is_shared:
+            return
+        engine = self._database.create_unpooled_engine()
+        try:
+            while True:
+                try:
+                    async with engine.connect() as connection:
+                        await self._listen_on(connection)
+                except Exception as error:
+                    logger.warning("feed does not listen", exc_info=error)
+                await asyncio.sleep(RECONNECT_SECONDS)
+        finally:
+            await engine.dispose()
+
+    async def _listen_on(self, connection: AsyncConnection) -> None:
+        driver: Any = (await connection.get_raw_connection()).driver_connection
+        await driver.add_listener(CHANNEL, self.wake)
+        self._event.set()  # what was told before is lost
+        while True:
+            await asyncio.sleep(PING_SECONDS)
+            await driver.execute("SELECT 1", timeout=PING_TIMEOUT_SECONDS)
