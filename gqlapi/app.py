@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
@@ -42,7 +42,9 @@ from gqlapi.http.responses import Negotiation
 from gqlapi.http.runner import Runner
 from gqlapi.http.sdl import SchemaFile
 from gqlapi.http.shortcut import Shortcut
+from gqlapi.http.subscriptions import Subscriptions
 from gqlapi.http.usage import UsageCounter
+from gqlapi.http.websocket import WebSocketEndpoint
 from gqlapi.logs import configure_logs
 from gqlapi.operations.rate import Rates
 from gqlapi.schema import Limits, Schema
@@ -77,12 +79,14 @@ def create_app(settings: Settings | None = None) -> Starlette:
         rates=create_rates(settings),
     )
     runner.feed = feed
+    subscriptions = create_subscriptions(settings, runner)
     negotiation = Negotiation(settings.http_status)
-    endpoint = GraphQLEndpoint(runner, negotiation, origins, compression, max_body_bytes=settings.max_body_bytes)
+    endpoint = GraphQLEndpoint(subscriptions, negotiation, origins, compression, max_body_bytes=settings.max_body_bytes)
+    sockets = WebSocketEndpoint(subscriptions, origins)
     graphql = _with_page(settings, endpoint)
 
     app = Starlette(
-        routes=_routes(settings, graphql, Readiness(database.probe), schema),
+        routes=_routes(settings, graphql, sockets, Readiness(database.probe), schema),
         middleware=_middleware(settings, origins, graphql, endpoint),
         exception_handlers={HTTPException: answer_refusal},
         lifespan=_lifespan(settings, database, documents, usage, feed),
@@ -100,6 +104,12 @@ def create_feed(settings: Settings, database: Database) -> Feed:
     feed = Feed(database, keep_changes_for=timedelta(days=settings.change_retention_days))
     database.on_commit = feed.note_commit
     return feed
+
+
+def create_subscriptions(settings: Settings, runner: Runner) -> Subscriptions:
+    """Create what answers the events of subscriptions."""
+    per_user, in_all = settings.max_subscriptions_per_user, settings.max_subscriptions
+    return Subscriptions(runner, per_user=per_user, in_all=in_all)
 
 
 def create_rates(settings: Settings) -> Rates | None:
@@ -163,10 +173,13 @@ def _with_page(settings: Settings, endpoint: ASGIApp) -> ASGIApp:
     return BrowserPage(endpoint, offers_demo=not settings.is_production) if settings.serves_graphiql else endpoint
 
 
-def _routes(settings: Settings, graphql: ASGIApp, readiness: Readiness, schema: Schema) -> list[Route]:
+def _routes(
+    settings: Settings, graphql: ASGIApp, sockets: ASGIApp, readiness: Readiness, schema: Schema
+) -> list[BaseRoute]:
     return [
         Route("/", _to_graphql),
         Route(GRAPHQL_PATH, graphql),
+        WebSocketRoute(GRAPHQL_PATH, sockets),
         Route(GRAPHQL_PATH + "/", _to_graphql, methods=[*OPERATIONS]),
         *([Route(GRAPHQL_PATH + "/assets/{name}", send_asset)] if settings.serves_graphiql else []),
         *([Route(GRAPHQL_PATH + "/schema.graphql", SchemaFile(schema).send)] if settings.serves_schema else []),

@@ -1,6 +1,6 @@
 """Subscriptions: what happens to posts, as it happens."""
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
@@ -90,7 +90,7 @@ async def _load_posts(context: Context, ids: list[UUID], _prepared: Prepared) ->
     return await context.repositories.posts.list_by_ids(ids)
 
 
-async def _subscribe(context: Context, prepared: Prepared) -> AsyncIterator[PostEvent]:
+async def _subscribe(context: Context, prepared: Prepared) -> AsyncGenerator[PostEvent]:
     """Begin to follow the changes of posts.
 
     Raises:
@@ -111,7 +111,7 @@ async def _subscribe(context: Context, prepared: Prepared) -> AsyncIterator[Post
     return _events(context, feed, None if author is None else author.id, None if tag is None else tag.id, changes)
 
 
-async def _nothing() -> AsyncIterator[PostEvent]:
+async def _nothing() -> AsyncGenerator[PostEvent]:
     """Yield nothing: there is no such author or tag."""
     events: tuple[PostEvent, ...] = ()
     for event in events:
@@ -120,7 +120,7 @@ async def _nothing() -> AsyncIterator[PostEvent]:
 
 async def _events(
     context: Context, feed: Feed, author: UUID | None, tag: UUID | None, batches: AsyncGenerator[Changes]
-) -> AsyncIterator[PostEvent]:
+) -> AsyncGenerator[PostEvent]:
     async with aclosing(batches):
         async for changes in batches:
             wanted = [change for change in changes if author is None or change.author_id == author]
