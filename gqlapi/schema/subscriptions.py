@@ -1,6 +1,7 @@
 """Subscriptions: what happens to posts, as it happens."""
 
-from collections.abc import AsyncGenerator, AsyncIterator
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,6 +25,8 @@ from gqlapi.schema.types import Post
 
 # Kinds by which a post may disappear for some of those who saw it.
 LOSSES = frozenset({ChangeKind.UNPUBLISHED, ChangeKind.ARCHIVED, ChangeKind.DELETED})
+# How long it is known who may see the posts of changes, while a slow client takes them one by one.
+FACTS_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +126,15 @@ async def _events(
 ) -> AsyncIterator[PostEvent]:
     async with aclosing(batches):
         async for changes in batches:
-            wanted = [change for change in changes if author is None or change.author_id == author]
-            facts = await feed.facts(wanted) if wanted else {}
-            for change in wanted:
+            facts: Mapping[UUID, PostFacts] = {}
+            read_at = -FACTS_SECONDS
+            for change in changes:
+                if author is not None and change.author_id != author:
+                    continue
+                if time.monotonic() - read_at >= FACTS_SECONDS:
+                    # Of all changes, so that those who look for a part of them share the read.
+                    facts = await feed.facts(changes)
+                    read_at = time.monotonic()
                 event = PostEvent(change, facts.get(change.post_id))
                 has_tag = tag is None or (event.facts is not None and tag in event.facts.tag_ids)
                 if has_tag and event.is_for(context.viewer):
