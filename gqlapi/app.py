@@ -67,18 +67,11 @@ def create_app(settings: Settings | None = None) -> Starlette:
     documents = create_documents(settings, schema)
     usage = UsageCounter(database) if settings.count_usage else None
     compression = Compression(is_on=settings.compression)
-    feed = create_feed(settings, database)
-    runner = Runner(
-        Executor(schema, documents),
-        database,
-        accounts,
-        create_caching(settings, compression),
-        limits=schema.limits,
-        reports_costs=settings.reports_costs,
-        usage=usage,
-        rates=create_rates(settings),
-    )
-    runner.feed = feed
+    caching, rates = create_caching(settings, compression), create_rates(settings)
+    costs, limits = settings.reports_costs, schema.limits
+    executor = Executor(schema, documents)
+    runner = Runner(executor, database, accounts, caching, limits=limits, reports_costs=costs, usage=usage, rates=rates)
+    runner.feed = feed = create_feed(settings, database)
     subscriptions = create_subscriptions(settings, runner)
     negotiation = Negotiation(settings.http_status)
     endpoint = GraphQLEndpoint(subscriptions, negotiation, origins, compression, max_body_bytes=settings.max_body_bytes)
@@ -94,7 +87,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
     # Starlette would redirect to the Host that the client sent.
     app.router.redirect_slashes = False
     parts = {"database": database, "accounts": accounts, "schema": schema, "documents": documents, "usage": usage}
-    for name, part in {**parts, "feed": feed}.items():
+    for name, part in {**parts, "feed": feed, "subscriptions": subscriptions}.items():
         setattr(app.state, name, part)
     return app
 

@@ -11,8 +11,8 @@ import structlog
 
 from gqlapi.database.unit import Database
 from gqlapi.errors import ApiError, Code
-from gqlapi.feed.reader import Reader
-from gqlapi.feed.wakeups import Wakeups
+from gqlapi.feed.reader import Reader, is_complete
+from gqlapi.feed.wakeups import Wakeups, is_being_cancelled
 from gqlapi.repositories.feed import Change, PostFacts, get_first_position, read_facts, read_status
 
 RETRY_SECONDS = 0.5
@@ -71,12 +71,14 @@ class Feed:
 
     async def _follow(self, since: int | None) -> AsyncGenerator[Changes]:
         async with self._subscribing():
+            setbacks = self._reader.setbacks
             position = self._reader.position if since is None else since
             if since is not None:
                 await self._check(since)
             yield ()
             while True:
-                if changes := await self._after(position):
+                changes = await self._after(position, setbacks)
+                if changes:
                     position = changes[-1].position
                     yield changes
 
@@ -106,16 +108,23 @@ class Feed:
         if since > last or since < (last if first is None else first - 1):
             raise PositionExpired
 
-    async def _after(self, position: int) -> Changes:
+    async def _after(self, position: int, setbacks: int) -> Changes:
+        """Return changes after a position, or wait for some and return none.
+
+        Raises:
+            PositionExpired: some were pruned, or the database has lost some.
+        """
+        if self._reader.setbacks != setbacks:
+            raise PositionExpired
         recent = self._reader.recent(position)
         if recent is None:
             changes = await _patiently(lambda: self._reader.list_after(position))
-            if not changes:
+            if not is_complete(changes, position):
                 raise PositionExpired
             return changes
         if not recent:
             async with self._news:
-                await self._news.wait_for(lambda: self._reader.position > position)
+                await self._news.wait_for(lambda: self._reader.position > position or self._reader.setbacks != setbacks)
         return recent
 
     async def _read_facts(self, ids: Collection[UUID]) -> dict[UUID, PostFacts]:
@@ -134,7 +143,7 @@ class Feed:
             started = self._started
             try:
                 await asyncio.shield(started)
-            except ApiError:
+            except Exception:
                 if self._started is started:
                     self._started = None
                 raise
@@ -149,17 +158,19 @@ class Feed:
         self._reading = asyncio.create_task(self._read())
 
     async def _stop(self) -> None:
-        self._started = None
-        reading, self._reading = self._reading, None
-        if reading is not None:
-            reading.cancel()
-            await asyncio.wait([reading])
+        running = [task for task in (self._started, self._reading) if task is not None]
+        self._started = self._reading = None
+        for task in running:
+            task.cancel()
+        if running:
+            await asyncio.wait(running)
 
     async def _read(self) -> None:
         listening = asyncio.create_task(self._wakeups.listen())
         has_failed = False
         try:
-            while True:
+            while not is_being_cancelled():
+                before = self._reader.position, self._reader.setbacks
                 try:
                     seconds = await self._reader.round()
                     has_failed = False
@@ -167,8 +178,9 @@ class Feed:
                     if not has_failed:
                         logger.warning("feed cannot be read", exc_info=error)
                     has_failed, seconds = True, RETRY_SECONDS
-                async with self._news:
-                    self._news.notify_all()
+                if (self._reader.position, self._reader.setbacks) != before:
+                    async with self._news:
+                        self._news.notify_all()
                 await self._wakeups.wait(seconds)
         finally:
             listening.cancel()

@@ -65,22 +65,38 @@ class Wakeups:
         """Wake the reader when another process commits; connect again for as long as the caller is not cancelled."""
         if not self._is_shared:
             return
-        engine = self._database.create_unpooled_engine()
+        engine, has_failed = self._database.create_unpooled_engine(), False
         try:
-            while True:
+            while not is_being_cancelled():
                 try:
                     async with engine.connect() as connection:
-                        await self._listen_on(connection)
+                        await self._begin_on(connection)
+                        has_failed = False
+                        await self._ping(connection)
                 except Exception as error:
-                    logger.warning("feed does not listen", exc_info=error)
+                    if not has_failed:
+                        logger.warning("feed does not listen", exc_info=error)
+                    has_failed = True
                 await asyncio.sleep(RECONNECT_SECONDS)
         finally:
             await engine.dispose()
 
-    async def _listen_on(self, connection: AsyncConnection) -> None:
-        driver: Any = (await connection.get_raw_connection()).driver_connection
-        await driver.add_listener(CHANNEL, self.wake)
+    async def _begin_on(self, connection: AsyncConnection) -> None:
+        await (await _driver(connection)).add_listener(CHANNEL, self.wake)
         self._event.set()  # what was told before is lost
+
+    async def _ping(self, connection: AsyncConnection) -> None:
+        driver = await _driver(connection)
         while True:
             await asyncio.sleep(PING_SECONDS)
             await driver.execute("SELECT 1", timeout=PING_TIMEOUT_SECONDS)
+
+
+async def _driver(connection: AsyncConnection) -> Any:
+    return (await connection.get_raw_connection()).driver_connection
+
+
+def is_being_cancelled() -> bool:
+    """Whether the current task is to end: asyncpg may turn its cancellation into another error."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

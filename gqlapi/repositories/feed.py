@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -14,11 +15,14 @@ from gqlapi.repositories.locks import for_change
 from gqlapi.repositories.post_rows import visible_from
 
 BATCH_SIZE = 1_000
+# Changes that get their positions in one transaction.
+NUMBERED_AT_ONCE = 10_000
 # A post may be scheduled by a server whose clock is behind, and its transaction be committed after its time.
 OVERLAP = timedelta(seconds=60)
 # Of LISTEN and NOTIFY.
 CHANNEL = "gqlapi_feed"
-PUBLISHING = (ChangeKind.PUBLISHED, ChangeKind.CREATED)
+# Kinds by which a post may have become public at once.
+PUBLISHING = (ChangeKind.PUBLISHED, ChangeKind.CREATED, ChangeKind.RESTORED)
 
 
 class Change(NamedTuple):
@@ -30,6 +34,7 @@ class Change(NamedTuple):
     author_id: UUID
     version: int
     was_public: bool
+    created_at: datetime
 
 
 class FeedStatus(NamedTuple):
@@ -99,7 +104,7 @@ async def _rows(unit: ReadUnit, columns: list[Any], *conditions: sa.ColumnElemen
 
 
 async def give_positions(session: AsyncSession, now: datetime, *, since: datetime) -> int:
-    """Give positions to up to 1,000 changes that are committed and have none; return to how many.
+    """Give positions to up to 10,000 changes that are committed and have none; return to how many.
 
     Posts whose scheduled time has passed after `since` get their change first: each one once, because the state is
     locked, and because a change that made the post public is looked for.
@@ -110,16 +115,21 @@ async def give_positions(session: AsyncSession, now: datetime, *, since: datetim
         await session.execute(_publications(from_, now))
         state.published_until = now
     # In a statement of its own, which sees what was committed while this one waited for the lock.
-    new = sa.select(PostChange.id).where(PostChange.position.is_(None)).order_by(PostChange.id).limit(BATCH_SIZE)
-    ids: Sequence[int] = (await session.scalars(new)).all()
-    if ids:
-        places = [{"change": id_, "place": state.last_position + n} for n, id_ in enumerate(ids, 1)]
-        table: Any = PostChange.__table__
-        given = sa.update(table).where(table.c.id == sa.bindparam("change")).values(position=sa.bindparam("place"))
-        await (await session.connection()).execute(given, places)
-        state.last_position += len(ids)
+    given: Any = await session.execute(_numbering(), {"last_position": state.last_position})
+    state.last_position += given.rowcount
     await session.flush()
-    return len(ids)
+    return int(given.rowcount)
+
+
+@cache
+def _numbering() -> sa.Update:
+    """Return the statement that gives positions in the order of the ids, without a gap."""
+    table: Any = PostChange.__table__
+    number = sa.func.row_number().over(order_by=table.c.id).label("number")
+    new = sa.select(table.c.id, number).where(table.c.position.is_(None)).order_by(table.c.id).limit(NUMBERED_AT_ONCE)
+    rows = new.subquery("new")
+    place = sa.bindparam("last_position", type_=table.c.position.type) + rows.c.number
+    return sa.update(table).where(table.c.id == rows.c.id).values(position=place)
 
 
 async def notify(session: AsyncSession) -> None:

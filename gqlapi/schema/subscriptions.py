@@ -1,19 +1,22 @@
 """Subscriptions: what happens to posts, as it happens."""
 
-from collections.abc import AsyncGenerator
+import time
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import strawberry
 
 from gqlapi.context import Context
 from gqlapi.database.types import utc_now
+from gqlapi.errors import BadUserInput
 from gqlapi.execution.declarations import FieldRules, Prepared, Relation
 from gqlapi.feed import Changes, Feed
 from gqlapi.models import ChangeKind, GlobalId, Viewer
+from gqlapi.repositories.base import Repository
 from gqlapi.repositories.feed import Change, PostFacts
 from gqlapi.schema.enums import ChangeKind as ChangeKindType
 from gqlapi.schema.fields import argument, computed, prepared_field, relation
@@ -24,6 +27,8 @@ from gqlapi.schema.types import Post
 
 # Kinds by which a post may disappear for some of those who saw it.
 LOSSES = frozenset({ChangeKind.UNPUBLISHED, ChangeKind.ARCHIVED, ChangeKind.DELETED})
+# How long it is known who may see the posts of changes, while a slow client takes them one by one.
+FACTS_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,23 +70,25 @@ def _sees(viewer: Viewer, facts: PostFacts, now: datetime) -> bool:
     return viewer.sees_everything or is_own or (facts.visible_from is not None and facts.visible_from <= now)
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Named(NamedTuple):
+    """An author or a tag, by a key that it cannot have where that is None."""
+
+    typename: str
+    key: UniqueKey | None
+
+
+class Request(NamedTuple):
     """Which changes a subscription is about."""
 
-    author: UniqueKey | None
-    tag: UniqueKey | None
-    has_author: bool
-    has_tag: bool
+    author: Named | None
+    tag: Named | None
     since: int | None
 
 
 def _prepare(*, author: UserKey | None = None, tag: TagKey | None = None, since: int | None = None) -> Request:
     return Request(
-        None if author is None else to_key(author, "User", "username_key"),
-        None if tag is None else to_key(tag, "Tag", "slug"),
-        author is not None,
-        tag is not None,
+        None if author is None else Named("User", to_key(author, "User", "username_key")),
+        None if tag is None else Named("Tag", to_key(tag, "Tag", "slug")),
         since,
     )
 
@@ -94,6 +101,7 @@ async def _subscribe(context: Context, prepared: Prepared) -> AsyncGenerator[Pos
     """Begin to follow the changes of posts.
 
     Raises:
+        BadUserInput: there is no such author or tag.
         PositionExpired: the feed does not have all changes after `since`.
         ApiError: the database timed out or is not available.
     """
@@ -101,21 +109,28 @@ async def _subscribe(context: Context, prepared: Prepared) -> AsyncGenerator[Pos
     feed = context.feed
     if feed is None:
         raise RuntimeError("this context has no feed")
-    users, tags = context.repositories.users, context.repositories.tags
-    author = await users.get_by(request.author.attribute, request.author.value) if request.author else None
-    tag = await tags.get_by(request.tag.attribute, request.tag.value) if request.tag else None
+    author, tag = await _key_of(context, request.author), await _key_of(context, request.tag)
     await context.close()
-    if (request.has_author and author is None) or (request.has_tag and tag is None):
-        return _nothing()
     changes = await feed.follow(request.since)
-    return _events(context, feed, None if author is None else author.id, None if tag is None else tag.id, changes)
+    return _events(context, feed, author, tag, changes)
 
 
-async def _nothing() -> AsyncGenerator[PostEvent]:
-    """Yield nothing: there is no such author or tag."""
-    events: tuple[PostEvent, ...] = ()
-    for event in events:
-        yield event
+async def _key_of(context: Context, named: Named | None) -> UUID | None:
+    """Return the key of the author or tag that a subscription is about.
+
+    Raises:
+        BadUserInput: there is none.
+    """
+    if named is None:
+        return None
+    repositories = context.repositories
+    repository: Repository[Any] = repositories.users if named.typename == "User" else repositories.tags
+    key = named.key
+    found = None if key is None else await repository.get_by(key.attribute, key.value)
+    if found is None:
+        raise BadUserInput(f"There is no such {named.typename}.")
+    id_: UUID = found.id
+    return id_
 
 
 async def _events(
@@ -123,9 +138,15 @@ async def _events(
 ) -> AsyncGenerator[PostEvent]:
     async with aclosing(batches):
         async for changes in batches:
-            wanted = [change for change in changes if author is None or change.author_id == author]
-            facts = await feed.facts(wanted) if wanted else {}
-            for change in wanted:
+            facts: Mapping[UUID, PostFacts] = {}
+            read_at = -FACTS_SECONDS
+            for change in changes:
+                if author is not None and change.author_id != author:
+                    continue
+                if time.monotonic() - read_at >= FACTS_SECONDS:
+                    # Of all changes, so that those who look for a part of them share the read.
+                    facts = await feed.facts(changes)
+                    read_at = time.monotonic()
                 event = PostEvent(change, facts.get(change.post_id))
                 has_tag = tag is None or (event.facts is not None and tag in event.facts.tag_ids)
                 if has_tag and event.is_for(context.viewer):

@@ -138,7 +138,7 @@ class BoundedProtocol(HttpToolsProtocol):
             if self._phase is not DONE:
                 self._count(len(data), was_body=was_body)
         except httptools.HttpParserUpgrade as upgrade:
-            if self._should_upgrade():
+            if self._is_websocket():
                 self._become_websocket(data[upgrade.args[0] :])
             else:
                 self._ignore_upgrade(data[upgrade.args[0] :])
@@ -161,6 +161,11 @@ class BoundedProtocol(HttpToolsProtocol):
             self._framing_bytes += size
             if self._framing_bytes > MAX_HEADER_BYTES + self._body_bytes // FRAMING_SHARE:
                 raise Refused(refusals.FRAMING_TOO_LARGE)
+
+    def _is_websocket(self) -> bool:
+        """Whether a request that asks for an upgrade opens a WebSocket (RFC 6455, section 4.1)."""
+        is_first = self._answering is None and not self.pipeline  # else an answer would follow on the socket
+        return is_first and self.parser.get_method() == b"GET" and self._should_upgrade()
 
     def _become_websocket(self, rest: bytes) -> None:
         """Hand the connection over to the protocol of WebSockets, which reads the request again."""

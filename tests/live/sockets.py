@@ -2,14 +2,17 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+import sqlalchemy as sa
 from websockets.asyncio.client import ClientConnection, connect
 
 from gqlapi.http.socket import PROTOCOL
+from gqlapi.models import Session
 from tests.api import Api
+from tests.signing_in import accounts_of
 
 PATIENCE_SECONDS = 10
 CHANGED = "subscription($since: Position) { postChanged(since: $since) { kind id position post { title version } } }"
@@ -62,3 +65,25 @@ async def connected(api: Api, payload: dict[str, Any] | None = None, **options: 
         await client.send(type="connection_init", payload=payload or {})
         assert await client.receive() == {"type": "connection_ack"}
         yield client
+
+
+async def create(client: Api, title: str, **given: Any) -> dict[str, Any]:
+    """Create a post, and return its id and its version."""
+    payload = await client.payload("createPost", {"title": title, "markdown": "Text", **given}, "post { id version }")
+    assert payload["errors"] == []
+    post: dict[str, Any] = payload["post"]
+    return post
+
+
+async def end_session(client: Api) -> None:
+    """End the session of a client, behind its back."""
+    claims = accounts_of(client).access_tokens.read(client.headers["Authorization"].removeprefix("Bearer "))
+    async with client.database.write() as session:
+        await session.execute(sa.delete(Session).where(Session.id == claims.session_id))
+
+
+async def until(is_true: Callable[[], bool]) -> None:
+    """Wait until something is true of the server."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not is_true():
+            await asyncio.sleep(0.002)
