@@ -1,6 +1,7 @@
 """GraphQL over WebSocket, by the protocol `graphql-transport-ws`."""
 
 import asyncio
+from functools import partial
 from typing import Any
 
 import pytest
@@ -94,17 +95,22 @@ class TestSubscription:
         await until(lambda: asyncio.all_tasks() <= before)
         assert ada.database.gate.free == 10
 
-    async def test_of_equal_viewers_is_answered_once(self, api: Api, ada: Api) -> None:
+    async def test_costs_as_many_statements_for_one_subscriber_as_for_many(
+        self, api: Api, ada: Api, subscriptions: Subscriptions
+    ) -> None:
+        posts = {subscribers: await create(ada, "Post") for subscribers in (1, 5)}
+        counts = []
         async with connected(api) as socket:
-            for id_ in ("1", "2", "3"):
-                await socket.subscribe(id_, CHANGED)
-            await until(lambda: api.app.state.subscriptions.count == 3)
-            post = await create(ada, "Post")
-            with api.statements() as statements:
-                await ada.payload("publishPost", {"id": post["id"], "expectedVersion": 1})
-                answers = [await socket.receive() for _ in range(3)]
-            assert {answer["id"] for answer in answers} == {"1", "2", "3"}
-            assert len([sql for sql in statements if "posts.title" in sql and "version" in sql]) <= 2
+            for subscribers, post in posts.items():
+                for number in range(subscriptions.count, subscribers):
+                    await socket.subscribe(str(number), CHANGED)
+                await until(partial(lambda expected: subscriptions.count == expected, subscribers))
+                with api.statements() as statements:
+                    await ada.payload("publishPost", {"id": post["id"], "expectedVersion": 1})
+                    answers = [await socket.receive() for _ in range(subscribers)]
+                assert {answer["payload"]["data"]["postChanged"]["kind"] for answer in answers} == {"PUBLISHED"}
+                counts.append([sql for sql in statements if "feed_state" not in sql and "pg_notify" not in sql])
+        assert counts[0] == counts[1]
 
     async def test_of_a_user_is_bounded(self, ada: Api, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(ada.app.state.subscriptions, "_per_user", 1)
