@@ -31,7 +31,7 @@ errors {
 # Reading the certificates of the system, which httpx does for each client, takes 70 ms.
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 GRACE_SECONDS = 5
-TRANSACTION_CONTROL = ("BEGIN", "COMMIT", "ROLLBACK", "PRAGMA", "SAVEPOINT", "RELEASE", "SET ")
+TRANSACTION_CONTROL = ("BEGIN", "COMMIT", "ROLLBACK", "PRAGMA", "SAVEPOINT", "RELEASE", "SET ", "SELECT PG_NOTIFY(")
 
 
 class Api:
