@@ -63,7 +63,7 @@ async def refusal(api: Api, query: str, **variables: Any) -> Any:
     context = new_context(api)
     result = await begin(api, context, query, variables)
     assert (context.events, result.data) == (None, None)
-    [error] = result.errors or ()
+    [error] = result.errors or []
     return error.extensions
 
 

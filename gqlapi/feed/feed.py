@@ -124,9 +124,7 @@ class Feed:
             return changes
         if not recent:
             async with self._news:
-                await self._news.wait_for(
-                    lambda: self._reader.position > position or self._reader.setbacks != setbacks
-                )
+                await self._news.wait_for(lambda: self._reader.position > position or self._reader.setbacks != setbacks)
         return recent
 
     async def _read_facts(self, ids: Collection[UUID]) -> dict[UUID, PostFacts]:
