@@ -2,9 +2,9 @@
 
     uv run --group bench python -m benchmarks.live [--subscribers 1000] [--changes 40] [--workers 1] [--data DIR]
 
-Starts PostgreSQL and `gqlapi serve`, opens a WebSocket for each subscriber, and measures the memory that they take while
-nothing happens. Then posts are published one after the other, and each subscriber notes when it hears of it: the time
-from the answer to the mutation. Prints CPU time and statements for each change as well.
+Starts PostgreSQL and `gqlapi serve`, opens a WebSocket for each subscriber, and measures the memory that they take
+while nothing happens. Then posts are published one after the other, and each subscriber notes when it hears of it: the time
+since the answer to the mutation. Prints CPU time and transactions of each change as well.
 """
 
 import argparse
@@ -108,8 +108,8 @@ async def create(http: httpx.AsyncClient, title: str) -> str:
 
 def _report(everyone: Subscribers, made: dict[str, float], subscribers: int, cpu: float, transactions: float) -> None:
     delays = sorted((at - made[id_]) * 1000 for id_, times in everyone.heard.items() if id_ in made for at in times)
-    told = sum(len(times) for id_, times in everyone.heard.items() if id_ in made)
-    _print("told, of those to be told", f"{told:,} of {len(made) * subscribers:,}")
+    received = sum(len(times) for id_, times in everyone.heard.items() if id_ in made)
+    _print("events received, of those sent", f"{received:,} of {len(made) * subscribers:,}")
     if delays:
         _print("from the mutation's answer to a subscriber", f"p50 {statistics.median(delays):.0f} ms")
         _print("", f"p99 {delays[int(len(delays) * 0.99)]:.0f} ms, at most {delays[-1]:.0f} ms")
@@ -132,7 +132,10 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        with prepared(None, options.data, folder) as database, serving(database.url, folder, options.workers) as service:
+        with (
+            prepared(None, options.data, folder) as database,
+            serving(database.url, folder, options.workers) as service,
+        ):
             asyncio.run(measure(service, database, options.subscribers, options.changes))
 
 

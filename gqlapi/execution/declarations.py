@@ -76,6 +76,7 @@ class FieldRules:
     values of a leaf for many objects at once, where that is faster than its attribute.
 
     `subscribe` begins the events of a field of the subscription type: it takes the context and the prepared arguments.
+    `repeats` is how often the field counts in the cost of its operation.
 
     `is_embedded`: its value is the object that has the field. `is_long`: its text may have more than some hundred
     characters. `is_trusted`: its values are of the type that the field declares, and none has to be awaited.
@@ -90,6 +91,7 @@ class FieldRules:
     compute: Callable[[Any, Any, Prepared], Any] | None = None
     resolve: Callable[..., Any] | None = None
     subscribe: Callable[[Any, Prepared], Awaitable[AsyncGenerator[Any]]] | None = None
+    repeats: int = 1
     column: Callable[[Sequence[Any]], Sequence[Any]] | None = None
     is_embedded: bool = False
     is_long: bool = False

@@ -39,7 +39,7 @@ class Schema(Protocol):
         """
 
     async def respond(self, operation: BoundOperation, context: Context, event: Any) -> ExecutionResult:
-        """Run a subscription for one event, in a context of its own.
+        """Run a subscription for one event, in its own context.
 
         Raises:
             InvalidToken: the token of the subscriber is not valid any more.
@@ -74,7 +74,7 @@ class Executor:
         return self._run(text, request, context, types, max_cost)
 
     def respond(self, operation: BoundOperation, context: Context, event: Any) -> Awaitable[ExecutionResult]:
-        """Run a subscription that `execute` has begun for one event, in a context of its own.
+        """Run a subscription that `execute` has begun for one event, in its own context.
 
         What is awaited raises:
             InvalidToken: the token of the subscriber is not valid any more.

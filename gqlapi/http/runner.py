@@ -160,7 +160,7 @@ class Runner:
     async def execute(
         self, request: GraphQLRequest, context: Context, types: frozenset[OperationType], headers: Headers
     ) -> ExecutionResult:
-        """Execute an operation in a context of its own, which is closed then.
+        """Execute an operation in its own context, which is closed then.
 
         Raises:
             HttpFailure: the request is refused.

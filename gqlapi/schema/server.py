@@ -151,7 +151,7 @@ class Schema(strawberry.Schema):
         return result
 
     async def respond(self, operation: BoundOperation, context: Context, event: Any) -> ExecutionResult:
-        """Run a subscription for one event, in a context of its own, as `execute` runs an operation.
+        """Run a subscription for one event, in its own context, as `execute` runs an operation.
 
         Raises:
             InvalidToken: the token of the subscriber is not valid any more.

@@ -177,11 +177,11 @@ class Subscription:
     post_changed: PostChange = prepared_field(
         [
             argument("author", UserKey | None, "Only posts of this user."),
-            argument("tag", TagKey | None, "Only posts that have this tag when the change is told."),
+            argument("tag", TagKey | None, "Only posts that have this tag when the event is sent."),
             argument(
                 "since",
                 Position | None,
-                "Resume after this position: no change since then is left out, and none is told twice. "
+                "Resume after this position: no change since then is left out, and none is sent twice. "
                 "One that the feed no longer keeps is refused with POSITION_EXPIRED.",
             ),
         ],

@@ -163,7 +163,7 @@ class BoundedProtocol(HttpToolsProtocol):
                 raise Refused(refusals.FRAMING_TOO_LARGE)
 
     def _is_websocket(self) -> bool:
-        """Whether a request that asks for an upgrade opens a WebSocket (RFC 6455, section 4.1)."""
+        """Whether a request with an Upgrade header opens a WebSocket (RFC 6455, section 4.1)."""
         is_first = self._answering is None and not self.pipeline  # else an answer would follow on the socket
         return is_first and self.parser.get_method() == b"GET" and self._should_upgrade()
 

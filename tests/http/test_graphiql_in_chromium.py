@@ -187,16 +187,6 @@ class TestGraphiQL:
         await page.wait_for_url("**/graphql?query=*")
         assert dict(httpx.URL(page.url).params) == {"query": query, "variables": variables}
 
-    async def test_names_no_transport_that_the_server_refuses(self, graphiql: Page) -> None:
-        page = graphiql
-        sockets: list[str] = []
-        page.on("websocket", lambda socket: sockets.append(socket.url))
-        await page.goto("/graphql?query=subscription{x}")
-        await editor(page, "subscription").wait_for()
-        await run(page)
-        await response(page, '"GRAPHQL_VALIDATION_FAILED"').wait_for()
-        assert sockets == []
-
     async def test_fits_a_small_screen(self, graphiql: Page) -> None:
         page = graphiql
         await page.set_viewport_size(SMALL)

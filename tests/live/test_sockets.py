@@ -24,16 +24,20 @@ class TestSubscription:
                 await socket.subscribe("1", CHANGED)
             await until(lambda: api.app.state.subscriptions.count == 2)
             post = await create(ada, "Draft")
-            told = (await mine.next("1"))["postChanged"]
-            assert (told["kind"], told["id"], told["post"]) == ("CREATED", post["id"], {"title": "Draft", "version": 1})
+            event = (await mine.next("1"))["postChanged"]
+            assert (event["kind"], event["id"], event["post"]) == (
+                "CREATED",
+                post["id"],
+                {"title": "Draft", "version": 1},
+            )
             await ada.payload("publishPost", {"id": post["id"], "expectedVersion": 1})
             assert (await mine.next("1"))["postChanged"]["kind"] == "PUBLISHED"
-            told = (await theirs.next("1"))["postChanged"]
-            assert (told["kind"], told["post"]) == ("PUBLISHED", {"title": "Draft", "version": 2})
+            event = (await theirs.next("1"))["postChanged"]
+            assert (event["kind"], event["post"]) == ("PUBLISHED", {"title": "Draft", "version": 2})
             await ada.payload("deletePost", {"id": post["id"], "expectedVersion": 2})
             for socket in (mine, theirs):
-                told = (await socket.next("1"))["postChanged"]
-                assert (told["kind"], told["post"]) == ("DELETED", None)
+                event = (await socket.next("1"))["postChanged"]
+                assert (event["kind"], event["post"]) == ("DELETED", None)
 
     async def test_resumes_after_a_position(self, ada: Api) -> None:
         async with connected(ada) as socket:
@@ -73,8 +77,10 @@ class TestSubscription:
             await until(lambda: ada.app.state.subscriptions.count == 2)
             await create(ada, "Untagged")
             await create(ada, "Tagged", tags=[{"name": "News"}])
-            told = [await socket.receive() for _ in range(3)]
-        titles = sorted((message["id"], message["payload"]["data"]["postChanged"]["post"]["title"]) for message in told)
+            event = [await socket.receive() for _ in range(3)]
+        titles = sorted(
+            (message["id"], message["payload"]["data"]["postChanged"]["post"]["title"]) for message in event
+        )
         assert titles == [("author", "Tagged"), ("author", "Untagged"), ("tag", "Tagged")]
 
     async def test_ends_when_the_client_completes_it(self, ada: Api, subscriptions: Subscriptions) -> None:

@@ -1,4 +1,4 @@
-// Subscriptions run over a WebSocket each, so that a tab's own header Authorization counts for its own.
+// Each subscription has a WebSocket, opened with the Authorization header of its tab.
 import { getOperationAST, parse } from 'graphql';
 import { createClient } from 'graphql-ws';
 
