@@ -3,8 +3,8 @@
     uv run --group bench python -m benchmarks.live [--subscribers 1000] [--changes 40] [--workers 1] [--data DIR]
 
 Starts PostgreSQL and `gqlapi serve`, opens a WebSocket for each subscriber, and measures the memory that they take
-while nothing happens. Then posts are published one after the other, and each subscriber notes when it hears of it: the time
-since the answer to the mutation. Prints CPU time and transactions of each change as well.
+while nothing happens. Then posts are published one after the other, and each subscriber notes when it hears of it: the
+time since the answer to the mutation. Prints CPU time and transactions of each change as well.
 """
 
 import argparse

@@ -153,8 +153,8 @@ class TestScheduledPost:
         await save(api.database, [post])
         other = Feed(api.database, keep_changes_for=timedelta(days=1))
         try:
-            async with aclosing(await other.follow(None)) as theirs:
-                (change,) = await take(feed, 1, None)
+            async with aclosing(await other.follow(0)) as theirs:
+                (change,) = await take(feed, 1, 0)
                 assert [change] == [*await anext(theirs)]
         finally:
             await other.close()
