@@ -271,6 +271,7 @@ QUERIES = {
     "home": HOME,
     "any": f"{{ posts(first: 10, filter: {{ status: {ALL} }}) {{ totalCount nodes {{ id status }} }} }}",
     "one": "{ node(id: $id) { id ... on Post { title tags { name } } } }",
+    "post": "{ post(by: { id: $id }) { status } }",
     "author": "{ user(by: { username: \"ada\" }) { username } }",
     "users": "{ users(first: 5) { nodes { username postCount posts(first: 3) { nodes { id } } } } }",
     "tags": "{ tags(first: 5) { nodes { name postCount } } }",
@@ -278,7 +279,7 @@ QUERIES = {
     "search": "{ search(query: \"common\", first: 5) { totalCount } }",
     "beside": "{ node(id: $id) { ... on Post { next { id } related(first: 2) { id } } } }",
 }  # fmt: skip
-WAYS = ("publish", "retag", "unpublish", "schedule", "publish", "delete", "restore", "archive", "publish", "delete")
+WAYS = ("publish", "retag", "unpublish", "delete", "restore", "schedule", "publish", "delete", "restore", "archive")
 
 
 class Follower:
