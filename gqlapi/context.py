@@ -1,7 +1,7 @@
 """What the resolvers of one operation share."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -61,8 +61,8 @@ class Context:
     live: LiveQueries | None = None
     # Shown the objects of the answer to a live query.
     observe: Observe | None = None
-    # The events of a subscription that has begun; taken by the transport, which set `subscribes`.
-    events: AsyncIterator[Any] | None = None
+    # The events of a subscription that has begun, for the transport.
+    events: AsyncGenerator[Any] | None = None
     # Set by the transport where a shared cache may keep the answer.
     observation: Observation | None = None
 

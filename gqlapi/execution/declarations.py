@@ -1,6 +1,6 @@
 """What a schema declares about its fields in addition to their types: read when an operation is compiled."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
@@ -90,7 +90,7 @@ class FieldRules:
     relation: Relation | None = None
     compute: Callable[[Any, Any, Prepared], Any] | None = None
     resolve: Callable[..., Any] | None = None
-    subscribe: Callable[[Any, Prepared], Awaitable[AsyncIterator[Any]]] | None = None
+    subscribe: Callable[[Any, Prepared], Awaitable[AsyncGenerator[Any]]] | None = None
     repeats: int = 1
     column: Callable[[Sequence[Any]], Sequence[Any]] | None = None
     is_embedded: bool = False

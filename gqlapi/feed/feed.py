@@ -42,7 +42,7 @@ class Feed:
         """Prepare; nothing is read before the first subscriber."""
         self._database = database
         self._reader = Reader(database, keep_changes_for=keep_changes_for)
-        self._wakeups = Wakeups(database)
+        self.wakeups = Wakeups(database)
         self._subscribers = 0
         self._reading: asyncio.Task[None] | None = None
         self._started: asyncio.Task[None] | None = None
@@ -56,7 +56,7 @@ class Feed:
 
     def note_commit(self) -> None:
         """Look for changes soon: a transaction of this process was committed."""
-        self._wakeups.note_commit()
+        self.wakeups.note_commit()
 
     async def follow(self, since: int | None) -> AsyncGenerator[Changes]:
         """Begin to follow the feed; what is returned yields the changes after a position, or after now, without end.
@@ -94,7 +94,7 @@ class Feed:
 
     async def close(self) -> None:
         """Stop reading."""
-        self._wakeups.close()
+        self.wakeups.close()
         await self._stop()
 
     async def _check(self, since: int) -> None:
@@ -166,7 +166,7 @@ class Feed:
             await asyncio.wait(running)
 
     async def _read(self) -> None:
-        listening = asyncio.create_task(self._wakeups.listen())
+        listening = asyncio.create_task(self.wakeups.listen())
         has_failed = False
         try:
             while not is_being_cancelled():
@@ -181,7 +181,7 @@ class Feed:
                 if (self._reader.position, self._reader.setbacks) != before:
                     async with self._news:
                         self._news.notify_all()
-                await self._wakeups.wait(seconds)
+                await self.wakeups.wait(seconds)
         finally:
             listening.cancel()
             await asyncio.wait([listening])

@@ -14,9 +14,9 @@ from gqlapi.repositories.feed import Change, FeedStatus, give_positions, list_ch
 
 # The newest changes, which subscribers take from memory.
 KEPT_CHANGES = 2_000
-# How long a reader waits that nobody wakes.
+# How long a reader waits if nothing wakes it.
 POLL_SECONDS = 1.0
-# How far the clocks of servers may differ: a change is told when this server's clock shows what it has made public.
+# How far the clocks of servers may differ: a change is sent when this server's clock shows what it has made public.
 MAX_SKEW_SECONDS = 2.0
 
 T = TypeVar("T")
@@ -26,7 +26,7 @@ class Reader:
     """The newest changes of the feed, as far as they have been read.
 
     A round takes one statement when nothing has changed; a change takes one transaction of one process, and one
-    statement of each, whatever the number of subscribers.
+    statement of each, for any number of subscribers.
     """
 
     def __init__(self, database: Database, *, keep_changes_for: timedelta) -> None:

@@ -1,6 +1,6 @@
 """What wakes the readers of the feed: commits of this process, and those of others by LISTEN and NOTIFY.
 
-Both only save time. A reader that nobody wakes looks once a second.
+Both only save time. Without them a reader looks once a second.
 """
 
 import asyncio
@@ -23,19 +23,21 @@ logger = structlog.get_logger()
 
 
 class Wakeups:
-    """Wakes the reader of this process, and tells other processes about commits of this one."""
+    """Wakes the reader of this process, and notifies other processes of commits of this one."""
 
     def __init__(self, database: Database) -> None:
         """Prepare; nothing connects before `listen`."""
         self._database = database
         self._is_shared = database.dialect_name == "postgresql"
+        # Whether other processes are notified of commits.
+        self.notifies = self._is_shared
         self._event = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
 
     def note_commit(self) -> None:
         """Wake the reader of this process now, those of others soon: what was committed may be a change."""
         self._event.set()
-        if self._is_shared and self._timer is None:
+        if self.notifies and self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(NOTIFY_SECONDS, self._notify)
 
     def wake(self, *_: Any) -> None:
@@ -53,7 +55,7 @@ class Wakeups:
             self._event.clear()
 
     def close(self) -> None:
-        """Tell nobody any more."""
+        """Send no more notifications."""
         if self._timer is not None:
             self._timer.cancel()
 
@@ -83,7 +85,7 @@ class Wakeups:
 
     async def _begin_on(self, connection: AsyncConnection) -> None:
         await (await _driver(connection)).add_listener(CHANNEL, self.wake)
-        self._event.set()  # what was told before is lost
+        self._event.set()  # earlier notifications are lost
 
     async def _ping(self, connection: AsyncConnection) -> None:
         driver = await _driver(connection)

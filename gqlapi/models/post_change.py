@@ -37,15 +37,15 @@ class PostChange(Base):
     id: Mapped[int] = mapped_column(
         sa.BigInteger().with_variant(sa.Integer(), "sqlite"), primary_key=True, autoincrement=True
     )
-    position: Mapped[int | None] = mapped_column(sa.BigInteger, index=True, unique=True)
     kind: Mapped[ChangeKind] = mapped_column(enum_column_type(ChangeKind, "kind"))
     # No foreign keys: the feed refers to rows that may be deleted.
     post_id: Mapped[UUID] = mapped_column(sa.Uuid)
     author_id: Mapped[UUID] = mapped_column(sa.Uuid)
     version: Mapped[int] = mapped_column(sa.Integer)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now, index=True)
+    position: Mapped[int | None] = mapped_column(sa.BigInteger, index=True, unique=True)
     # Whether the public could see the post just before the change, and so learns that it is gone.
     was_public: Mapped[bool] = mapped_column(sa.Boolean, default=False, server_default=sa.false())
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now, index=True)
 
 
 class FeedState(Base):

@@ -26,7 +26,7 @@ PUBLISHING = (ChangeKind.PUBLISHED, ChangeKind.CREATED, ChangeKind.RESTORED)
 
 
 class Change(NamedTuple):
-    """A change of a post at its position; `was_public` tells what the public could see just before."""
+    """A change of a post at its position; `was_public`: the public could see the post just before."""
 
     position: int
     kind: ChangeKind
@@ -114,7 +114,7 @@ async def give_positions(session: AsyncSession, now: datetime, *, since: datetim
     if state.published_until < now:
         await session.execute(_publications(from_, now))
         state.published_until = now
-    # In a statement of its own, which sees what was committed while this one waited for the lock.
+    # In its own statement, which sees what was committed while this one waited for the lock.
     given: Any = await session.execute(_numbering(), {"last_position": state.last_position})
     state.last_position += given.rowcount
     await session.flush()
@@ -133,7 +133,7 @@ def _numbering() -> sa.Update:
 
 
 async def notify(session: AsyncSession) -> None:
-    """Tell those who listen, on PostgreSQL, that there may be changes."""
+    """Notify those who listen, on PostgreSQL, that there may be changes."""
     await session.execute(sa.select(sa.func.pg_notify(CHANNEL, "")))
 
 

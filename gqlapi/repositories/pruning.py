@@ -39,7 +39,7 @@ async def prune_batch(
             (IdempotencyKey.user_id, IdempotencyKey.key),
             IdempotencyKey.created_at < now - IDEMPOTENCY_KEPT_FOR,
         ),
-        # Those with a position only: a gap in the positions tells a subscriber what it has missed.
+        # Those with a position only: by a gap in the positions a subscriber knows that it has missed some.
         Prunable.POST_CHANGES: (
             (PostChange.id,),
             (PostChange.created_at < changes_before) & PostChange.position.is_not(None),

@@ -1,6 +1,6 @@
 """Live queries: a field of the subscription type whose selection is a query."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any, Final
 
 import orjson
@@ -33,7 +33,7 @@ def live_field() -> Any:
     return prepared_field([], rules, DESCRIPTION)
 
 
-async def _subscribe(context: Context, _prepared: Prepared) -> AsyncIterator[LiveAnswer]:
+async def _subscribe(context: Context, _prepared: Prepared) -> AsyncGenerator[LiveAnswer]:
     operation = context.operation
     if context.live is None or operation is None:
         raise RuntimeError("this context has no live queries")

@@ -153,7 +153,7 @@ class Schema(strawberry.Schema):
         return result
 
     async def respond(self, operation: BoundOperation, context: Context, event: Any) -> ExecutionResult:
-        """Run a subscription for one event, in a context of its own, as `execute` runs an operation.
+        """Run a subscription for one event, in its own context, as `execute` runs an operation.
 
         Raises:
             InvalidToken: the token of the subscriber is not valid any more.
@@ -205,11 +205,14 @@ class Schema(strawberry.Schema):
     async def _subscribe(self, operation: BoundOperation, context: Context) -> ExecutionResult:
         """Begin the events of a subscription, which the transport takes from the context."""
         fields = operation.operation.root.fields
-        if len(fields) != 1:  # @skip and @include may leave none
-            return _failed(BadUserInput("A subscription must have one root field."))
-        subscribe = fields[0].rules.subscribe
-        assert subscribe is not None  # noqa: S101 - all fields of the subscription type have one
-        context.events = await subscribe(context, operation.prepared(fields[0]))
+        try:
+            if len(fields) != 1:  # @skip and @include may leave none
+                raise BadUserInput("A subscription must have one root field.")
+            subscribe = fields[0].rules.subscribe
+            assert subscribe is not None  # noqa: S101 - all fields of the subscription type have one
+            context.events = await subscribe(context, operation.prepared(fields[0]))
+        except ApiError as error:
+            return PreExecutionError(data=None, errors=[_wrapped(error)])
         return ExecutionResult(data=None, errors=None)
 
     async def _run_compiled(

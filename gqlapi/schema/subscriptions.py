@@ -1,20 +1,22 @@
 """Subscriptions: what happens to posts, as it happens."""
 
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import strawberry
 
 from gqlapi.context import Context
 from gqlapi.database.types import utc_now
+from gqlapi.errors import BadUserInput
 from gqlapi.execution.declarations import FieldRules, Prepared, Relation
 from gqlapi.feed import Changes, Feed
 from gqlapi.models import ChangeKind, GlobalId, Viewer
+from gqlapi.repositories.base import Repository
 from gqlapi.repositories.feed import Change, PostFacts
 from gqlapi.schema.enums import ChangeKind as ChangeKindType
 from gqlapi.schema.fields import argument, computed, prepared_field, relation
@@ -69,23 +71,25 @@ def _sees(viewer: Viewer, facts: PostFacts, now: datetime) -> bool:
     return viewer.sees_everything or is_own or (facts.visible_from is not None and facts.visible_from <= now)
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Named(NamedTuple):
+    """An author or a tag, by a key that it cannot have where that is None."""
+
+    typename: str
+    key: UniqueKey | None
+
+
+class Request(NamedTuple):
     """Which changes a subscription is about."""
 
-    author: UniqueKey | None
-    tag: UniqueKey | None
-    has_author: bool
-    has_tag: bool
+    author: Named | None
+    tag: Named | None
     since: int | None
 
 
 def _prepare(*, author: UserKey | None = None, tag: TagKey | None = None, since: int | None = None) -> Request:
     return Request(
-        None if author is None else to_key(author, "User", "username_key"),
-        None if tag is None else to_key(tag, "Tag", "slug"),
-        author is not None,
-        tag is not None,
+        None if author is None else Named("User", to_key(author, "User", "username_key")),
+        None if tag is None else Named("Tag", to_key(tag, "Tag", "slug")),
         since,
     )
 
@@ -94,10 +98,11 @@ async def _load_posts(context: Context, ids: list[UUID], _prepared: Prepared) ->
     return await context.repositories.posts.list_by_ids(ids)
 
 
-async def _subscribe(context: Context, prepared: Prepared) -> AsyncIterator[PostEvent]:
+async def _subscribe(context: Context, prepared: Prepared) -> AsyncGenerator[PostEvent]:
     """Begin to follow the changes of posts.
 
     Raises:
+        BadUserInput: there is no such author or tag.
         PositionExpired: the feed does not have all changes after `since`.
         ApiError: the database timed out or is not available.
     """
@@ -105,26 +110,33 @@ async def _subscribe(context: Context, prepared: Prepared) -> AsyncIterator[Post
     feed = context.feed
     if feed is None:
         raise RuntimeError("this context has no feed")
-    users, tags = context.repositories.users, context.repositories.tags
-    author = await users.get_by(request.author.attribute, request.author.value) if request.author else None
-    tag = await tags.get_by(request.tag.attribute, request.tag.value) if request.tag else None
+    author, tag = await _key_of(context, request.author), await _key_of(context, request.tag)
     await context.close()
-    if (request.has_author and author is None) or (request.has_tag and tag is None):
-        return _nothing()
     changes = await feed.follow(request.since)
-    return _events(context, feed, None if author is None else author.id, None if tag is None else tag.id, changes)
+    return _events(context, feed, author, tag, changes)
 
 
-async def _nothing() -> AsyncIterator[PostEvent]:
-    """Yield nothing: there is no such author or tag."""
-    events: tuple[PostEvent, ...] = ()
-    for event in events:
-        yield event
+async def _key_of(context: Context, named: Named | None) -> UUID | None:
+    """Return the key of the author or tag that a subscription is about.
+
+    Raises:
+        BadUserInput: there is none.
+    """
+    if named is None:
+        return None
+    repositories = context.repositories
+    repository: Repository[Any] = repositories.users if named.typename == "User" else repositories.tags
+    key = named.key
+    found = None if key is None else await repository.get_by(key.attribute, key.value)
+    if found is None:
+        raise BadUserInput(f"There is no such {named.typename}.")
+    id_: UUID = found.id
+    return id_
 
 
 async def _events(
     context: Context, feed: Feed, author: UUID | None, tag: UUID | None, batches: AsyncGenerator[Changes]
-) -> AsyncIterator[PostEvent]:
+) -> AsyncGenerator[PostEvent]:
     async with aclosing(batches):
         async for changes in batches:
             facts: Mapping[UUID, PostFacts] = {}
@@ -166,11 +178,11 @@ class Subscription:
     post_changed: PostChange = prepared_field(
         [
             argument("author", UserKey | None, "Only posts of this user."),
-            argument("tag", TagKey | None, "Only posts that have this tag when the change is told."),
+            argument("tag", TagKey | None, "Only posts that have this tag when the event is sent."),
             argument(
                 "since",
                 Position | None,
-                "Resume after this position: no change since then is left out, and none is told twice. "
+                "Resume after this position: no change since then is left out, and none is sent twice. "
                 "One that the feed no longer keeps is refused with POSITION_EXPIRED.",
             ),
         ],

@@ -124,7 +124,7 @@ class TestExpiredPosition:
 
 class TestOrder:
     async def test_is_that_of_commits(self, postgresql_api: Api) -> None:
-        """A change that took a lower number and is committed later is told later, and not left out."""
+        """A change that took a lower number and is committed later comes later, and is not left out."""
         api, feed = postgresql_api, postgresql_api.app.state.feed
         await save(api.database, [make_user(username="ada")])
         seen: list[Change] = []

@@ -128,7 +128,7 @@ class TestLostPositions:
 
 class TestClock:
     async def test_that_is_behind_is_waited_for(self, api: Api, feed: Feed) -> None:
-        """What a server has just published is public for one with a slower clock when it is told."""
+        """What a server has just published is public for one with a slower clock when it is sent."""
         created_at = utc_now() + timedelta(seconds=0.2)
         async with aclosing(await feed.follow(0)) as batches:
             await write_changes(api, change_values(created_at=created_at))

@@ -75,7 +75,7 @@ class Watched:
         return Post(id=event.post_id).global_id == self.marker
 
     def _shown(self, actor: str, name: str, before: Row | None, after: Row) -> Any:
-        """The rule: a change is told to those who see the post afterwards, or saw it before."""
+        """The rule: a change is sent to those who see the post afterwards, or saw it before."""
         sees, saw = after.is_seen_by(actor), before is not None and before.is_seen_by(actor)
         if not (sees or saw) or not FILTERS[name][1](after):
             return None
