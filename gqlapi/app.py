@@ -1,6 +1,6 @@
 """The ASGI application."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
 
@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp
+from strawberry.types import ExecutionResult
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from gqlapi.accounts import Accounts
@@ -20,12 +21,13 @@ from gqlapi.accounts.passwords import Passwords
 from gqlapi.accounts.registration import ReservedNames
 from gqlapi.accounts.throttling import AttemptLimits, Throttle
 from gqlapi.accounts.tokens import AccessTokens
+from gqlapi.context import Context
 from gqlapi.database.unit import Database, create_database
 from gqlapi.doctor import Severity, check_proxies, examine_pool, examine_readiness
 from gqlapi.documents.automatic import MemoryStore
 from gqlapi.documents.persisted import PersistedDocuments
 from gqlapi.documents.trusted import TrustedDocuments
-from gqlapi.feed import Feed
+from gqlapi.feed import Feed, LiveQueries, LiveQuery
 from gqlapi.http import GRAPHQL_PATH
 from gqlapi.http.caching import Caching
 from gqlapi.http.compression import Compression
@@ -46,6 +48,7 @@ from gqlapi.http.subscriptions import Subscriptions
 from gqlapi.http.usage import UsageCounter
 from gqlapi.http.websocket import WebSocketEndpoint
 from gqlapi.logs import configure_logs
+from gqlapi.operations.caching import Observation
 from gqlapi.operations.rate import Rates
 from gqlapi.schema import Limits, Schema
 from gqlapi.settings import Settings
@@ -72,6 +75,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
     executor = Executor(schema, documents)
     runner = Runner(executor, database, accounts, caching, limits=limits, reports_costs=costs, usage=usage, rates=rates)
     runner.feed = feed = create_feed(settings, database)
+    runner.live = live = create_live_queries(schema, feed, database, accounts)
     subscriptions = create_subscriptions(settings, runner)
     negotiation = Negotiation(settings.http_status)
     endpoint = GraphQLEndpoint(subscriptions, negotiation, origins, compression, max_body_bytes=settings.max_body_bytes)
@@ -87,7 +91,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
     # Starlette would redirect to the Host that the client sent.
     app.router.redirect_slashes = False
     parts = {"database": database, "accounts": accounts, "schema": schema, "documents": documents, "usage": usage}
-    for name, part in {**parts, "feed": feed, "subscriptions": subscriptions}.items():
+    for name, part in {**parts, "feed": feed, "live": live, "subscriptions": subscriptions}.items():
         setattr(app.state, name, part)
     return app
 
@@ -97,6 +101,16 @@ def create_feed(settings: Settings, database: Database) -> Feed:
     feed = Feed(database, keep_changes_for=timedelta(days=settings.change_retention_days))
     database.on_commit = feed.note_commit
     return feed
+
+
+def create_live_queries(schema: Schema, feed: Feed, database: Database, accounts: Accounts) -> LiveQueries:
+    """Create what answers live queries, each answer in a context of its own."""
+
+    def run(query: LiveQuery, observation: Observation) -> Awaitable[ExecutionResult]:
+        context = Context(database, viewer=query.viewer, accounts=accounts)
+        return schema.answer_live(query, context, observation)
+
+    return LiveQueries(feed, run)
 
 
 def create_subscriptions(settings: Settings, runner: Runner) -> Subscriptions:

@@ -20,10 +20,11 @@ from gqlapi.database.unit import Database
 from gqlapi.execution.declarations import NOTHING, Prepared
 from gqlapi.execution.failures import ErrorMode
 from gqlapi.execution.incremental import Delivery
+from gqlapi.execution.observing import Observe
 from gqlapi.execution.pacing import Pace
 from gqlapi.execution.plan import Kind
 from gqlapi.execution.reference import Answer
-from gqlapi.feed import Feed
+from gqlapi.feed import Feed, LiveQueries
 from gqlapi.loaders import Loaders
 from gqlapi.models import ANONYMOUS, AuditEvent, Viewer
 from gqlapi.operations import BatchBudget, BoundOperation
@@ -57,6 +58,9 @@ class Context:
     spent: Spent | None = None
     # What the server follows to answer subscriptions.
     feed: Feed | None = None
+    live: LiveQueries | None = None
+    # Shown the objects of the answer to a live query.
+    observe: Observe | None = None
     # The events of a subscription that has begun, for the transport.
     events: AsyncGenerator[Any] | None = None
     # Set by the transport where a shared cache may keep the answer.

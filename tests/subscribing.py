@@ -81,5 +81,5 @@ def new_context(api: Api) -> Context:
     context = Context(
         api.database, accounts=accounts_of(api), find_viewer=authentication.find_viewer if token else None
     )
-    context.feed = api.app.state.feed
+    context.feed, context.live = api.app.state.feed, api.app.state.live
     return context

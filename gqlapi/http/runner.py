@@ -17,7 +17,7 @@ from gqlapi.context import Context
 from gqlapi.database.gate import Place
 from gqlapi.database.tracing import Trace
 from gqlapi.database.unit import Database
-from gqlapi.feed import Feed
+from gqlapi.feed import Feed, LiveQueries
 from gqlapi.http.caching import CacheableAnswer, Caching
 from gqlapi.http.clients import Headers, headers_of
 from gqlapi.http.execution import Executor
@@ -69,6 +69,7 @@ class Runner:
         self._rates = rates
         # What subscriptions follow.
         self.feed: Feed | None = None
+        self.live: LiveQueries | None = None
 
     async def run(
         self,
@@ -197,7 +198,7 @@ class Runner:
             place=place,
             find_viewer=None if authentication is None else authentication.find_viewer,
         )
-        context.feed = self.feed
+        context.feed, context.live = self.feed, self.live
         return context
 
     def _encode(

@@ -5,6 +5,7 @@ from typing import Any
 
 from graphql import FieldNode, GraphQLError, OperationType
 from graphql.execution.values import VariableValues
+from graphql.pyutils import Undefined
 
 from gqlapi.errors import ApiError, BadUserInput
 from gqlapi.execution.declarations import NOTHING, Prepared
@@ -76,6 +77,12 @@ class BoundOperation:
     def is_subscription(self) -> bool:
         """Whether it is answered once for each event."""
         return self.operation.definition.operation is OperationType.SUBSCRIPTION
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The values of its variables as the client sent them."""
+        sources = self.variables.sources
+        return {name: source.value for name, source in sources.items() if source.value is not Undefined}
 
     def prepared(self, field: Field) -> Prepared:
         """Return what the arguments of a field became, and the names of the fields selected below it."""

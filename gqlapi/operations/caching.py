@@ -66,7 +66,7 @@ def cache_plan_of(operation: Operation, rules: CacheRules) -> CachePlan:
 
 def plan_below(operation: Operation, field: Field, type_name: str, rules: CacheRules) -> CachePlan:
     """Return what the answers of an operation depend on, for the fields of a root below a field."""
-    type_ = operation.schema.type_map[type_name]
+    type_: Any = operation.schema.type_map[type_name]
     try:
         return _Walk(operation, rules).plan(field.subscopes.on(type_))
     except GraphQLError:  # of a directive, which is an error of each answer

@@ -39,6 +39,7 @@ from gqlapi.execution.observing import ObservingEngine
 from gqlapi.execution.pacing import Pace, Turns
 from gqlapi.execution.reference import Answer, PacedExecutor
 from gqlapi.execution.sizes import text_length
+from gqlapi.feed import LiveAnswer, LiveQuery
 from gqlapi.operations import BoundOperation, Limits, Operations, Refused
 from gqlapi.operations.caching import Observation, cache_plan_of
 from gqlapi.operations.limits import MAX_SHOWN_SIZE
@@ -46,6 +47,7 @@ from gqlapi.operations.presentation import present
 from gqlapi.operations.rate import RateLimited
 from gqlapi.schema.caching import CACHE_RULES
 from gqlapi.schema.fields import declared_rules, resolver_of
+from gqlapi.schema.live import LIVE, is_shared_by
 from gqlapi.schema.mutations import Mutation
 from gqlapi.schema.queries import Query
 from gqlapi.schema.scalars import SCALARS
@@ -159,8 +161,17 @@ class Schema(strawberry.Schema):
         context.pace = Pace(self._turns)
         context.max_cost = self.limits.max_cost
         context.begin(operation)
-        executed = await self._execute_bound(operation, context, event, None)
+        executed = await self._execute_bound(operation, context, event, operation.given)
         return self._present(context, executed, is_refused=False)
+
+    async def answer_live(self, query: LiveQuery, context: Context, observation: Observation) -> ExecutionResult:
+        """Run a live query, whose errors are not yet fit for clients, and observe the objects of its answer."""
+        context.pace = Pace(self._turns)
+        context.error_mode, context.observe = query.error_mode, observation.note
+        context.begin(query.operation)
+        if self._run == self._run_reference:  # it shows no objects
+            observation.overfull |= {"Post", "User", "Tag"}
+        return await self._execute_bound(query.operation, context, LIVE, query.operation.given)
 
     def refuse(self, context: Context, refused: Refused) -> ExecutionResult:
         """Return the result of an operation that does not run."""
@@ -176,6 +187,8 @@ class Schema(strawberry.Schema):
                 context.spend()
                 if operation.is_subscription and root is None:
                     return await self._subscribe(operation, context)
+                if isinstance(root, LiveAnswer) and is_shared_by(context, root):
+                    return ExecutionResult(data=root.result.data, errors=root.result.errors)
                 run = self._run_incrementally if operation.is_incremental else self._run
                 return await run(operation, context, root, variables)
         except TimeoutError:
@@ -205,7 +218,10 @@ class Schema(strawberry.Schema):
     async def _run_compiled(
         self, operation: BoundOperation, context: Context, root: Any, _variables: dict[str, Any] | None
     ) -> ExecutionResult:
-        if context.observation is not None:
+        if context.observe is not None:
+            engine = ObservingEngine(operation, context, root, context.pace, context.observe)
+            data, errors = await engine.execute(context.error_mode)
+        elif context.observation is not None:
             data, errors = await self._run_observed(operation, context, root, context.observation)
         else:
             data, errors = await Engine(operation, context, root, context.pace).execute(context.error_mode)

@@ -21,7 +21,8 @@ from gqlapi.repositories.feed import Change, PostFacts
 from gqlapi.schema.enums import ChangeKind as ChangeKindType
 from gqlapi.schema.fields import argument, computed, prepared_field, relation
 from gqlapi.schema.keys import TagKey, UserKey
-from gqlapi.schema.queries import UniqueKey, to_key
+from gqlapi.schema.live import live_field
+from gqlapi.schema.queries import Query, UniqueKey, to_key
 from gqlapi.schema.scalars import Position
 from gqlapi.schema.types import Post
 
@@ -189,3 +190,4 @@ class Subscription:
         "Changes of posts that the viewer may see, in the order in which they were committed; those of one post in "
         "the order of its versions. A scheduled post sends PUBLISHED when its time comes.",
     )
+    live: Query = live_field()
