@@ -104,7 +104,7 @@ def create_feed(settings: Settings, database: Database) -> Feed:
 
 
 def create_live_queries(schema: Schema, feed: Feed, database: Database, accounts: Accounts) -> LiveQueries:
-    """Create what answers live queries, each answer in a context of its own."""
+    """Create what answers live queries: each answer has its context."""
 
     def run(query: LiveQuery, observation: Observation) -> Awaitable[ExecutionResult]:
         context = Context(database, viewer=query.viewer, accounts=accounts)

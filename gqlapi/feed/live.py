@@ -65,7 +65,7 @@ class LiveAnswer:
         self.position = next(_numbers)
 
     def is_for(self, _viewer: Viewer) -> bool:
-        """Return True: whoever lost the rights of the others gets an answer of their own."""
+        """Return True: a viewer who has other rights by now gets another answer."""
         return True
 
 
@@ -91,7 +91,7 @@ class Group:
         """Answer again."""
         self._asked.set()
 
-    def tell(self, touches: Sequence[Touch]) -> None:
+    def note(self, touches: Sequence[Touch]) -> None:
         """Answer again if changes touch the answer."""
         if self._begun > self._finished and len(self._unseen) < MAX_UNSEEN:
             self._unseen.extend(touches)
@@ -154,7 +154,7 @@ class Group:
 
 
 class LiveQueries:
-    """The live queries of a process: they follow the feed once, whatever their number."""
+    """The live queries of a process, which follow the feed once for all of them."""
 
     def __init__(self, feed: Feed, run: Run) -> None:
         """Prepare; nothing is followed before the first query."""
@@ -196,7 +196,7 @@ class LiveQueries:
         """Follow the feed before the first answer is made: no change after it is missed."""
         async with self._starting:
             if self._following is None:
-                self._following = asyncio.create_task(self._tell_groups(await self._feed.follow(None)))
+                self._following = asyncio.create_task(self._follow_feed(await self._feed.follow(None)))
 
     async def _stop(self, group: Group) -> None:
         ended = [group.task]
@@ -207,12 +207,12 @@ class LiveQueries:
             task.cancel()
         await asyncio.wait(ended)
 
-    async def _tell_groups(self, changes: AsyncGenerator[Changes]) -> None:
+    async def _follow_feed(self, changes: AsyncGenerator[Changes]) -> None:
         while not is_being_cancelled():
             try:
                 async with aclosing(changes):
                     async for some in changes:
-                        await self._tell(some)
+                        await self._note(some)
             except ApiError as error:
                 logger.warning("live queries follow the feed again", exc_info=error)
             changes = await self._follow_again()
@@ -226,12 +226,12 @@ class LiveQueries:
             except ApiError:
                 await asyncio.sleep(RETRY_SECONDS)
 
-    async def _tell(self, changes: Changes) -> None:
+    async def _note(self, changes: Changes) -> None:
         facts = await self._feed.facts(changes)
         now = utc_now()
         touches = [touch_of(change, facts, now) for change in changes]
         for group in self._groups.values():
-            group.tell(touches)
+            group.note(touches)
 
 
 def _is_same(one: ExecutionResult, other: ExecutionResult) -> bool:
