@@ -34,7 +34,7 @@ def start(folder: Folder) -> tuple[Server, str]:
 @contextmanager
 def subscribed(server: Server) -> Iterator[ClientConnection]:
     url = server.url.replace("http", "ws", 1) + "/graphql"
-    with connect(url, subprotocols=[PROTOCOL], compression=None, proxy=None) as connection:  # type: ignore[list-item]
+    with connect(url, subprotocols=[PROTOCOL], compression=None, proxy=None) as connection:  # type: ignore[list-item]  # a plain string is one
         connection.send('{"type":"connection_init"}')
         connection.recv(10)
         connection.send(json.dumps({"type": "subscribe", "id": "1", "payload": {"query": CHANGED}}))
