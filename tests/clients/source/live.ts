@@ -1,4 +1,4 @@
-// What a subscription shows, whatever the client and the transport.
+// What a subscription shows, the same for all clients and transports.
 import { type Client, createClient } from 'graphql-ws';
 import { BEARER, place } from './observe.js';
 
