@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
-from playwright.async_api import Locator, Page, Request, ViewportSize
+from playwright.async_api import Locator, Page, Request, ViewportSize, WebSocket
 
 from gqlapi.accounts.demo import create_demo_users
 from gqlapi.http.graphiql import bundle, fallback
@@ -139,10 +139,17 @@ class TestGraphiQL:
         await sign_in_as_author(page)
         await page.get_by_label("Examples").get_by_role("button", name="Changes", exact=True).click()
         await editor(page, "subscription Changes").wait_for()
-        async with page.expect_websocket() as opened:
-            await run(page)
-        socket = await opened.value
-        await socket.wait_for_event("framesent", lambda frame: '"subscribe"' in frame)
+        sockets: list[WebSocket] = []
+        subscribed, closed = asyncio.Event(), asyncio.Event()
+
+        def watch(socket: WebSocket) -> None:
+            sockets.append(socket)
+            socket.on("framesent", lambda frame: subscribed.set() if '"subscribe"' in frame else None)
+            socket.on("close", lambda _: closed.set())
+
+        page.on("websocket", watch)
+        await run(page)
+        await asyncio.wait_for(subscribed.wait(), 30)
         token = json.loads(await page.evaluate("localStorage['gqlapi:session']"))["accessToken"]
         mutation = 'mutation { createPost(input: {title: "Live", markdown: "x"}) { post { id } } }'
         headers = {"Authorization": f"Bearer {token}"}
@@ -150,7 +157,8 @@ class TestGraphiQL:
         await response(page, '"kind": "CREATED"').wait_for()
         await response(page, '"status": "DRAFT"').wait_for()
         await page.get_by_role("button", name="Stop query").click()
-        await socket.wait_for_event("close")
+        await asyncio.wait_for(closed.wait(), 30)
+        assert len(sockets) == 1
 
     async def test_signs_in_for_all_tabs_and_keeps_it(self, graphiql: Page) -> None:
         page = graphiql
