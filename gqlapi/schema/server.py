@@ -194,25 +194,24 @@ class Schema(strawberry.Schema):
         except TimeoutError:
             context.note_timeout()
             seconds = self.limits.operation_timeout_seconds
-            return _failed(OperationTimeout(f"The operation took over {seconds:g} seconds."))
+            failure: ApiError = OperationTimeout(f"The operation took over {seconds:g} seconds.")
         except RateLimited as error:
             return PreExecutionError(data=None, errors=[_wrapped(error)])
         except ApiError as error:
-            return _failed(error)
+            failure = error
         finally:
             await context.close()
+        begins = operation.is_subscription and root is None  # what has not begun has no answer
+        return (PreExecutionError if begins else ExecutionResult)(data=None, errors=[_wrapped(failure)])
 
     async def _subscribe(self, operation: BoundOperation, context: Context) -> ExecutionResult:
         """Begin the events of a subscription, which the transport takes from the context."""
         fields = operation.operation.root.fields
-        try:
-            if len(fields) != 1:  # @skip and @include may leave none
-                raise BadUserInput("A subscription must have one root field.")
-            subscribe = fields[0].rules.subscribe
-            assert subscribe is not None  # noqa: S101 - all fields of the subscription type have one
-            context.events = await subscribe(context, operation.prepared(fields[0]))
-        except ApiError as error:
-            return PreExecutionError(data=None, errors=[_wrapped(error)])
+        if len(fields) != 1:  # @skip and @include may leave none
+            raise BadUserInput("A subscription must have one root field.")
+        subscribe = fields[0].rules.subscribe
+        assert subscribe is not None  # noqa: S101 - all fields of the subscription type have one
+        context.events = await subscribe(context, operation.prepared(fields[0]))
         return ExecutionResult(data=None, errors=None)
 
     async def _run_compiled(
@@ -317,10 +316,6 @@ class Schema(strawberry.Schema):
             requested = min(sum(context.costs.values()), MAX_SHOWN_SIZE)
             report["cost"] = {"requested": requested, "limit": context.max_cost}
         return report
-
-
-def _failed(error: ApiError) -> ExecutionResult:
-    return ExecutionResult(data=None, errors=[_wrapped(error)])
 
 
 def _wrapped(error: ApiError) -> GraphQLError:
