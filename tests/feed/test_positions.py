@@ -44,8 +44,7 @@ def change_values(**values: Any) -> dict[str, Any]:
 
 
 async def write_changes(api: Api, *changes: dict[str, Any]) -> None:
-    async with api.database.write() as session:
-        await session.execute(sa.insert(PostChange), [*changes])
+    await api.database.transact(lambda session: session.execute(sa.insert(PostChange), [*changes]))
     api.database.on_commit()
 
 
