@@ -55,7 +55,7 @@ class Subscribers:
             await asyncio.gather(*opening)
 
     async def _open(self, stack: AsyncExitStack, address: str) -> None:
-        connecting = connect(address, subprotocols=[PROTOCOL], compression=None, proxy=None)  # type: ignore[list-item]
+        connecting = connect(address, subprotocols=[PROTOCOL], compression=None, proxy=None)  # type: ignore[list-item]  # a plain string is one
         socket = await stack.enter_async_context(connecting)
         await socket.send('{"type":"connection_init"}')
         await socket.recv()
