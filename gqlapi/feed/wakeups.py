@@ -4,6 +4,7 @@ Both only save time. Without them a reader looks once a second.
 """
 
 import asyncio
+import secrets
 from typing import Any
 
 import structlog
@@ -33,6 +34,7 @@ class Wakeups:
         self.notifies = self._is_shared
         self._event = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
+        self._name = secrets.token_hex(8)
 
     def note_commit(self) -> None:
         """Wake the reader of this process now, those of others soon: what was committed may be a change."""
@@ -40,9 +42,10 @@ class Wakeups:
         if self.notifies and self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(NOTIFY_SECONDS, self._notify)
 
-    def wake(self, *_: Any) -> None:
-        """Wake the reader of this process."""
-        self._event.set()
+    def wake(self, _connection: Any, _pid: int, _channel: str, sender: str) -> None:
+        """Wake the reader of this process, which knows of its own commits already."""
+        if sender != self._name:
+            self._event.set()
 
     async def wait(self, seconds: float) -> None:
         """Wait until somebody wakes the reader, or for some seconds."""
@@ -61,7 +64,7 @@ class Wakeups:
 
     def _notify(self) -> None:
         self._timer = None
-        self._database.start_if_free(notify, "notification of the feed")
+        self._database.start_if_free(lambda session: notify(session, self._name), "notification of the feed")
 
     async def listen(self) -> None:
         """Wake the reader when another process commits; connect again for as long as the caller is not cancelled."""

@@ -132,9 +132,9 @@ def _numbering() -> sa.Update:
     return sa.update(table).where(table.c.id == rows.c.id).values(position=place)
 
 
-async def notify(session: AsyncSession) -> None:
+async def notify(session: AsyncSession, sender: str) -> None:
     """Notify those who listen, on PostgreSQL, that there may be changes."""
-    await session.execute(sa.select(sa.func.pg_notify(CHANNEL, "")))
+    await session.execute(sa.select(sa.func.pg_notify(CHANNEL, sender)))
 
 
 def _publications(from_: datetime, now: datetime) -> sa.Insert:
