@@ -40,10 +40,10 @@ class Wakeups:
         """Wake the reader of this process now, those of others soon: what was committed may be a change."""
         self._event.set()
         if self.notifies and self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(NOTIFY_SECONDS, self._notify)
+            self._notify_soon()
 
     def wake(self, _connection: Any, _pid: int, _channel: str, sender: str) -> None:
-        """Wake the reader of this process, which knows of its own commits already."""
+        """Wake the reader of this process, unless the commit was its own: that has woken it already."""
         if sender != self._name:
             self._event.set()
 
@@ -62,7 +62,13 @@ class Wakeups:
         if self._timer is not None:
             self._timer.cancel()
 
+    def _notify_soon(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(NOTIFY_SECONDS, self._notify)
+
     def _notify(self) -> None:
+        if self._database.gate.is_full:
+            self._notify_soon()
+            return
         self._timer = None
         self._database.start_if_free(lambda session: notify(session, self._name), "notification of the feed")
 
