@@ -121,6 +121,11 @@ def _report(everyone: Subscribers, made: dict[str, float], subscribers: int, cpu
     _print("transactions of a change, its own included", f"{transactions:.1f}")
 
 
+def settings_for(subscribers: int) -> dict[str, str]:
+    """Return settings that allow so many sockets and more."""
+    return {"GQLAPI_MAX_CONNECTIONS": str(2 * subscribers), "GQLAPI_LOG_LEVEL": "error"}
+
+
 def _print(name: str, value: str) -> None:
     sys.stdout.write(f"{name:45} {value}\n")
     sys.stdout.flush()
@@ -139,7 +144,7 @@ def main() -> None:
         folder = Path(name)
         with (
             prepared(None, options.data, folder) as database,
-            serving(database.url, folder, options.workers) as service,
+            serving(database.url, folder, options.workers, settings=settings_for(options.subscribers)) as service,
         ):
             asyncio.run(
                 measure(service, database, HOME if options.queries else CHANGES, options.subscribers, options.changes)

@@ -84,7 +84,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
 
     app = Starlette(
         routes=_routes(settings, graphql, sockets, Readiness(database.probe), schema),
-        middleware=_middleware(settings, origins, graphql, endpoint),
+        middleware=_middleware(settings, origins, graphql, endpoint, sockets),
         exception_handlers={HTTPException: answer_refusal},
         lifespan=_lifespan(settings, database, documents, usage, feed),
     )
@@ -218,7 +218,9 @@ async def _warn(settings: Settings) -> None:
             logger.warning("doctor", code=finding.code, found=finding.found, fix=finding.fix)
 
 
-def _middleware(settings: Settings, origins: Origins, graphql: ASGIApp, documents: ASGIApp) -> list[Middleware]:
+def _middleware(
+    settings: Settings, origins: Origins, graphql: ASGIApp, documents: ASGIApp, sockets: ASGIApp
+) -> list[Middleware]:
     cors = origins.middleware(
         allow_credentials=settings.cors_credentials, max_age_seconds=settings.cors_max_age_seconds
     )
@@ -229,7 +231,7 @@ def _middleware(settings: Settings, origins: Origins, graphql: ASGIApp, document
         Middleware(RequestIdMiddleware),
         *([hosts] if settings.allowed_hosts or not settings.is_production else []),
         *cors,
-        Middleware(Shortcut, path=GRAPHQL_PATH, endpoint=graphql, documents=documents),
+        Middleware(Shortcut, path=GRAPHQL_PATH, endpoint=graphql, documents=documents, sockets=sockets),
     ]
 
 

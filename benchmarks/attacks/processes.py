@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,13 +80,17 @@ def memory_of(pid: int, name: str) -> float:
 
 @contextmanager
 def serving(
-    database_url: str, folder: Path, workers: int = 1, program: Sequence[str] = ("-m", "gqlapi")
+    database_url: str,
+    folder: Path,
+    workers: int = 1,
+    program: Sequence[str] = ("-m", "gqlapi"),
+    settings: Mapping[str, str] = SETTINGS,
 ) -> Iterator[Service]:
     """Run a server in production mode, by `gqlapi` or a program like it; one that does not stop is killed."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     clean = {name: value for name, value in os.environ.items() if not name.startswith("GQLAPI_")}
-    environment = clean | SETTINGS | {"GQLAPI_DATABASE_URL": database_url, "GQLAPI_SECRET_KEY": secrets.token_hex(32)}
+    environment = clean | dict(settings) | {"GQLAPI_DATABASE_URL": database_url, "GQLAPI_SECRET_KEY": secrets.token_hex(32)}
     command = [sys.executable, *program, "serve", "--workers", str(workers), "--port", str(port)]
     with (folder / "server.log").open("ab") as log:
         process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)  # noqa: S603 - our own command

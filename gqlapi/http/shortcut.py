@@ -10,13 +10,14 @@ class Shortcut:
     `/documents/` each document has a path, which never shows a page.
     """
 
-    def __init__(self, app: ASGIApp, path: str, endpoint: ASGIApp, documents: ASGIApp) -> None:
-        """Wrap an application; `documents` answers below the path."""
+    def __init__(self, app: ASGIApp, path: str, endpoint: ASGIApp, documents: ASGIApp, sockets: ASGIApp) -> None:
+        """Wrap an application; `documents` answers below the path, `sockets` has the WebSockets at the path."""
         self._app = app
         self._path = path
         self._endpoint = endpoint
         self._documents_path = path + "/documents/"
         self._documents = documents
+        self._sockets = sockets
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass one request on."""
@@ -28,4 +29,6 @@ class Shortcut:
             elif path.startswith(self._documents_path):
                 scope["state"]["document_id"] = path.removeprefix(self._documents_path)
                 app = self._documents
+        elif scope["type"] == "websocket" and scope["path"].removeprefix(scope.get("root_path", "")) == self._path:
+            app = self._sockets
         await app(scope, receive, send)

@@ -42,7 +42,8 @@ class Subscription:
         self.events = context.events
         self.context = context
         self.authentication = authentication
-        self._variables = orjson.dumps(request.variables, option=orjson.OPT_SORT_KEYS)
+        # As text, because the bytes keep the whole buffer: 4 kB.
+        self._variables = orjson.dumps(request.variables, option=orjson.OPT_SORT_KEYS).decode()
 
     @property
     def key(self) -> Hashable:

@@ -11,6 +11,8 @@ from gqlapi.serving.limits import MAX_UNSENT_BYTES, ConnectionLimits
 
 # A limit that is reached may stay so for a long time; the log needs one line a minute.
 REPORT_SECONDS = 60.0
+# Of the connections, which WebSockets may have: they stay.
+SOCKETS_SHARE = 0.75
 
 logger = structlog.get_logger()
 
@@ -43,6 +45,7 @@ class Connections:
         self.limits = limits
         self.receiving_bytes = 0
         self._open: set[Connection] = set()
+        self._sockets: set[Connection] = set()
         # Both from the longest wait to the shortest.
         self._waiting: OrderedDict[Connection, None] = OrderedDict()
         self._stalled: OrderedDict[Connection, None] = OrderedDict()
@@ -71,13 +74,21 @@ class Connections:
         self._waiting[connection] = None
         return True
 
-    def add(self, connection: Connection) -> None:
-        """Count a connection that another one has become, which was removed."""
-        self._open.add(connection)
+    @property
+    def has_room_for_socket(self) -> bool:
+        """Whether another connection may become a WebSocket: some are left for requests."""
+        return len(self._sockets) < self.limits.max_connections * SOCKETS_SHARE
+
+    def become_socket(self, connection: Connection, socket: Connection) -> None:
+        """Count a connection as the WebSocket that it becomes."""
+        self.remove(connection)
+        self._open.add(socket)
+        self._sockets.add(socket)
 
     def remove(self, connection: Connection) -> None:
         """Forget a connection that was closed."""
         self._open.discard(connection)
+        self._sockets.discard(connection)
         self._waiting.pop(connection, None)
         self._stalled.pop(connection, None)
 

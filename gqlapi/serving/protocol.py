@@ -139,7 +139,7 @@ class BoundedProtocol(HttpToolsProtocol):
                 self._count(len(data), was_body=was_body)
         except httptools.HttpParserUpgrade as upgrade:
             if self._is_websocket():
-                self._become_websocket(data[upgrade.args[0] :])
+                self._open_websocket(data[upgrade.args[0] :])
             else:
                 self._ignore_upgrade(data[upgrade.args[0] :])
         except Refused as refused:
@@ -167,14 +167,17 @@ class BoundedProtocol(HttpToolsProtocol):
         is_first = self._answering is None and not self.pipeline  # else an answer would follow on the socket
         return is_first and self.parser.get_method() == b"GET" and self._should_upgrade()
 
-    def _become_websocket(self, rest: bytes) -> None:
+    def _open_websocket(self, rest: bytes) -> None:
         """Hand the connection over to the protocol of WebSockets, which reads the request again."""
+        if not self._guard.has_room_for_socket:
+            self.refuse(refusals.TOO_MANY_SOCKETS)
+            return
         lines = [b"GET %s HTTP/1.1" % self.url, *(b"%s: %s" % header for header in self.headers)]
         self.connections.discard(self)
-        self._guard.remove(self)
         self._release()
         protocol = BoundedWebSocket(self.config, self.server_state, self.app_state, guard=self._guard)
         protocol.connection_made(self.transport)
+        self._guard.become_socket(self, protocol)
         self.transport.set_protocol(protocol)
         protocol.data_received(b"\r\n".join([*lines, b"", rest]))
 

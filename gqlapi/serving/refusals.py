@@ -54,4 +54,5 @@ CONNECT_NOT_SUPPORTED = Refusal(HTTPStatus.NOT_IMPLEMENTED, "CONNECT is not supp
 TOO_MANY_PIPELINED = Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "Too many pipelined requests.", Code.UNAVAILABLE)
 TOO_SLOW = Refusal(HTTPStatus.REQUEST_TIMEOUT, "The request did not arrive in time.", Code.TIMEOUT)
 TOO_MANY_CONNECTIONS = Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "The server has too many connections.", Code.UNAVAILABLE)
+TOO_MANY_SOCKETS = Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "The server has too many WebSockets.", Code.UNAVAILABLE)
 TOO_MANY_BODIES = Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "The server is receiving too much data.", Code.UNAVAILABLE)

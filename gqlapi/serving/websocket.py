@@ -1,11 +1,11 @@
 """One WebSocket: uvicorn's protocol, within the limits of all connections."""
 
-import asyncio
 from math import inf
 from typing import Any
 
 import structlog
 from uvicorn import Config
+from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
 from websockets.exceptions import InvalidState
@@ -31,10 +31,6 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
         self._limits = guard.limits
         self._send_deadline, self._unsent_goal = inf, 0
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)
-        self._guard.add(self)
-
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self._guard.remove(self)
@@ -46,6 +42,12 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
     def resume_writing(self) -> None:
         super().resume_writing()
         self._guard.resume(self)
+
+    async def send(self, message: ASGISendEvent) -> None:
+        await super().send(message)
+        if message["type"] == "websocket.accept":
+            # Of no use from now on; the headers of both take 4 kB.
+            self.request = self.response = self.scope["headers"] = ()  # type: ignore[assignment]  # uvicorn reads none again
 
     def shutdown(self) -> None:
         """Close with 1001, going away: clients connect again, to another server."""

@@ -4,12 +4,12 @@ import json
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 import httpx
 import pytest
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from gqlapi.http.socket import PROTOCOL
@@ -80,3 +80,17 @@ class TestWorkers:
                 assert response.read().endswith(b"retry: 1000\n\n")
             assert [code_of(socket) for socket in sockets] == [1001] * 3
         assert server.process.wait(10) == 0
+
+
+class TestLimits:
+    def test_leaves_connections_to_requests(self, folder: Folder) -> None:
+        folder.run("migrate")
+        server = folder.start("serve", "--workers", "1", secret_key=SECRET, max_connections="8")
+        server.wait_until_ready()
+        with ExitStack() as stack:
+            for _ in range(6):
+                stack.enter_context(subscribed(server))
+            with pytest.raises(InvalidStatus) as refused:
+                stack.enter_context(subscribed(server))
+            assert refused.value.response.status_code == 503
+            assert server.execute("{ __typename }") == {"__typename": "Query"}
