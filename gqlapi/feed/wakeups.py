@@ -43,7 +43,7 @@ class Wakeups:
             self._timer = asyncio.get_running_loop().call_later(NOTIFY_SECONDS, self._notify)
 
     def wake(self, _connection: Any, _pid: int, _channel: str, sender: str) -> None:
-        """Wake the reader of this process, which knows of its own commits already."""
+        """Wake the reader, unless it was this process that notified: it woke its reader before."""
         if sender != self._name:
             self._event.set()
 
