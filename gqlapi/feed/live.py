@@ -235,7 +235,11 @@ class LiveQueries:
 
 
 def _is_same(one: ExecutionResult, other: ExecutionResult) -> bool:
-    return not one.errors and not other.errors and bool(one.data == other.data)
+    return bool(one.data == other.data) and _outline(one) == _outline(other)
+
+
+def _outline(result: ExecutionResult) -> list[Any]:
+    return [(error.message, error.path) for error in result.errors or ()]
 
 
 def _is_unavailable(error: Any) -> bool:

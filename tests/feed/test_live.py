@@ -104,6 +104,21 @@ class TestAnswer:
             assert await answer_of(subscriber) == {"post": {"title": "Two"}}
         await subscriber.close()
 
+    async def test_with_the_same_errors_is_not_sent_again(self, api: Api, client: Api, author: User) -> None:
+        post = make_post(author, title="One")
+        await save(api.database, [post])
+        subscriber = await live(api, '{ post(by: { id: $id }) { title } nodes(ids: ["x"]) { id } }', id=post.global_id)
+        event = await subscriber.event()
+        assert (await subscriber.result(event)).errors
+        with runs(api) as recorded:
+            await update(client, post, markdown="Other")
+            await settled(api, recorded, 1)
+            await update(client, post, title="Two")
+            result = await subscriber.result(await subscriber.event())
+            assert result.data is not None
+            assert result.data["live"]["post"] == {"title": "Two"}
+        await subscriber.close()
+
     async def test_is_made_only_when_a_change_touches_it(self, api: Api, client: Api, author: User) -> None:
         shown, other, draft = make_post(author), make_post(author), make_draft(author)
         await save(api.database, [shown, other, draft])
