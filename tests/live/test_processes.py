@@ -85,10 +85,10 @@ class TestWorkers:
 class TestLimits:
     def test_leaves_connections_to_requests(self, folder: Folder) -> None:
         folder.run("migrate")
-        server = folder.start("serve", "--workers", "1", secret_key=SECRET, max_connections="8")
+        server = folder.start("serve", "--workers", "1", secret_key=SECRET, max_connections="16")
         server.wait_until_ready()
         with ExitStack() as stack:
-            for _ in range(6):
+            for _ in range(12):
                 stack.enter_context(subscribed(server))
             with pytest.raises(InvalidStatus) as refused:
                 stack.enter_context(subscribed(server))
