@@ -73,6 +73,16 @@ class Settings(BaseSettings):
         "sqlite+aiosqlite:///gqlapi.db",
         description="SQLite or PostgreSQL; `postgres://` and libpq's parameters are accepted.",
     )
+    database_pooler: Literal["auto", "none", "session", "transaction"] = Field(
+        "auto",
+        description="Mode of a pooler, such as PgBouncer, in front of PostgreSQL. `auto` recognises one, and sends the "
+        "settings with each transaction.",
+    )
+    database_direct_url: str | None = Field(
+        None,
+        description="PostgreSQL without the pooler, for what needs a session of its own: migrations. By default the "
+        "database URL.",
+    )
     read_consistency: Literal["snapshot", "statement"] = Field(
         "snapshot",
         description="`snapshot`: a query operation reads one state of the database. `statement`: each statement its "

@@ -109,7 +109,7 @@ class PrivatePostgres:
         self.folder = self.kept_folder or Path(tempfile.mkdtemp(prefix="gqlapi-postgres-", dir=_memory()))
         self.folder.mkdir(parents=True, exist_ok=True)
         try:
-            self.account = _account(self.folder)
+            self.account = account_for(self.folder)
             binaries = _reachable(found, self.folder)
             if not (self.folder / "data" / "PG_VERSION").is_file():
                 self._run_initdb(binaries)
@@ -148,7 +148,7 @@ class PrivatePostgres:
     def _start(self, binaries: Path) -> int:
         log = self.folder / "log"
         for _ in range(3):  # another process may take the port in between
-            port = _free_port()
+            port = free_port()
             options = {**self.options, "port": str(port), "unix_socket_directories": str(self.folder)}
             command = [f"{binaries}/postgres", "-D", f"{self.folder}/data"]
             command += [argument for name, value in options.items() for argument in ("-c", f"{name}={value}")]
@@ -200,7 +200,7 @@ def _major_version(binaries: Path) -> int:
     return int(name) if name.isdigit() else 0
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -214,7 +214,7 @@ def _memory() -> str | None:
     return str(folder) if has_room else None
 
 
-def _account(folder: Path) -> dict[str, Any]:
+def account_for(folder: Path) -> dict[str, Any]:
     """Return the arguments of `subprocess` that drop root's rights; the folder changes hands."""
     if os.geteuid() != 0:
         return {"cwd": folder}

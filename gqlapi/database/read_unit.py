@@ -10,12 +10,12 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from gqlapi.database.background import Background
-from gqlapi.database.engine import TIMEOUT_OPTION
+from gqlapi.database.engine import TIMEOUT_OPTION, USUAL_TIMEOUT_OPTION
 from gqlapi.database.failures import Trouble, is_disconnect, is_stale_plan, to_api_error, trouble_of
 from gqlapi.database.gate import ClientKeys, Place, PoolGate
 from gqlapi.database.incidents import Incidents
 from gqlapi.database.kept import KeptStatement, Rows, Values, end_transaction
-from gqlapi.database.parking import Parking, was_used_lately
+from gqlapi.database.parking import Parking, may_run_alone
 from gqlapi.database.tracing import TRACE_OPTION, Trace
 from gqlapi.errors import ApiError, answer_too_large
 
@@ -264,27 +264,16 @@ class ReadUnit:
         if self.expects_one_statement and self._is_first:
             # BEGIN is the ping of a connection that may have been lost while it was idle: it waits for a shorter time.
             self._is_first = False
-            return not was_used_lately(connection)
+            return not may_run_alone(connection)
         return True
-
-    @property
-    def _is_autocommit(self) -> bool:
-        return self._engine.get_execution_options().get("isolation_level") == "AUTOCOMMIT"
 
     @asynccontextmanager
     async def _statement_timeout(self, connection: AsyncConnection, timeout_ms: int) -> AsyncIterator[None]:
-        """Give statements of PostgreSQL their own timeout."""
-        # Without a transaction, LOCAL would end with the SET itself.
-        is_autocommit = self._is_autocommit
-        scope = "SESSION" if is_autocommit else "LOCAL"
-        await connection.exec_driver_sql(f"SET {scope} statement_timeout = {int(timeout_ms)}")
-        try:
-            yield
-        except DBAPIError:
-            if is_autocommit and not connection.invalidated:  # else the rollback resets it
-                await connection.exec_driver_sql(f"SET {scope} statement_timeout TO DEFAULT")
-            raise
-        await connection.exec_driver_sql(f"SET {scope} statement_timeout TO DEFAULT")
+        """Give statements of a transaction of PostgreSQL their own timeout; a failure ends the transaction."""
+        usual_ms = connection.sync_engine.get_execution_options()[USUAL_TIMEOUT_OPTION]
+        await connection.exec_driver_sql(f"SET LOCAL statement_timeout = {int(timeout_ms)}")
+        yield
+        await connection.exec_driver_sql(f"SET LOCAL statement_timeout = {int(usual_ms)}")
 
     async def _disconnect(self) -> None:
         if self._connection is None:

@@ -51,7 +51,7 @@ class Database:
     ) -> None:
         """Prepare the engines; nothing connects before the first statement."""
         options = options or EngineOptions()
-        read_engine, self.write_engine = create_engines(url, options)
+        read_engine, self.write_engine = create_engines(url, options, is_silent=not logs_incidents)
         for engine in {read_engine, self.write_engine}:
             install_tracing(engine)
         self.read_engine = read_engine.execution_options(**_read_options(read_engine, read_consistency))
@@ -193,9 +193,8 @@ class Database:
 def _read_options(engine: AsyncEngine, consistency: ReadConsistency) -> dict[str, Any]:
     if engine.dialect.name != "postgresql":
         return {}  # a deferred transaction of SQLite is a snapshot, and costs nothing
-    if consistency == "statement":
-        return {"isolation_level": "AUTOCOMMIT"}
-    return {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+    level = "REPEATABLE READ" if consistency == "snapshot" else "READ COMMITTED"
+    return {"isolation_level": level, "postgresql_readonly": True}
 
 
 def create_database(settings: Settings, *, logs_incidents: bool = False) -> Database:
@@ -205,6 +204,7 @@ def create_database(settings: Settings, *, logs_incidents: bool = False) -> Data
         pool_pre_ping=settings.pool_pre_ping,
         connect_timeout_seconds=settings.connect_timeout_seconds,
         statement_timeout_ms=settings.statement_timeout_ms,
+        pooler=settings.database_pooler,
     )
     return Database(
         settings.database_url,
