@@ -78,8 +78,8 @@ class Settings(BaseSettings):
         description="Mode of a pooler, such as PgBouncer, in front of PostgreSQL. `auto` recognises one, and sends the "
         "settings with each transaction.",
     )
-    database_direct_url: str | None = Field(
-        None,
+    database_direct_url: str = Field(
+        "",
         description="PostgreSQL without the pooler, for what needs a session of its own: migrations. By default the "
         "database URL.",
     )
@@ -271,6 +271,16 @@ class Settings(BaseSettings):
         if self.graphiql and self.documents != "any":
             raise ValueError("GQLAPI_GRAPHIQL needs GQLAPI_DOCUMENTS=any: GraphiQL sends documents without ids")
         return self
+
+    @property
+    def direct_url(self) -> str:
+        """Return the URL for what needs a session of its own."""
+        return self.database_direct_url or self.database_url
+
+    @property
+    def has_own_sessions(self) -> bool:
+        """Return whether a pooler, if there is one, gives each client of the direct URL a session of its own."""
+        return self.database_pooler == "session" and not self.database_direct_url
 
     @property
     def is_production(self) -> bool:

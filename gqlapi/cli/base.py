@@ -59,18 +59,20 @@ def load_settings(*, env_file: Path | None = DOTENV, **overrides: object) -> Set
         fail(*(name + message.removeprefix("Value error, ") for name, message in problems), status=WRONG_USAGE)
     except SettingsError as error:  # a list that is not JSON
         fail(str(error), status=WRONG_USAGE)
-    _check_database_url(settings.database_url)
+    _check_url("GQLAPI_DATABASE_URL", settings.database_url)
+    if settings.database_direct_url:
+        _check_url("GQLAPI_DATABASE_DIRECT_URL", settings.database_direct_url)
     return settings
 
 
-def _check_database_url(text: str) -> None:
+def _check_url(name: str, text: str) -> None:
     try:
         url = sa.make_url(normalize_url(text))
     except ValueError as error:
-        fail(f"GQLAPI_DATABASE_URL {error}", status=WRONG_USAGE)
+        fail(f"{name} {error}", status=WRONG_USAGE)
     folder = Path(url.database or "").parent
     if url.get_backend_name() == "sqlite" and not folder.is_dir():
-        fail(f"GQLAPI_DATABASE_URL the folder {folder} does not exist", status=WRONG_USAGE)
+        fail(f"{name} the folder {folder} does not exist", status=WRONG_USAGE)
 
 
 def fail(*messages: str, status: int = 1) -> NoReturn:
