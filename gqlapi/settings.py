@@ -80,7 +80,7 @@ class Settings(BaseSettings):
     )
     database_direct_url: str = Field(
         "",
-        description="PostgreSQL without the pooler, for what needs a session of its own: migrations. By default the "
+        description="PostgreSQL without the pooler, for what needs a separate session: migrations. By default the "
         "database URL.",
     )
     read_consistency: Literal["snapshot", "statement"] = Field(
@@ -274,12 +274,12 @@ class Settings(BaseSettings):
 
     @property
     def direct_url(self) -> str:
-        """Return the URL for what needs a session of its own."""
+        """Return the URL for what needs a separate session."""
         return self.database_direct_url or self.database_url
 
     @property
     def has_own_sessions(self) -> bool:
-        """Return whether a pooler, if there is one, gives each client of the direct URL a session of its own."""
+        """Return whether a pooler, if there is one, gives each client of the direct URL a separate session."""
         return self.database_pooler == "session" and not self.database_direct_url
 
     @property

@@ -34,7 +34,7 @@ class Way(Enum):
     """How a connection reaches PostgreSQL, and what its session may keep."""
 
     DIRECT = auto()
-    # A pooler that gives each client a backend of its own until it disconnects.
+    # A pooler that gives each client a separate backend until it disconnects.
     SESSION = auto()
     # Each transaction has another backend, and the pooler prepares statements wherever they are used.
     TRANSACTION = auto()

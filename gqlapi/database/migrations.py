@@ -40,7 +40,7 @@ _running_here = threading.Lock()
 
 
 class PoolerInTheWay(ConnectionError):
-    """What needs a session of its own is to run through a pooler."""
+    """What needs a separate session is to run through a pooler."""
 
 
 class UnknownRevision(Exception):
@@ -103,7 +103,7 @@ async def upgrade(engine_or_url: AsyncEngine | str, revision: str = "head", *, h
     """Bring the database to `revision`, on its own connection, waiting while another process migrates.
 
     The lock lives as long as a PostgreSQL session, so the URL must not lead through a pooler, unless that is known to
-    give each client a session of its own. False, and nothing is changed, when the database is at a revision that is not
+    give each client a separate session. False, and nothing is changed, when the database is at a revision that is not
     known here.
 
     Raises:

@@ -19,7 +19,7 @@ MIN_FREE_BYTES = 100 * 2**20
 LOW_FREE_BYTES = 2**30
 TIMES = "\N{MULTIPLICATION SIGN}"
 WAYS = {
-    Way.SESSION: "each connection has a session of its own",
+    Way.SESSION: "each connection has a separate session",
     Way.TRANSACTION: "settings go with each transaction, and it prepares statements",
     Way.UNPREPARED: "settings go with each transaction, and statements are not prepared",
 }
