@@ -83,6 +83,17 @@ class Settings(BaseSettings):
         description="PostgreSQL without the pooler, for what needs a separate session: migrations. By default the "
         "database URL.",
     )
+    replica_urls: list[str] = Field(
+        default_factory=list, description="Replicas of PostgreSQL, as JSON, that query operations read from."
+    )
+    replica_max_lag_seconds: float = Field(
+        10.0, gt=0, description="Longest lag of a replica; one that is further behind is left out."
+    )
+    replica_wait_ms: int = Field(
+        100,
+        ge=0,
+        description="Longest wait for a replica to catch up with the caller's writes, before the primary is read.",
+    )
     read_consistency: Literal["snapshot", "statement"] = Field(
         "snapshot",
         description="`snapshot`: a query operation reads one state of the database. `statement`: each statement its "

@@ -102,11 +102,13 @@ class PrivatePostgres:
         self.binaries = binaries
         self.options = options
         self.kept_folder = folder
+        # Any free one, unless it is set before the start.
+        self.port: int | None = None
         self.process: subprocess.Popen[Any] | None = None
 
     def __enter__(self) -> PostgresServer:
         found = self.binaries or find_binaries()
-        self.folder = self.kept_folder or Path(tempfile.mkdtemp(prefix="gqlapi-postgres-", dir=_memory()))
+        self.folder = self.kept_folder or Path(tempfile.mkdtemp(prefix="gqlapi-postgres-", dir=memory()))
         self.folder.mkdir(parents=True, exist_ok=True)
         try:
             self.account = account_for(self.folder)
@@ -148,7 +150,7 @@ class PrivatePostgres:
     def _start(self, binaries: Path) -> int:
         log = self.folder / "log"
         for _ in range(3):  # another process may take the port in between
-            port = free_port()
+            port = self.port or free_port()
             options = {**self.options, "port": str(port), "unix_socket_directories": str(self.folder)}
             command = [f"{binaries}/postgres", "-D", f"{self.folder}/data"]
             command += [argument for name, value in options.items() for argument in ("-c", f"{name}={value}")]
@@ -207,7 +209,7 @@ def free_port() -> int:
         return port
 
 
-def _memory() -> str | None:
+def memory() -> str | None:
     """Return a folder in memory that has room for the data, if there is one: copying a database takes a fifth there."""
     folder = Path("/dev/shm")  # noqa: S108 - the folder in it gets its own name, and is its owner's
     has_room = folder.is_dir() and os.access(folder, os.W_OK) and shutil.disk_usage(folder).free > MEMORY_BYTES

@@ -62,6 +62,8 @@ def load_settings(*, env_file: Path | None = DOTENV, **overrides: object) -> Set
     _check_url("GQLAPI_DATABASE_URL", settings.database_url)
     if settings.database_direct_url:
         _check_url("GQLAPI_DATABASE_DIRECT_URL", settings.database_direct_url)
+    for replica_url in settings.replica_urls:
+        _check_url("GQLAPI_REPLICA_URLS", replica_url)
     return settings
 
 

@@ -39,6 +39,10 @@ class EngineOptions:
     connect_timeout_seconds: float = 3.0
     statement_timeout_ms: int = 5_000
     pooler: PoolerSetting = "auto"
+    # Replicas to read from, how far behind they may be, and how long an operation waits for what its caller wrote.
+    replica_urls: tuple[str, ...] = ()
+    replica_max_lag_seconds: float = 10.0
+    replica_wait_seconds: float = 0.1
 
     @property
     def command_timeout_seconds(self) -> float:

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
+from asyncpg.exceptions import PostgresError
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
@@ -16,6 +17,7 @@ from gqlapi.database.gate import ClientKeys, Place, PoolGate
 from gqlapi.database.incidents import Incidents
 from gqlapi.database.kept import KeptStatement, Rows, Values, end_transaction
 from gqlapi.database.parking import Parking, may_run_alone
+from gqlapi.database.replicas import Replica
 from gqlapi.database.tracing import TRACE_OPTION, Trace
 from gqlapi.errors import ApiError, answer_too_large
 
@@ -58,8 +60,8 @@ class ReadUnit:
         self._place = place
         self._client = client
         self._trace = trace
-        self._parking = parking
-        self._engine = parking.engine
+        self._replica: Replica | None = None
+        self._primary = self._parking = parking
         self._gate = gate
         self._background = background
         self._incidents = incidents
@@ -78,10 +80,14 @@ class ReadUnit:
         self.is_released = False
         self._body_budget = self._max_body_length = max_body_length
 
+    def read_from(self, replica: Replica) -> None:
+        """Read from a replica; before the first statement."""
+        self._replica, self._parking = replica, replica.parking
+
     @property
     def dialect_name(self) -> str:
         """`postgresql` or `sqlite`."""
-        return self._engine.dialect.name
+        return self._primary.engine.dialect.name
 
     @property
     def body_budget(self) -> int:
@@ -247,10 +253,19 @@ class ReadUnit:
             return await execute(await self._connect())
         except Exception as error:
             # A stale connection fails at its first statement, when nothing has been read, and one retry is safe.
-            if not (is_disconnect(error) or is_stale_plan(error)):
+            if not (is_disconnect(error) or is_stale_plan(error) or self._is_of_replica(error)):
                 raise
             await self._disconnect()
+            if self._replica is not None:
+                self._replica.suspect()
+                self._parking = self._primary
             return await execute(await self._connect())
+
+    def _is_of_replica(self, error: Exception) -> bool:
+        """Whether the primary may do what a replica did not: replay conflicts with reads, and brings tables later."""
+        if self._replica is None or not isinstance(error, DBAPIError | PostgresError):
+            return False
+        return trouble_of(error) is not Trouble.STATEMENT_TIMEOUT
 
     async def _connect(self) -> AsyncConnection:
         if self._place is None:

@@ -4,7 +4,7 @@ import asyncio
 import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Any, Literal, TypeVar
 
 import structlog
@@ -19,6 +19,7 @@ from gqlapi.database.incidents import Incidents
 from gqlapi.database.parking import Parking
 from gqlapi.database.read_unit import MAX_BODY_LENGTH, ReadUnit
 from gqlapi.database.readiness import Probe
+from gqlapi.database.replicas import Replica, Replicas, refuse_sqlite
 from gqlapi.database.tracing import TRACE_OPTION, Trace, install_tracing
 from gqlapi.errors import ApiError
 from gqlapi.settings import Settings
@@ -49,7 +50,13 @@ class Database:
         max_body_length: int = MAX_BODY_LENGTH,
         logs_incidents: bool = False,
     ) -> None:
-        """Prepare the engines; nothing connects before the first statement."""
+        """Prepare the engines; nothing connects before the first statement.
+
+        Replicas are used while they are watched.
+
+        Raises:
+            ValueError: the database, or one of the replicas, is not PostgreSQL.
+        """
         options = options or EngineOptions()
         read_engine, self.write_engine = create_engines(url, options, is_silent=not logs_incidents)
         for engine in {read_engine, self.write_engine}:
@@ -58,6 +65,11 @@ class Database:
         # On SQLite every statement begins a transaction; a pool that pings looks at each connection it hands out.
         parks = self.dialect_name == "postgresql" and not options.pool_pre_ping
         self.parking = Parking(self.read_engine, is_used=parks)
+        self.replicas: Replicas | None = None
+        if options.replica_urls:
+            refuse_sqlite([url, *options.replica_urls])
+            replicas = [self._create_replica(replica, options, read_consistency) for replica in options.replica_urls]
+            self.replicas = Replicas(url, replicas, options)
         self.incidents = Incidents(is_silent=not logs_incidents)
         self.probe = Probe(url, options)
         self.gate = PoolGate(
@@ -71,6 +83,16 @@ class Database:
         self._max_body_length = max_body_length
         # A transaction ends within this time, or is given up: two statements that are not answered.
         self._patience_seconds = 2 * options.command_timeout_seconds
+
+    def _create_replica(self, url: str, options: EngineOptions, consistency: ReadConsistency) -> Replica:
+        engine, _ = create_engines(url, options)
+        install_tracing(engine)
+        engine = engine.execution_options(**_read_options(engine, consistency))
+        return Replica(url, Parking(engine, is_used=self.parking.is_used))
+
+    def watching_replicas(self) -> AbstractAsyncContextManager[None]:
+        """Read from replicas in the block, as far as they are fit."""
+        return nullcontext() if self.replicas is None else self.replicas.watching()
 
     @property
     def _running(self) -> set[asyncio.Task[Any]]:
@@ -181,8 +203,10 @@ class Database:
         """Close all connections when what runs has ended; what takes too long is given up."""
         await self._background.end(self._patience_seconds)
         self.incidents.close()
-        await self.parking.clear()
-        for engine in (self.read_engine, self.write_engine):
+        parkings = [self.parking, *(replica.parking for replica in (self.replicas.all if self.replicas else ()))]
+        for parking in parkings:
+            await parking.clear()
+        for engine in (*(parking.engine for parking in parkings), self.write_engine):
             try:
                 async with asyncio.timeout(DISPOSE_TIMEOUT_SECONDS):
                     await engine.dispose()
@@ -205,6 +229,9 @@ def create_database(settings: Settings, *, logs_incidents: bool = False) -> Data
         connect_timeout_seconds=settings.connect_timeout_seconds,
         statement_timeout_ms=settings.statement_timeout_ms,
         pooler=settings.database_pooler,
+        replica_urls=tuple(settings.replica_urls),
+        replica_max_lag_seconds=settings.replica_max_lag_seconds,
+        replica_wait_seconds=settings.replica_wait_ms / 1000,
     )
     return Database(
         settings.database_url,

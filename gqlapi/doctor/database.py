@@ -22,6 +22,7 @@ from gqlapi.database.search import DOCUMENTS, WORDS
 from gqlapi.database.unit import create_database
 from gqlapi.database.url import mask_url, normalize_url
 from gqlapi.doctor.finding import Finding, Severity, error, ok, plural, warning
+from gqlapi.doctor.replicas import check_replicas
 from gqlapi.doctor.servers import check_pool, check_server, workers_of
 from gqlapi.doctor.texts import examine_texts
 from gqlapi.models import Base
@@ -53,6 +54,8 @@ async def examine_database(settings: Settings) -> list[Finding]:
     findings = [ok("D101", f"{shown} answers."), revision, *check_server(facts.server, settings)]
     if settings.database_direct_url and (refused := await check_direct_url(settings, settings.database_direct_url)):
         findings = [*(finding for finding in findings if finding.code != refused.code), refused]
+    if settings.replica_urls:
+        findings.append(await check_replicas(settings.replica_urls, _options(settings)))
     if revision.severity is Severity.OK:  # else there may be no table to look into
         findings += [await check_demo_logins(settings), *await examine_texts(settings)]
     return sorted(findings, key=lambda finding: finding.code)
