@@ -106,7 +106,7 @@ async def paused(servers: Replication) -> AsyncIterator[None]:
 
 
 async def create_post(api: Api) -> str:
-    payload = await api.payload("createPost", {"title": "Seen at once"}, "post { id }")
+    payload = await api.payload("createPost", {"title": "Seen at once", "markdown": "x"}, "post { id }")
     post_id: str = payload["post"]["id"]
     return post_id
 
@@ -176,7 +176,7 @@ class TestOwnWrites:
             async with paused(servers):
                 tokens = await sign_up(api)
                 viewer = (await api.bearing(tokens["accessToken"]).data("{ viewer { username } }"))["viewer"]
-            assert viewer == {"username": "Ada"}
+            assert viewer == {"username": "ada"}
 
     @pytest.mark.parametrize("carrier", ["header", "extensions"])
     async def test_are_seen_with_the_position_of_the_answer(self, url: str, servers: Replication, carrier: str) -> None:
@@ -186,7 +186,9 @@ class TestOwnWrites:
             client = await sign_in_as(api, editor)
             await until_replayed(api)
             async with paused(servers):
-                response = await client.post('mutation { upsertTag(input: { name: "New" }) { tag { id } } }')
+                response = await client.post(
+                    'mutation { upsertTag(input: { slug: "new", name: "New" }) { tag { id } } }'
+                )
                 position = response.json()["extensions"]["position"]
                 assert response.headers["X-Position"] == position
                 assert parse_position(position) > replica_of(api).reached
@@ -195,7 +197,7 @@ class TestOwnWrites:
                 assert (await reader.execute(TAGS, extensions=extensions))["data"] == {"tags": {"totalCount": 1}}
                 # What others see at this moment is the proof that the replica was not asked.
                 assert await api.data(TAGS) == {"tags": {"totalCount": 0}}
-            # And it is asked, after a wait, once it goes on.
+            # And it is asked, after a wait, once it has caught up.
             with statements_on_replica(api) as statements:
                 patient = api.with_headers(**{"X-Position": position})
                 async with asyncio.timeout(WAIT_SECONDS):

@@ -38,6 +38,8 @@ class Replica:
         self.name = f"{parking.engine.url.host}:{parking.engine.url.port or 5432}"
         self.parking = parking
         self.is_usable = False
+        # What the log says of it.
+        self.is_reported_usable: bool | None = None
         self.reached = 0
         self.lag_seconds = 0.0
         self.asked = asyncio.Event()
@@ -49,8 +51,19 @@ class Replica:
         return bool(self._waiting)
 
     def suspect(self) -> None:
-        """Leave it out until it has been looked at again: an operation has failed on it."""
+        """Leave it out until it has been looked at again: an operation has failed on it, or it was restarted.
+
+        After a crash it may be further behind than it was.
+        """
         self.is_usable = False
+
+    def judge(self, *, is_usable: bool, **reasons: object) -> None:
+        """Use it or leave it out, and log each change."""
+        self.is_usable = is_usable
+        if self.is_reported_usable is not is_usable:
+            self.is_reported_usable = is_usable
+            log = logger.info if is_usable else logger.warning
+            log("replica used" if is_usable else "replica left out", replica=self.name, **reasons)
 
     def announce(self, arrived: asyncio.Future["Replica"], position: int) -> None:
         """Resolve a future when the replica has reached a position."""
@@ -126,7 +139,7 @@ class Replicas:
             self._samples.append((time.monotonic(), written))
             await asyncio.sleep(INTERVAL_SECONDS)
 
-        await self._watch(self._primary_url, look, lambda _: None)
+        await self._watch(self._primary_url, look, lambda _: None, lambda: None)
 
     async def _watch_replica(self, replica: Replica) -> None:
         pause = FIRST_PAUSE_SECONDS
@@ -137,7 +150,8 @@ class Replicas:
             if not is_standby or reached is None:
                 raise ConnectionError("it is no standby")
             replica.note(reached)
-            self._judge(replica)
+            replica.lag_seconds = lag = self._lag_of(reached)
+            replica.judge(is_usable=lag <= self._options.replica_max_lag_seconds, lag_seconds=round(lag, 1))
             if replica.is_awaited:
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, LAST_PAUSE_SECONDS)
@@ -146,24 +160,11 @@ class Replicas:
             replica.asked.clear()
             await _wait_for(replica.asked, INTERVAL_SECONDS)
 
-        def give_up(error: Exception) -> None:
-            if replica.is_usable:
-                logger.warning("replica left out", replica=replica.name, **describe(error))
-            replica.is_usable = False
+        def lose() -> None:
+            replica.suspect()
+            replica.asked.set()
 
-        await self._watch(replica.url, look, give_up)
-
-    def _judge(self, replica: Replica) -> None:
-        """Decide whether a replica that answers is used."""
-        replica.lag_seconds = self._lag_of(replica.reached)
-        is_usable = replica.lag_seconds <= self._options.replica_max_lag_seconds
-        if is_usable != replica.is_usable:
-            seconds = round(replica.lag_seconds, 1)
-            if is_usable:
-                logger.info("replica used", replica=replica.name, lag_seconds=seconds)
-            else:
-                logger.warning("replica left out", replica=replica.name, lag_seconds=seconds)
-        replica.is_usable = is_usable
+        await self._watch(replica.url, look, lambda error: replica.judge(is_usable=False, **describe(error)), lose)
 
     def _lag_of(self, reached: int) -> float:
         """Return for how many seconds the primary has been known to be ahead, at most."""
@@ -180,13 +181,18 @@ class Replicas:
         url: str,
         look: Callable[[Callable[[str], Awaitable[Any]]], Awaitable[None]],
         give_up: Callable[[Exception], None],
+        lose: Callable[[], None],
     ) -> None:
-        """Look at a server again and again over one connection, and connect anew after a failure."""
+        """Look at a server again and again over one connection, and connect anew after a failure.
+
+        `lose` is called as soon as the connection is lost, `give_up` with what looking at the server has raised.
+        """
         engine = _watching_engine(url, self._options)
         while True:
             try:
                 async with engine.connect() as connection:
                     driver: Any = (await connection.get_raw_connection()).driver_connection
+                    driver.add_termination_listener(lambda _: lose())
 
                     async def fetch(sql: str, driver: Any = driver) -> Any:
                         return await driver.fetchrow(sql, timeout=ANSWER_TIMEOUT_SECONDS)
@@ -195,7 +201,8 @@ class Replicas:
                         while True:
                             await look(fetch)
                     except Exception as error:
-                        give_up(error)  # closing what is broken may fail as well
+                        # asyncpg explains the loss of an idle connection by its state; closing it may fail as well.
+                        give_up(ConnectionError("the connection was lost") if driver.is_closed() else error)
                         raise
             except Exception as error:  # noqa: BLE001 - any reason why it does not answer
                 give_up(error)

@@ -65,11 +65,7 @@ class Database:
         # On SQLite every statement begins a transaction; a pool that pings looks at each connection it hands out.
         parks = self.dialect_name == "postgresql" and not options.pool_pre_ping
         self.parking = Parking(self.read_engine, is_used=parks)
-        self.replicas: Replicas | None = None
-        if options.replica_urls:
-            refuse_sqlite([url, *options.replica_urls])
-            replicas = [self._create_replica(replica, options, read_consistency) for replica in options.replica_urls]
-            self.replicas = Replicas(url, replicas, options)
+        self.replicas = self._create_replicas(url, options, read_consistency) if options.replica_urls else None
         self.incidents = Incidents(is_silent=not logs_incidents)
         self.probe = Probe(url, options)
         self.gate = PoolGate(
@@ -84,11 +80,15 @@ class Database:
         # A transaction ends within this time, or is given up: two statements that are not answered.
         self._patience_seconds = 2 * options.command_timeout_seconds
 
-    def _create_replica(self, url: str, options: EngineOptions, consistency: ReadConsistency) -> Replica:
-        engine, _ = create_engines(url, options)
-        install_tracing(engine)
-        engine = engine.execution_options(**_read_options(engine, consistency))
-        return Replica(url, Parking(engine, is_used=self.parking.is_used))
+    def _create_replicas(self, url: str, options: EngineOptions, consistency: ReadConsistency) -> Replicas:
+        refuse_sqlite([url, *options.replica_urls])
+        replicas = []
+        for replica_url in options.replica_urls:
+            engine, _ = create_engines(replica_url, options)
+            install_tracing(engine)
+            engine = engine.execution_options(**_read_options(engine, consistency))
+            replicas.append(Replica(replica_url, Parking(engine, is_used=self.parking.is_used)))
+        return Replicas(url, replicas, options)
 
     def watching_replicas(self) -> AbstractAsyncContextManager[None]:
         """Read from replicas in the block, as far as they are fit."""
