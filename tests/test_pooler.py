@@ -101,6 +101,12 @@ class TestTransactionMode:
         done = await run_beside("migrate", url=url, database_direct_url=postgresql_url)
         assert done.status == 0, done.errors
 
+    async def test_takes_many_rows_at_once(self, few_backends: PgBouncer, postgresql_url: str) -> None:
+        done = await run_beside(
+            "seed", "--users", "3", "--posts", "5", "--tags", "2", url=few_backends.url(postgresql_url)
+        )
+        assert done.status == 0, done.errors
+
     async def test_is_recognised_by_doctor(self, few_backends: PgBouncer, postgresql_url: str) -> None:
         url = few_backends.url(postgresql_url)
         for direct, severity in (({}, "warning"), ({"database_direct_url": postgresql_url}, "ok")):

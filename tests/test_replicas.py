@@ -274,6 +274,12 @@ async def until_replayed(api: Api) -> None:
     assert await api.database.replicas.choose(written)
 
 
-def test_sqlite_has_none() -> None:
-    with pytest.raises(ValueError, match="only PostgreSQL has replicas"):
-        create_app(settings_for("sqlite:///gqlapi.db", replica_urls=["postgresql://127.0.0.1/blog"]))
+class TestSettings:
+    def test_of_sqlite_are_refused(self) -> None:
+        with pytest.raises(ValueError, match="only PostgreSQL has replicas"):
+            create_app(settings_for("sqlite:///gqlapi.db", replica_urls=["postgresql://127.0.0.1/blog"]))
+
+    @pytest.mark.parametrize("replica", ["sqlite:///copy.db", "mysql://127.0.0.1/blog"])
+    async def test_of_another_database_end_each_command(self, replica: str) -> None:
+        done = await run_beside("prune", url="postgresql://127.0.0.1:1/blog", replica_urls=json.dumps([replica]))
+        assert (done.status, "GQLAPI_REPLICA_URLS" in done.errors) == (2, True)

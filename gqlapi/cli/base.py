@@ -13,6 +13,7 @@ from rich.console import Console
 
 from gqlapi import __version__
 from gqlapi.database.causes import FAILURES, cause_of
+from gqlapi.database.replicas import refuse_sqlite
 from gqlapi.database.url import normalize_url
 from gqlapi.settings import Settings
 
@@ -62,8 +63,10 @@ def load_settings(*, env_file: Path | None = DOTENV, **overrides: object) -> Set
     _check_url("GQLAPI_DATABASE_URL", settings.database_url)
     if settings.database_direct_url:
         _check_url("GQLAPI_DATABASE_DIRECT_URL", settings.database_direct_url)
-    for replica_url in settings.replica_urls:
-        _check_url("GQLAPI_REPLICA_URLS", replica_url)
+    try:
+        refuse_sqlite([settings.database_url, *settings.replica_urls] if settings.replica_urls else [])
+    except ValueError as error:
+        fail(f"GQLAPI_REPLICA_URLS {error}", status=WRONG_USAGE)
     return settings
 
 

@@ -50,9 +50,7 @@ class Database:
         max_body_length: int = MAX_BODY_LENGTH,
         logs_incidents: bool = False,
     ) -> None:
-        """Prepare the engines; nothing connects before the first statement.
-
-        Replicas are used while they are watched.
+        """Prepare the engines; nothing connects before the first statement, and replicas are used while watched.
 
         Raises:
             ValueError: the database, or one of the replicas, is not PostgreSQL.
