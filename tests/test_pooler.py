@@ -7,6 +7,7 @@ from typing import Any
 import asyncpg
 import pytest
 import sqlalchemy as sa
+from structlog.testing import capture_logs
 
 from gqlapi.database.connector import Way
 from gqlapi.database.engine import EngineOptions
@@ -64,7 +65,10 @@ class TestTransactionMode:
         self, postgres: PostgresServer, postgresql_url: str, more: str
     ) -> None:
         with PgBouncer(postgres, pool_size=3, more=more) as pooler:
-            database = Database(pooler.url(postgresql_url))
+            with capture_logs() as lines:
+                database = Database(pooler.url(postgresql_url), logs_incidents=True)
+                await read_at_once(database)
+            assert "pooler recognised" in {line["event"] for line in lines}
             seen = await read_at_once(database) + await read_at_once(database)
             assert await way_of(database) in {Way.TRANSACTION, Way.UNPREPARED}
             assert {tuple(row[1:]) for row in seen} == {OURS}
