@@ -125,6 +125,12 @@ class PrivatePostgres:
     ) -> None:
         self.stop()
 
+    def kill(self) -> None:
+        """End it without a clean shutdown, as a crash does."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGQUIT)
+        self.process.wait()
+
     def stop(self) -> None:
         """End the process that was started, if any, and remove the folder."""
         if self.process is not None and self.process.poll() is None:

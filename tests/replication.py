@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -29,6 +29,7 @@ class Replication(NamedTuple):
 
     primary: PostgresServer
     replica: "Standby"
+    kill_primary: Callable[[], None]
 
 
 class Standby:
@@ -78,11 +79,12 @@ def replication() -> Iterator[Replication]:
         (folder / "replica" / "data" / "standby.signal").touch()
         for path in (folder / "replica").rglob("*"):
             account_for(path)
-        with PrivatePostgres(options=REPLICATED, folder=folder / "primary") as primary:
+        server = PrivatePostgres(options=REPLICATED, folder=folder / "primary")
+        with server as primary:
             replica = Standby(folder / "replica", primary)
             replica.start()
             try:
-                yield Replication(primary, replica)
+                yield Replication(primary, replica, server.kill)
             finally:
                 replica.stop()
     finally:

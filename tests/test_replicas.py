@@ -4,13 +4,14 @@ import asyncio
 import hashlib
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from typing import Any
 from uuid import uuid4
 
 import pytest
 import pytest_asyncio
 import sqlalchemy as sa
+from hypothesis import given
 
 from gqlapi.app import create_app
 from gqlapi.database.migrations import upgrade
@@ -20,13 +21,18 @@ from gqlapi.models import ApiScope, UserRole
 from tests.accounts.person import sign_up
 from tests.api import TRANSACTION_CONTROL, Api, serve, settings_for
 from tests.commands import run_beside
-from tests.examples import rounds
+from tests.examples import examples, rounds
 from tests.factories import make_tag, make_user, save
+from tests.oracle import Field
+from tests.pgbouncer import PGBOUNCER, PgBouncer
+from tests.random_world import make_world
 from tests.replication import Replication, replication
 from tests.signing_in import sign_in_as, with_api_token
 from tests.test_concurrency import concurrent_writer, is_torn
+from tests.test_reading_oracle import QUERIES, UNLIMITED, Answers
 
 TAGS = "{ tags { totalCount } }"
+ADD_TAG = 'mutation { upsertTag(input: { slug: "new", name: "New" }) { tag { id } } }'
 PAGE = "{ tags(first: 2) { totalCount nodes { name postCount } } posts { totalCount } }"
 WAIT_SECONDS = 10
 
@@ -61,7 +67,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 async def serving(url: str, servers: Replication, **settings: Any) -> AsyncIterator[Api]:
     """A server with the replica, once it reads from it."""
     settings = {"replica_urls": [servers.replica.url(url)], "replica_wait_ms": 2_000, "report_costs": False, **settings}
-    async with serve(settings_for(url, **settings)) as api:
+    async with serve(settings_for(settings.pop("database_url", url), **settings)) as api:
         await until(lambda: replica_of(api).is_usable)
         yield api
 
@@ -151,6 +157,31 @@ class TestReads:
             assert statements == []
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def answers(template: str, servers: Replication) -> AsyncIterator[Answers]:
+    """The server of the tests of reading, with the replica behind PgBouncer if that is installed."""
+    url = await servers.primary.create_database(f"world_{uuid4().hex}", template)
+    with ExitStack() as stack:
+        replica_url = servers.replica.url(url)
+        if PGBOUNCER is not None:
+            assert servers.replica.server is not None
+            replica_url = stack.enter_context(PgBouncer(servers.replica.server, pool_size=3)).url(replica_url)
+        async with serving(url, servers, replica_urls=[replica_url], statement_timeout_ms=60_000, **UNLIMITED) as api:
+            world = make_world()
+            await save(api.database, [*world.users, *world.tags, *world.posts])
+            await until_replayed(api)
+            yield Answers(api)
+
+
+class TestRandomQueries:
+    @examples(15)
+    @given(query=QUERIES)
+    async def test_answer_like_the_oracle(self, answers: Answers, query: tuple[Field, ...]) -> None:
+        with statements_on_replica(answers.api) as statements, answers.api.statements() as on_primary:
+            await answers.check(query, split=False)
+        assert (bool(statements), on_primary) == (True, [])
+
+
 class TestOwnWrites:
     async def test_are_seen_by_the_session_on_every_server(self, url: str, servers: Replication) -> None:
         async with serving(url, servers) as one, serving(url, servers) as other:
@@ -186,9 +217,7 @@ class TestOwnWrites:
             client = await sign_in_as(api, editor)
             await until_replayed(api)
             async with paused(servers):
-                response = await client.post(
-                    'mutation { upsertTag(input: { slug: "new", name: "New" }) { tag { id } } }'
-                )
+                response = await client.post(ADD_TAG)
                 position = response.json()["extensions"]["position"]
                 assert response.headers["X-Position"] == position
                 assert parse_position(position) > replica_of(api).reached
@@ -272,6 +301,30 @@ async def until_replayed(api: Api) -> None:
         written = (await session.execute(sa.text(f"SELECT {WRITTEN}"))).scalar_one()
     assert api.database.replicas is not None
     assert await api.database.replicas.choose(written)
+
+
+class TestPrimary:
+    async def test_that_dies_is_followed_by_a_replica_that_is_promoted(self) -> None:
+        with replication() as servers:
+            url = await servers.primary.create_database("blog")
+            await upgrade(url)
+            replica = sa.make_url(servers.replica.url(url))
+            both = sa.make_url(url)
+            either = f"postgresql://postgres@{both.host}:{both.port},{replica.host}:{replica.port}/blog"
+            async with serving(url, servers, database_url=f"{either}?target_session_attrs=read-write") as api:
+                editor = make_user(role=UserRole.EDITOR)
+                await save(api.database, [editor, make_tag()])
+                client = await sign_in_as(api, editor)
+                await until_replayed(api)
+                await asyncio.to_thread(servers.kill_primary)
+                # Visitors read all the time.
+                assert await api.data(TAGS) == {"tags": {"totalCount": 1}}
+                await servers.replica.execute("SELECT pg_promote()")
+                async with asyncio.timeout(5):
+                    while "errors" in (await client.execute(ADD_TAG)):
+                        await asyncio.sleep(0.05)
+                await until(lambda: not replica_of(api).is_usable)
+                assert await client.data(TAGS) == await api.data(TAGS) == {"tags": {"totalCount": 2}}
 
 
 class TestSettings:
