@@ -69,12 +69,13 @@ def options(dialect: str) -> dict[str, Any]:
     }
 
 
-def database_url() -> str:
+def database_url(settings: Settings) -> str:
     """Return the URL of the settings."""
     try:
-        return normalize_url(Settings().database_url)
+        return normalize_url(settings.direct_url)
     except ValueError as error:
-        raise CommandError(f"GQLAPI_DATABASE_URL {error}") from None
+        name = "GQLAPI_DATABASE_DIRECT_URL" if settings.database_direct_url else "GQLAPI_DATABASE_URL"
+        raise CommandError(f"{name} {error}") from None
 
 
 def run() -> None:
@@ -103,9 +104,10 @@ def run_on(connection: sa.Connection) -> None:
         migrations.run_exclusively(connection, run)
 
 
-async def run_online(url: str) -> None:
+async def run_online(settings: Settings) -> None:
     """Run on a connection of our own."""
-    async with migrations.connect(url) as connection:
+    url = database_url(settings)
+    async with migrations.connect(url, has_own_sessions=settings.has_own_sessions) as connection:
         await connection.run_sync(run_on)
 
 
@@ -117,6 +119,6 @@ if context.config.cmd_opts is not None:  # The command line shows its progress, 
 if (handed_in := context.config.attributes.get("connection")) is not None:
     run_on(handed_in)
 elif context.is_offline_mode():
-    run_offline(database_url())
+    run_offline(database_url(Settings()))
 else:
-    asyncio.run(run_online(database_url()))
+    asyncio.run(run_online(Settings()))

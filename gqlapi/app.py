@@ -201,7 +201,7 @@ def _lifespan(
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         await _warn(settings)
-        async with documents.trusted.watching(database):
+        async with documents.trusted.watching(database), database.watching_replicas():
             yield
         await feed.close()
         if usage is not None:

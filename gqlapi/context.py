@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import replace
 from typing import Any, TypeVar
+from uuid import UUID
 
 from graphql import FieldNode
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -14,9 +15,11 @@ from gqlapi.accounts.audit import log_events
 from gqlapi.atomic import Atomic
 from gqlapi.database.failures import Trouble
 from gqlapi.database.gate import Place
+from gqlapi.database.positions import NOWHERE
 from gqlapi.database.read_unit import ReadUnit
 from gqlapi.database.tracing import Trace
 from gqlapi.database.unit import Database
+from gqlapi.errors import ApiError
 from gqlapi.execution.declarations import NOTHING, Prepared
 from gqlapi.execution.failures import ErrorMode
 from gqlapi.execution.incremental import Delivery
@@ -32,6 +35,7 @@ from gqlapi.operations.caching import Observation
 from gqlapi.operations.rate import RateLimited, Rates, Spent
 from gqlapi.problems import ForbiddenProblem, ProblemCode, Rejected
 from gqlapi.repositories import ReadScope, Repositories, WriteScope
+from gqlapi.repositories.positions import record_position
 from gqlapi.repositories.viewers import reload_viewer
 
 T = TypeVar("T")
@@ -65,6 +69,9 @@ class Context:
     events: AsyncGenerator[Any] | None = None
     # Set by the transport where a shared cache may keep the answer.
     observation: Observation | None = None
+    # How far PostgreSQL had written: before the answers that the caller has seen, set by the transport; and after the
+    # writes of this operation. Both are known only where there are replicas.
+    seen_position = written_position = NOWHERE
 
     def __init__(
         self,
@@ -103,6 +110,9 @@ class Context:
         self._repositories: Repositories | None = None
         self._loaders: Loaders | None = None
         self._atomic: Atomic | None = None
+        self._has_written = False
+        # Sessions that have begun in this operation.
+        self._new_sessions: set[UUID] = set()
 
     @property
     def accounts(self) -> Accounts:
@@ -121,8 +131,21 @@ class Context:
         if operation.operation.is_atomic:
             fields = operation.operation.root.fields
             self._atomic = Atomic([field.name for field in fields if field.kind is Kind.RESOLVER], self._transact)
-        self._unit.expects_one_statement = operation.operation.is_serial or is_read_at_once
+        # A caller is known to the primary at once, and what comes then may be read elsewhere.
+        authenticates_alone = operation.operation.is_serial or self._may_read_replica
+        self._unit.expects_one_statement = authenticates_alone or is_read_at_once
         self._forget()
+
+    @property
+    def _may_read_replica(self) -> bool:
+        """Whether the fields are read from a replica, if one is fit.
+
+        A shared cache would keep an answer that lacks the write after which it was purged.
+        """
+        if self._database.replicas is None or self.operation is None or self.observation is not None:
+            return False
+        # An event is read where it happened.
+        return not (self.operation.operation.is_serial or self.operation.is_subscription)
 
     @property
     def has_halted_writing(self) -> bool:
@@ -159,6 +182,31 @@ class Context:
         if self._find_viewer is not None and not self._only_signs_in:
             self._requester = await self._find_viewer(self._unit)
             self.act_as(self._requester)
+        if self._may_read_replica:
+            await self._choose_replica()
+
+    async def _choose_replica(self) -> None:
+        """Read what comes from a replica that has all that the caller has written or seen, else from the primary."""
+        replicas, operation = self._database.replicas, self.operation
+        assert replicas is not None and operation is not None  # noqa: S101, PT018 - else nothing is read from one
+        replica = await replicas.choose(max(self.seen_position, self._requester.position))
+        if replica is None:
+            return
+        self._read_anew(await self._unit.hand_over())
+        self._unit.read_from(replica)
+        self._unit.expects_one_statement = operation.operation.reads_once and not operation.is_incremental
+
+    async def record_position(self) -> None:
+        """Record how far PostgreSQL has written, after an operation that wrote, for the next reads of its caller.
+
+        What was written stays written if this fails.
+        """
+        if self._database.replicas is None or not self._has_written:
+            return
+        ids = {*self._new_sessions, *filter(None, [self._requester.session_id])}
+        token_id = self._requester.token_id
+        with suppress(ApiError):
+            self.written_position = await self._run(lambda session: record_position(session, ids, token_id))
 
     @property
     def _only_signs_in(self) -> bool:
@@ -195,6 +243,8 @@ class Context:
     def act_as(self, viewer: Viewer) -> None:
         """Resolve the payload of this root field as the user who has just signed in; the next one runs as who asked."""
         self.viewer = viewer
+        if viewer.session_id is not None and viewer.session_id != self._requester.session_id:
+            self._new_sessions.add(viewer.session_id)
         self._forget()
 
     def begin_field(self) -> None:
@@ -233,10 +283,6 @@ class Context:
         body: Callable[[WriteScope], Awaitable[T]],
         at_once: Callable[[WriteScope], Awaitable[T | None]] | None = None,
     ) -> T:
-        place = await self._unit.hand_over()
-        self._read_anew()
-        if place is None:
-            place = await self._database.gate.enter(self.client.keys)
         audited: list[AuditEvent] = []
 
         async def transaction(session: AsyncSession) -> T:
@@ -246,8 +292,18 @@ class Context:
                 return outcome
             return await body(replace(scope, viewer=await self._reload_viewer(scope)))
 
+        self._has_written = True
+        return await self._run(transaction, lambda: self._note_commit(audited))
+
+    async def _run(
+        self, transaction: Callable[[AsyncSession], Awaitable[T]], on_success: Callable[[], None] = lambda: None
+    ) -> T:
+        place = await self._unit.hand_over()
+        self._read_anew()
+        if place is None:
+            place = await self._database.gate.enter(self.client.keys)
         running = self._database.start(transaction, self.trace)
-        running.add_done_callback(lambda task: self._note_commit(audited) if _has_succeeded(task) else None)
+        running.add_done_callback(lambda task: on_success() if _has_succeeded(task) else None)
         try:
             return await asyncio.shield(running)
         except asyncio.CancelledError:

@@ -73,6 +73,27 @@ class Settings(BaseSettings):
         "sqlite+aiosqlite:///gqlapi.db",
         description="SQLite or PostgreSQL; `postgres://` and libpq's parameters are accepted.",
     )
+    database_pooler: Literal["auto", "none", "session", "transaction"] = Field(
+        "auto",
+        description="Mode of a pooler, such as PgBouncer, in front of PostgreSQL. `auto` recognises one, and sends the "
+        "settings with each transaction.",
+    )
+    database_direct_url: str = Field(
+        "",
+        description="PostgreSQL without the pooler, for what needs a separate session: migrations. By default the "
+        "database URL.",
+    )
+    replica_urls: list[str] = Field(
+        default_factory=list, description="Replicas of PostgreSQL, as JSON, that query operations read from."
+    )
+    replica_max_lag_seconds: float = Field(
+        10.0, gt=0, description="Longest lag of a replica; one that is further behind is left out."
+    )
+    replica_wait_ms: int = Field(
+        100,
+        ge=0,
+        description="Longest wait for a replica to catch up with the caller's writes, before the primary is read.",
+    )
     read_consistency: Literal["snapshot", "statement"] = Field(
         "snapshot",
         description="`snapshot`: a query operation reads one state of the database. `statement`: each statement its "
@@ -265,6 +286,16 @@ class Settings(BaseSettings):
         if self.graphiql and self.documents != "any":
             raise ValueError("GQLAPI_GRAPHIQL needs GQLAPI_DOCUMENTS=any: GraphiQL sends documents without ids")
         return self
+
+    @property
+    def direct_url(self) -> str:
+        """Return the URL for what needs a separate session."""
+        return self.database_direct_url or self.database_url
+
+    @property
+    def has_own_sessions(self) -> bool:
+        """Return whether a pooler, if there is one, gives each client of the direct URL a separate session."""
+        return self.database_pooler == "session" and not self.database_direct_url
 
     @property
     def is_production(self) -> bool:

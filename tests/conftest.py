@@ -3,7 +3,7 @@
 import os
 import shutil
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from gqlapi.serving.memory import relax_collector
 from tests.api import Api, serve, settings_for
 from tests.clocks import Deadlines
 from tests.examples import COMMON, rounds
+from tests.pgbouncer import MODE_VARIABLE, PgBouncer
 from tests.postgres import SERVER_VARIABLE, Kill, PostgresServer, PostgresUnavailable, PrivatePostgres
 from tests.processes import Folder
 from tests.recycling import Recycler
@@ -195,11 +196,23 @@ async def recycler(postgres: PostgresServer, postgresql_template: str) -> AsyncI
     await recycler.close()
 
 
+@pytest.fixture(scope="session")
+def passed_on(postgres: PostgresServer) -> Iterator[Callable[[str], str]]:
+    """Returns the URL by which tests use a database: through PgBouncer, where the environment says so."""
+    if mode := os.environ.get(MODE_VARIABLE):
+        with PgBouncer(postgres, mode) as pooler:
+            yield pooler.url
+    else:
+        yield lambda url: url
+
+
 @pytest_asyncio.fixture
-async def postgresql_url(recycler: Recycler, postgres: PostgresServer) -> AsyncIterator[str]:
+async def postgresql_url(
+    recycler: Recycler, postgres: PostgresServer, passed_on: Callable[[str], str]
+) -> AsyncIterator[str]:
     """The URL of a database that is like a fresh copy of the template."""
     name = await recycler.take()
-    yield postgres.url(name)
+    yield passed_on(postgres.url(name))
     await recycler.give_back(name)
 
 
@@ -229,7 +242,9 @@ def world_template(dialect: str, request: pytest.FixtureRequest) -> Path | tuple
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def world_url(
-    world_template: Path | tuple[PostgresServer, str], tmp_path_factory: pytest.TempPathFactory
+    world_template: Path | tuple[PostgresServer, str],
+    tmp_path_factory: pytest.TempPathFactory,
+    request: pytest.FixtureRequest,
 ) -> AsyncIterator[str]:
     """The URL of a migrated database that the tests of a module share, because they only read what a fixture wrote."""
     if isinstance(world_template, Path):
@@ -237,7 +252,9 @@ async def world_url(
         return
     server, template = world_template
     name = f"gqlapi_world_{uuid4().hex}"
-    yield await server.create_database(name, template)
+    await server.create_database(name, template)
+    passed_on: Callable[[str], str] = request.getfixturevalue("passed_on")
+    yield passed_on(server.url(name))
     await server.drop_database(name)
 
 

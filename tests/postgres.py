@@ -102,15 +102,17 @@ class PrivatePostgres:
         self.binaries = binaries
         self.options = options
         self.kept_folder = folder
+        # Any free one, unless it is set before the start.
+        self.port: int | None = None
         self.process: subprocess.Popen[Any] | None = None
         self._command: list[str] = []
 
     def __enter__(self) -> PostgresServer:
         found = self.binaries or find_binaries()
-        self.folder = self.kept_folder or Path(tempfile.mkdtemp(prefix="gqlapi-postgres-", dir=_memory()))
+        self.folder = self.kept_folder or Path(tempfile.mkdtemp(prefix="gqlapi-postgres-", dir=memory()))
         self.folder.mkdir(parents=True, exist_ok=True)
         try:
-            self.account = _account(self.folder)
+            self.account = account_for(self.folder)
             binaries = _reachable(found, self.folder)
             if not (self.folder / "data" / "PG_VERSION").is_file():
                 self._run_initdb(binaries)
@@ -123,6 +125,12 @@ class PrivatePostgres:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.stop()
+
+    def kill(self) -> None:
+        """End it without a clean shutdown, as a crash does."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGQUIT)
+        self.process.wait()
 
     def stop(self) -> None:
         """End the process that was started, if any, and remove the folder."""
@@ -152,7 +160,7 @@ class PrivatePostgres:
     def _start(self, binaries: Path) -> int:
         log = self.folder / "log"
         for _ in range(3):  # another process may take the port in between
-            port = _free_port()
+            port = self.port or free_port()
             options = {**self.options, "port": str(port), "unix_socket_directories": str(self.folder)}
             command = [f"{binaries}/postgres", "-D", f"{self.folder}/data"]
             command += [argument for name, value in options.items() for argument in ("-c", f"{name}={value}")]
@@ -213,21 +221,21 @@ def _major_version(binaries: Path) -> int:
     return int(name) if name.isdigit() else 0
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
 
 
-def _memory() -> str | None:
+def memory() -> str | None:
     """Return a folder in memory that has room for the data, if there is one: copying a database takes a fifth there."""
     folder = Path("/dev/shm")  # noqa: S108 - the folder in it gets its own name, and is its owner's
     has_room = folder.is_dir() and os.access(folder, os.W_OK) and shutil.disk_usage(folder).free > MEMORY_BYTES
     return str(folder) if has_room else None
 
 
-def _account(folder: Path) -> dict[str, Any]:
+def account_for(folder: Path) -> dict[str, Any]:
     """Return the arguments of `subprocess` that drop root's rights; the folder changes hands."""
     if os.geteuid() != 0:
         return {"cwd": folder}

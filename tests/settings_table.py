@@ -27,6 +27,8 @@ def _default(field: FieldInfo) -> str:
     value: Any = field.get_default(call_default_factory=True, validated_data={})
     if isinstance(value, SecretStr):
         return "one for development"
+    if value == "":
+        return "none"
     if value is None:
         return "by environment"
     return f"`{value if isinstance(value, str) else json.dumps(value)}`"

@@ -16,7 +16,9 @@ import pytest
 import pytest_asyncio
 import sqlalchemy as sa
 
+from gqlapi.database.causes import DIRECT, POOLER
 from gqlapi.database.migrations import connect, missing_revisions, upgrade
+from gqlapi.doctor.database import SET_DIRECT_URL
 from tests.commands import Done, run_beside
 from tests.postgres import OPTIONS, PostgresServer, PrivatePostgres, find_binaries
 
@@ -26,8 +28,8 @@ SSL_REQUEST, SSL_REFUSED = 80_877_103, b"N"
 MIGRATE, FILES = "Run `gqlapi migrate`.", "Let the server's user read and write the file and its folder."
 
 
-async def examine(url: str) -> Done:
-    return await run_beside("doctor", url=url, port="0", connect_timeout_seconds="5")
+async def examine(url: str, **settings: str) -> Done:
+    return await run_beside("doctor", url=url, port="0", connect_timeout_seconds="5", **settings)
 
 
 def line_of(code: str, done: Done) -> str:
@@ -110,12 +112,27 @@ class TestConnecting:
         await fails_with(url, "D101", "`keepalives` is not supported; remove it", "Correct GQLAPI_DATABASE_URL.")
 
     async def test_through_a_pooler(self, postgresql_url: str) -> None:
-        fix = "Connect to PostgreSQL without a pooler such as PgBouncer, or set that up as docs/deployment.md says."
-        async with pooler(postgresql_url, refused=b"statement_timeout") as url:
-            await fails_with(url, "D101", "unsupported startup parameter: statement_timeout", fix)
+        async with pooler(postgresql_url, refused=b"search_path") as url:
+            await fails_with(f"{url}?options=-csearch_path%3Dpublic", "D101", "unsupported startup parameter", POOLER)
+        for refused in (b"statement_timeout", b"\0none"):
+            async with pooler(postgresql_url, refused=refused, pid=1) as url:
+                line = line_of("D109", await examine(url))
+            assert (line.split()[1], line.endswith(DIRECT)) == ("warning", True)
+
+    async def test_through_a_pooler_that_is_denied(self, postgresql_url: str) -> None:
         async with pooler(postgresql_url, pid=1) as url:
-            line = line_of("D109", await examine(url))
-        assert (line.split()[1], line.endswith(fix)) == ("warning", True)
+            line = line_of("D109", await examine(url, database_pooler="none"))
+        assert (line.split()[1], line.endswith(POOLER)) == ("error", True)
+
+    async def test_to_a_direct_url_that_is_none(self, postgresql_url: str) -> None:
+        async with pooler(postgresql_url, pid=1) as url:
+            lines = [
+                line_of("D109", await examine(url, database_direct_url=direct))
+                for direct in (url, "postgresql://gqlapi@127.0.0.1:1/blog")
+            ]
+            well = line_of("D109", await examine(url, database_direct_url=postgresql_url))
+        assert all(line.split()[1] == "error" and line.endswith(SET_DIRECT_URL) for line in lines)
+        assert well.split()[1] == "ok"
 
 
 class TestRole:

@@ -90,7 +90,9 @@ def serving(
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     clean = {name: value for name, value in os.environ.items() if not name.startswith("GQLAPI_")}
-    environment = clean | dict(settings) | {"GQLAPI_DATABASE_URL": database_url, "GQLAPI_SECRET_KEY": secrets.token_hex(32)}
+    environment = (
+        clean | dict(settings) | {"GQLAPI_DATABASE_URL": database_url, "GQLAPI_SECRET_KEY": secrets.token_hex(32)}
+    )
     command = [sys.executable, *program, "serve", "--workers", str(workers), "--port", str(port)]
     with (folder / "server.log").open("ab") as log:
         process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)  # noqa: S603 - our own command

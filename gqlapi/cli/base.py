@@ -13,6 +13,7 @@ from rich.console import Console
 
 from gqlapi import __version__
 from gqlapi.database.causes import FAILURES, cause_of
+from gqlapi.database.replicas import refuse_sqlite
 from gqlapi.database.url import normalize_url
 from gqlapi.settings import Settings
 
@@ -59,18 +60,24 @@ def load_settings(*, env_file: Path | None = DOTENV, **overrides: object) -> Set
         fail(*(name + message.removeprefix("Value error, ") for name, message in problems), status=WRONG_USAGE)
     except SettingsError as error:  # a list that is not JSON
         fail(str(error), status=WRONG_USAGE)
-    _check_database_url(settings.database_url)
+    _check_url("GQLAPI_DATABASE_URL", settings.database_url)
+    if settings.database_direct_url:
+        _check_url("GQLAPI_DATABASE_DIRECT_URL", settings.database_direct_url)
+    try:
+        refuse_sqlite([settings.database_url, *settings.replica_urls] if settings.replica_urls else [])
+    except ValueError as error:
+        fail(f"GQLAPI_REPLICA_URLS {error}", status=WRONG_USAGE)
     return settings
 
 
-def _check_database_url(text: str) -> None:
+def _check_url(name: str, text: str) -> None:
     try:
         url = sa.make_url(normalize_url(text))
     except ValueError as error:
-        fail(f"GQLAPI_DATABASE_URL {error}", status=WRONG_USAGE)
+        fail(f"{name} {error}", status=WRONG_USAGE)
     folder = Path(url.database or "").parent
     if url.get_backend_name() == "sqlite" and not folder.is_dir():
-        fail(f"GQLAPI_DATABASE_URL the folder {folder} does not exist", status=WRONG_USAGE)
+        fail(f"{name} the folder {folder} does not exist", status=WRONG_USAGE)
 
 
 def fail(*messages: str, status: int = 1) -> NoReturn:

@@ -22,11 +22,11 @@ def migrate(revision: Annotated[str, typer.Argument(help="Where to.")] = "head")
     """
     settings = load_settings()
     try:
-        is_known = run(migrations.upgrade(settings.database_url, revision))
+        is_known = run(migrations.upgrade(settings.direct_url, revision, has_own_sessions=settings.has_own_sessions))
     except migrations.UnknownRevision as error:
         fail(f"{error}.", status=WRONG_USAGE)
     if is_known:
-        at = run(migrations.current_revision(settings.database_url))
+        at = run(migrations.current_revision(settings.direct_url))
         console.print(f"The database is at revision {at}.")
         return
     finding = run(examine_revision(settings))

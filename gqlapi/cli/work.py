@@ -14,7 +14,7 @@ from gqlapi.settings import Settings
 
 async def prepare_database(settings: Settings) -> list[str]:
     """Migrate the database; if it is empty, seed it and make demo users. Return the demo logins that work."""
-    await migrations.upgrade(settings.database_url)
+    await migrations.upgrade(settings.direct_url, has_own_sessions=settings.has_own_sessions)
     database = create_database(settings)
     try:
         if await seed(database):

@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from gqlapi.database.kept import KeptStatement, Rows, Values, connection_of
-from gqlapi.database.parking import was_used_lately
+from gqlapi.database.parking import may_run_alone
 
 # In the information of a session: whether a statement that commits itself has been sent, and not been answered.
 UNANSWERED = "unanswered"
@@ -14,8 +14,8 @@ UNANSWERED = "unanswered"
 async def commit_at_once(session: AsyncSession, statement: KeptStatement, values: Values) -> Rows | None:
     """Execute a statement without BEGIN and COMMIT, if it is the first of its session, and return its rows.
 
-    None, and nothing is sent, on SQLite and on a connection that may have been lost while it was idle: BEGIN shows
-    without harm. A statement whose answer is lost may have been committed.
+    None, and nothing is sent, on SQLite, through a pooler that changes the backend, and on a connection that may have
+    been lost while it was idle: BEGIN shows without harm. A statement whose answer is lost may have been committed.
 
     Raises:
         DBAPIError: as SQLAlchemy raises it.
@@ -36,7 +36,7 @@ def may_have_committed(session: AsyncSession) -> bool:
 
 
 def _is_ready(connection: AsyncConnection) -> bool:
-    if connection.dialect.name != "postgresql" or not was_used_lately(connection):
+    if connection.dialect.name != "postgresql" or not may_run_alone(connection):
         return False
     core: Any = connection.sync_connection
     adapter = core.connection.dbapi_connection

@@ -14,7 +14,11 @@ from sqlalchemy.exc import DBAPIError
 from gqlapi.database.url import SECRETS, normalize_url
 from gqlapi.errors import ApiError
 
-POOLER = "Connect to PostgreSQL without a pooler such as PgBouncer, or set that up as docs/deployment.md says."
+POOLER = "Set GQLAPI_DATABASE_POOLER=auto, or set the pooler up as docs/scaling.md says."
+DIRECT = (
+    "Set GQLAPI_DATABASE_DIRECT_URL to PostgreSQL without the pooler, or GQLAPI_DATABASE_POOLER=session, if it is in "
+    "that mode."
+)
 LOGIN = "Correct the user name and the password in GQLAPI_DATABASE_URL; escape special characters (%40 for @)."
 SERVER = "Start the database, or correct the host and the port in GQLAPI_DATABASE_URL."
 FILE = "Let the server's user read and write the file and its folder."
@@ -28,6 +32,7 @@ UNKNOWN = "Look into the database's log; GQLAPI_DATABASE_URL says where it is."
 BY_TEXT = {
     "unsupported startup parameter": POOLER,
     "prepared statement": POOLER,
+    "a pooler passes": DIRECT,
     "rejected ssl upgrade": "Turn TLS on in PostgreSQL, or take sslmode out of GQLAPI_DATABASE_URL.",
     "no encryption": "Add sslmode=require to GQLAPI_DATABASE_URL: the server wants TLS.",
     "no pg_hba.conf entry": "Admit this user, database and address in pg_hba.conf.",

@@ -17,7 +17,7 @@ import asyncpg
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from gqlapi.database.libpq import driver_arguments
+from gqlapi.database.connector import Connector, SettingConnection, install_pooler_support
 
 # A connection that is given up while its server still works on something: the longest wait for that to end.
 CLOSE_TIMEOUT_SECONDS = 1.0
@@ -30,14 +30,13 @@ def bounded_connection(control_timeout_seconds: float) -> type[asyncpg.Connectio
     Both take no time at a server that works; a COMMIT may take as long as a statement.
     """
 
-    class BoundedConnection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no types
+    class BoundedConnection(SettingConnection):
         _is_ending = False
 
         async def execute(self, query: str, *args: Any, timeout: float | None = None) -> str:  # noqa: ASYNC109 - asyncpg's
             if timeout is None and query.startswith(("BEGIN", "ROLLBACK")):
                 timeout = control_timeout_seconds
-            status: str = await super().execute(query, *args, timeout=timeout)
-            return status
+            return await super().execute(query, *args, timeout=timeout)
 
         async def close(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109 - asyncpg's
             if timeout is None:
@@ -57,25 +56,6 @@ def bounded_connection(control_timeout_seconds: float) -> type[asyncpg.Connectio
                 super().terminate()
 
     return BoundedConnection
-
-
-async def connect_postgresql(**arguments: Any) -> asyncpg.Connection:
-    """Connect; a caller that is cancelled leaves a connection behind that is closed when it is there.
-
-    The arguments are those of asyncpg, and libpq's parameters of the URL. asyncpg itself leaves a future with an
-    exception behind, of which asyncio complains.
-    """
-    connecting = asyncio.create_task(asyncpg.connect(**driver_arguments(arguments)))
-    try:
-        return await asyncio.shield(connecting)
-    except asyncio.CancelledError:
-        connecting.add_done_callback(_discard)
-        raise
-
-
-def _discard(connecting: asyncio.Task[asyncpg.Connection]) -> None:
-    if not connecting.cancelled() and connecting.exception() is None:
-        connecting.result().terminate()
 
 
 class SqliteConnection(aiosqlite.Connection):
@@ -135,9 +115,12 @@ def _open_sqlite(database: str, **options: Any) -> sqlite3.Connection:
 def create_unpooled_engine(url: str | sa.URL, *, creates_file: bool = False, **arguments: Any) -> AsyncEngine:
     """Return an engine that connects anew each time; the arguments are those of the driver.
 
-    `creates_file`: a file of SQLite that does not exist is created.
+    `creates_file`: a file of SQLite that does not exist is created. A pooler before PostgreSQL is recognised.
     """
-    is_postgresql = sa.make_url(url).get_backend_name() == "postgresql"
-    connect = connect_postgresql if is_postgresql else partial(connect_sqlite, creates_file=creates_file)
-    arguments["async_creator_fn"] = connect
-    return create_async_engine(url, poolclass=sa.NullPool, hide_parameters=True, connect_args=arguments)
+    if sa.make_url(url).get_backend_name() == "sqlite":
+        arguments["async_creator_fn"] = partial(connect_sqlite, creates_file=creates_file)
+        return create_async_engine(url, poolclass=sa.NullPool, hide_parameters=True, connect_args=arguments)
+    arguments.setdefault("async_creator_fn", Connector("auto", {}).connect)
+    engine = create_async_engine(url, poolclass=sa.NullPool, hide_parameters=True, connect_args=arguments)
+    install_pooler_support(engine)
+    return engine

@@ -9,7 +9,8 @@ from asyncpg.exceptions import InvalidCachedStatementError
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from gqlapi.database.driver import bounded_connection, connect_postgresql, connect_sqlite
+from gqlapi.database.connector import Connector, PoolerSetting, install_pooler_support
+from gqlapi.database.driver import bounded_connection, connect_sqlite
 from gqlapi.database.parking import IDLE_SINCE
 from gqlapi.database.statement_cache import StatementCache
 from gqlapi.database.url import normalize_url
@@ -25,6 +26,8 @@ ANSWER_MARGIN_SECONDS = 1.0
 SQLITE_PROGRESS_STEPS = 100_000
 # An execution option: a statement's own timeout in milliseconds, shorter than the engine's.
 TIMEOUT_OPTION = "timeout_ms"
+# An execution option of an engine for PostgreSQL: its statement timeout in milliseconds.
+USUAL_TIMEOUT_OPTION = "usual_timeout_ms"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,11 @@ class EngineOptions:
     pool_pre_ping: bool = False
     connect_timeout_seconds: float = 3.0
     statement_timeout_ms: int = 5_000
+    pooler: PoolerSetting = "auto"
+    # Replicas to read from, how far behind they may be, and how long an operation waits for what its caller wrote.
+    replica_urls: tuple[str, ...] = ()
+    replica_max_lag_seconds: float = 10.0
+    replica_wait_seconds: float = 0.1
 
     @property
     def command_timeout_seconds(self) -> float:
@@ -42,8 +50,8 @@ class EngineOptions:
         return self.statement_timeout_ms / 1000 + ANSWER_MARGIN_SECONDS
 
 
-def create_engines(url: str, options: EngineOptions) -> tuple[AsyncEngine, AsyncEngine]:
-    """Return the engine for reads and the engine for writes.
+def create_engines(url: str, options: EngineOptions, *, is_silent: bool = True) -> tuple[AsyncEngine, AsyncEngine]:
+    """Return the engine for reads and the engine for writes; log a pooler that is recognised unless `is_silent`.
 
     One and the same on PostgreSQL. On SQLite, reads use connections that cannot write, and writes share one
     connection whose transactions begin IMMEDIATE: a deferred one that turns to writing fails, or loses updates.
@@ -54,11 +62,11 @@ def create_engines(url: str, options: EngineOptions) -> tuple[AsyncEngine, Async
             _create_sqlite_engine(url, options, begin="BEGIN", query_only=True),
             _create_sqlite_engine(url, options, begin="BEGIN IMMEDIATE", query_only=False),
         )
-    engine = _create_postgresql_engine(url, options)
+    engine = _create_postgresql_engine(url, options, is_silent=is_silent)
     return engine, engine
 
 
-def _create_postgresql_engine(url: str, options: EngineOptions) -> AsyncEngine:
+def _create_postgresql_engine(url: str, options: EngineOptions, *, is_silent: bool) -> AsyncEngine:
     engine = create_async_engine(
         url,
         pool_size=options.pool_size,
@@ -66,30 +74,31 @@ def _create_postgresql_engine(url: str, options: EngineOptions) -> AsyncEngine:
         pool_pre_ping=options.pool_pre_ping,
         # Statement parameters are user data: never in a log line or an error text.
         hide_parameters=True,
-        execution_options={"compiled_cache": StatementCache()},
+        execution_options={"compiled_cache": StatementCache(), USUAL_TIMEOUT_OPTION: options.statement_timeout_ms},
         # Independent of the database's default; reads set their own.
         isolation_level="READ COMMITTED",
-        connect_args=postgresql_arguments(options),
+        connect_args=postgresql_arguments(options, is_silent=is_silent),
     )
+    install_pooler_support(engine)
     _replace_after_silence(engine)
     _replace_after_alteration(engine)
     return engine
 
 
-def postgresql_arguments(options: EngineOptions) -> dict[str, Any]:
-    """Return asyncpg's arguments for a connection that waits for nothing without a bound."""
+def postgresql_arguments(options: EngineOptions, *, is_silent: bool = True) -> dict[str, Any]:
+    """Return the arguments for connections that wait for nothing without a bound."""
+    settings = {
+        "application_name": "gqlapi",
+        "statement_timeout": str(options.statement_timeout_ms),
+        "idle_in_transaction_session_timeout": str(3 * options.statement_timeout_ms),
+        # Our statements are short; compiling them costs more than it saves.
+        "jit": "off",
+    }
     return {
-        "async_creator_fn": connect_postgresql,
+        "async_creator_fn": Connector(options.pooler, settings, is_silent=is_silent).connect,
         "timeout": options.connect_timeout_seconds,
         "command_timeout": options.command_timeout_seconds,
         "connection_class": bounded_connection(min(options.connect_timeout_seconds, options.command_timeout_seconds)),
-        "server_settings": {
-            "application_name": "gqlapi",
-            "statement_timeout": str(options.statement_timeout_ms),
-            "idle_in_transaction_session_timeout": str(3 * options.statement_timeout_ms),
-            # Our statements are short; compiling them costs more than it saves.
-            "jit": "off",
-        },
     }
 
 

@@ -3,7 +3,7 @@
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gqlapi.database.connector import Way
 from gqlapi.database.driver import create_unpooled_engine
 from gqlapi.database.engine import EngineOptions, postgresql_arguments
 from gqlapi.database.failures import Trouble, trouble_of
@@ -37,9 +38,11 @@ class PostgresFacts:
     refused_sequences: int = 0
     # Whether the role may create tables, as a migration does.
     may_create: bool = True
-    # Whether another program passes the connection on.
-    is_pooled: bool = False
     clock_offset_seconds: float = 0.0
+    # How the connection leads to the server.
+    way: Way = Way.DIRECT
+    # Whether another program passes the connection on, regardless of what the settings say.
+    is_pooled: bool = False
 
     @property
     def usable_connections(self) -> int:
@@ -144,8 +147,8 @@ def _postgres_facts(connection: sa.Connection) -> PostgresFacts:
             _refused_tables(),
             _refused_sequences(),
             sa.func.coalesce(sa.func.has_schema_privilege(sa.func.current_schema(), "CREATE"), sa.false()),
-            sa.func.pg_backend_pid() != _announced_pid(connection),
             sa.cast(sa.extract("epoch", sa.func.clock_timestamp()), sa.Double),
+            sa.func.pg_backend_pid(),
         )
         .select_from(sa.table("pg_database"))
         .where(sa.column("datname", sa.Text) == sa.func.current_database())
@@ -153,16 +156,11 @@ def _postgres_facts(connection: sa.Connection) -> PostgresFacts:
     before = time.time()
     values: list[Any] = list(connection.execute(statement).one())
     after = time.time()
-    offset = abs(values.pop() - (before + after) / 2)
-    values.append(max(0.0, offset - (after - before) / 2))
-    return PostgresFacts(*values)
-
-
-def _announced_pid(connection: sa.Connection) -> int:
-    """Return the number of the backend that the connection began with; that of a pooler is made up."""
+    pid, now = values.pop(), values.pop()
+    values.append(max(0.0, abs(now - (before + after) / 2) - (after - before) / 2))
     driver: Any = connection.connection.driver_connection
-    pid: int = driver.get_server_pid()
-    return pid
+    # A pooler announces a number that is made up.
+    return replace(PostgresFacts(*values), way=driver.way, is_pooled=pid != driver.get_server_pid())
 
 
 def _refused_tables() -> sa.ScalarSelect[int]:

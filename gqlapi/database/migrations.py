@@ -18,6 +18,7 @@ from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from gqlapi.database.connector import Way
 from gqlapi.database.driver import create_unpooled_engine
 from gqlapi.database.slugs import recreate_on_sqlite
 from gqlapi.database.url import normalize_url
@@ -36,6 +37,10 @@ LOCK_NOT_AVAILABLE = "55P03"
 SQLITE_BUSY_TIMEOUT_MS = 60_000
 
 _running_here = threading.Lock()
+
+
+class PoolerInTheWay(ConnectionError):
+    """What needs a separate session is to run through a pooler."""
 
 
 class UnknownRevision(Exception):
@@ -90,17 +95,19 @@ async def current_revision(url: str) -> str | None:
     """Return the id of the revision that the database is at, None before the first; a missing file stays missing."""
     if is_missing_file(sa.make_url(normalize_url(url))):
         return None
-    async with connect(url) as connection:
+    async with connect(url, has_own_sessions=True) as connection:  # which one statement needs not
         return await connection.run_sync(lambda sync: MigrationContext.configure(sync).get_current_revision())
 
 
-async def upgrade(engine_or_url: AsyncEngine | str, revision: str = "head") -> bool:
+async def upgrade(engine_or_url: AsyncEngine | str, revision: str = "head", *, has_own_sessions: bool = False) -> bool:
     """Bring the database to `revision`, on its own connection, waiting while another process migrates.
 
-    The lock lives as long as a PostgreSQL session, so the URL must not lead through a pooler in transaction mode.
-    False, and nothing is changed, when the database is at a revision that is not known here.
+    The lock lives as long as a PostgreSQL session, so the URL must not lead through a pooler, unless that is known to
+    give each client a separate session. False, and nothing is changed, when the database is at a revision that is not
+    known here.
 
     Raises:
+        PoolerInTheWay: the URL leads through a pooler.
         UnknownRevision: there is no such revision to go to.
         RuntimeError: a migration is running in this process.
     """
@@ -110,15 +117,19 @@ async def upgrade(engine_or_url: AsyncEngine | str, revision: str = "head") -> b
     if not _running_here.acquire(blocking=False):
         raise RuntimeError("a migration is already running in this process")
     try:
-        async with connect(engine_or_url) as connection:
+        async with connect(engine_or_url, has_own_sessions=has_own_sessions) as connection:
             return await connection.run_sync(_upgrade_on, revision)
     finally:
         _running_here.release()
 
 
 @asynccontextmanager
-async def connect(url: str) -> AsyncIterator[AsyncConnection]:
-    """Open the one connection that a migration needs."""
+async def connect(url: str, *, has_own_sessions: bool = False) -> AsyncIterator[AsyncConnection]:
+    """Open the one connection that a migration needs.
+
+    Raises:
+        PoolerInTheWay: it leads through a pooler that is not known to have sessions.
+    """
     url = normalize_url(url)
     # On SQLite the driver would commit before DDL, so the event begins instead.
     arguments = {"isolation_level": None} if url.startswith("sqlite") else {}
@@ -127,9 +138,17 @@ async def connect(url: str) -> AsyncIterator[AsyncConnection]:
         sa.event.listen(engine.sync_engine, "begin", _begin)
     try:
         async with engine.connect() as connection:
+            if not has_own_sessions:
+                await _refuse_pooler(connection)
             yield connection
     finally:
         await engine.dispose()
+
+
+async def _refuse_pooler(connection: AsyncConnection) -> None:
+    driver: Any = (await connection.get_raw_connection()).driver_connection
+    if connection.dialect.name == "postgresql" and driver.way is not Way.DIRECT:
+        raise PoolerInTheWay("a pooler passes the connection on, and may give each transaction another session")
 
 
 def run_exclusively(connection: sa.Connection, run: Callable[[], None]) -> None:

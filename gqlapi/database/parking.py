@@ -10,6 +10,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from gqlapi.database.connector import NEEDS_TRANSACTION
+
 IDLE_SINCE = "idle_since"
 # A connection that was idle for longer may have been lost without a word.
 FRESH_SECONDS = 1.0
@@ -68,7 +70,11 @@ class Parking:
             self._suspect_before = time.monotonic()
 
 
-def was_used_lately(connection: AsyncConnection) -> bool:
-    """Whether a connection was given back within the last second, so that it needs no ping."""
-    idle_since: float = connection.info.get(IDLE_SINCE, float("-inf"))
-    return time.monotonic() - idle_since < FRESH_SECONDS
+def may_run_alone(connection: AsyncConnection) -> bool:
+    """Whether a single statement needs no BEGIN: the connection was given back within the last second.
+
+    Then it needs no ping. Through a pooler that changes the backend, BEGIN brings the settings.
+    """
+    info = connection.info
+    idle_since: float = info.get(IDLE_SINCE, float("-inf"))
+    return time.monotonic() - idle_since < FRESH_SECONDS and not info[NEEDS_TRANSACTION]

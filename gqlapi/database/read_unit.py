@@ -6,16 +6,18 @@ from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
+from asyncpg.exceptions import PostgresError
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from gqlapi.database.background import Background
-from gqlapi.database.engine import TIMEOUT_OPTION
+from gqlapi.database.engine import TIMEOUT_OPTION, USUAL_TIMEOUT_OPTION
 from gqlapi.database.failures import Trouble, is_disconnect, is_stale_plan, to_api_error, trouble_of
 from gqlapi.database.gate import ClientKeys, Place, PoolGate
 from gqlapi.database.incidents import Incidents
 from gqlapi.database.kept import KeptStatement, Rows, Values, end_transaction
-from gqlapi.database.parking import Parking, was_used_lately
+from gqlapi.database.parking import Parking, may_run_alone
+from gqlapi.database.replicas import Replica
 from gqlapi.database.tracing import TRACE_OPTION, Trace
 from gqlapi.errors import ApiError, answer_too_large
 
@@ -58,8 +60,8 @@ class ReadUnit:
         self._place = place
         self._client = client
         self._trace = trace
-        self._parking = parking
-        self._engine = parking.engine
+        self._replica: Replica | None = None
+        self._primary = self._parking = parking
         self._gate = gate
         self._background = background
         self._incidents = incidents
@@ -78,10 +80,14 @@ class ReadUnit:
         self.is_released = False
         self._body_budget = self._max_body_length = max_body_length
 
+    def read_from(self, replica: Replica) -> None:
+        """Read from a replica; before the first statement."""
+        self._replica, self._parking = replica, replica.parking
+
     @property
     def dialect_name(self) -> str:
         """`postgresql` or `sqlite`."""
-        return self._engine.dialect.name
+        return self._primary.engine.dialect.name
 
     @property
     def body_budget(self) -> int:
@@ -247,10 +253,19 @@ class ReadUnit:
             return await execute(await self._connect())
         except Exception as error:
             # A stale connection fails at its first statement, when nothing has been read, and one retry is safe.
-            if not (is_disconnect(error) or is_stale_plan(error)):
+            if not (is_disconnect(error) or is_stale_plan(error) or self._is_of_replica(error)):
                 raise
             await self._disconnect()
+            if self._replica is not None:
+                self._replica.suspect()
+                self._parking = self._primary
             return await execute(await self._connect())
+
+    def _is_of_replica(self, error: Exception) -> bool:
+        """Whether the primary may do what a replica did not: replay conflicts with reads, and brings tables later."""
+        if self._replica is None or not isinstance(error, DBAPIError | PostgresError):
+            return False
+        return trouble_of(error) is not Trouble.STATEMENT_TIMEOUT
 
     async def _connect(self) -> AsyncConnection:
         if self._place is None:
@@ -264,27 +279,16 @@ class ReadUnit:
         if self.expects_one_statement and self._is_first:
             # BEGIN is the ping of a connection that may have been lost while it was idle: it waits for a shorter time.
             self._is_first = False
-            return not was_used_lately(connection)
+            return not may_run_alone(connection)
         return True
-
-    @property
-    def _is_autocommit(self) -> bool:
-        return self._engine.get_execution_options().get("isolation_level") == "AUTOCOMMIT"
 
     @asynccontextmanager
     async def _statement_timeout(self, connection: AsyncConnection, timeout_ms: int) -> AsyncIterator[None]:
-        """Give statements of PostgreSQL their own timeout."""
-        # Without a transaction, LOCAL would end with the SET itself.
-        is_autocommit = self._is_autocommit
-        scope = "SESSION" if is_autocommit else "LOCAL"
-        await connection.exec_driver_sql(f"SET {scope} statement_timeout = {int(timeout_ms)}")
-        try:
-            yield
-        except DBAPIError:
-            if is_autocommit and not connection.invalidated:  # else the rollback resets it
-                await connection.exec_driver_sql(f"SET {scope} statement_timeout TO DEFAULT")
-            raise
-        await connection.exec_driver_sql(f"SET {scope} statement_timeout TO DEFAULT")
+        """Give statements of a transaction of PostgreSQL their own timeout; a failure ends the transaction."""
+        usual_ms = connection.sync_engine.get_execution_options()[USUAL_TIMEOUT_OPTION]
+        await connection.exec_driver_sql(f"SET LOCAL statement_timeout = {int(timeout_ms)}")
+        yield
+        await connection.exec_driver_sql(f"SET LOCAL statement_timeout = {int(usual_ms)}")
 
     async def _disconnect(self) -> None:
         if self._connection is None:

@@ -4,7 +4,7 @@ import asyncio
 import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Any, Literal, TypeVar
 
 import structlog
@@ -20,6 +20,7 @@ from gqlapi.database.incidents import Incidents
 from gqlapi.database.parking import Parking
 from gqlapi.database.read_unit import MAX_BODY_LENGTH, ReadUnit
 from gqlapi.database.readiness import Probe
+from gqlapi.database.replicas import Replica, Replicas, refuse_sqlite
 from gqlapi.database.tracing import TRACE_OPTION, Trace, install_tracing
 from gqlapi.database.url import normalize_url
 from gqlapi.errors import ApiError
@@ -51,18 +52,24 @@ class Database:
         max_body_length: int = MAX_BODY_LENGTH,
         logs_incidents: bool = False,
     ) -> None:
-        """Prepare the engines; nothing connects before the first statement."""
+        """Prepare the engines; nothing connects before the first statement, and replicas are used while watched.
+
+        Raises:
+            ValueError: the database, or one of the replicas, is not PostgreSQL.
+        """
         options = options or EngineOptions()
-        self._url, self._options = normalize_url(url), options
+        # For a connection that needs its own session.
+        self.direct_url, self._options = normalize_url(url), options
         # Called when an operation has committed a transaction.
         self.on_commit: Callable[[], None] = _nothing
-        read_engine, self.write_engine = create_engines(url, options)
+        read_engine, self.write_engine = create_engines(url, options, is_silent=not logs_incidents)
         for engine in {read_engine, self.write_engine}:
             install_tracing(engine)
         self.read_engine = read_engine.execution_options(**_read_options(read_engine, read_consistency))
         # On SQLite every statement begins a transaction; a pool that pings looks at each connection it hands out.
         parks = self.dialect_name == "postgresql" and not options.pool_pre_ping
         self.parking = Parking(self.read_engine, is_used=parks)
+        self.replicas = self._create_replicas(url, options, read_consistency) if options.replica_urls else None
         self.incidents = Incidents(is_silent=not logs_incidents)
         self.probe = Probe(url, options)
         self.gate = PoolGate(
@@ -77,6 +84,20 @@ class Database:
         # A transaction ends within this time, or is given up: two statements that are not answered.
         self._patience_seconds = 2 * options.command_timeout_seconds
 
+    def _create_replicas(self, url: str, options: EngineOptions, consistency: ReadConsistency) -> Replicas:
+        refuse_sqlite([url, *options.replica_urls])
+        replicas = []
+        for replica_url in options.replica_urls:
+            engine, _ = create_engines(replica_url, options)
+            install_tracing(engine)
+            engine = engine.execution_options(**_read_options(engine, consistency))
+            replicas.append(Replica(replica_url, Parking(engine, is_used=self.parking.is_used)))
+        return Replicas(url, replicas, options)
+
+    def watching_replicas(self) -> AbstractAsyncContextManager[None]:
+        """Read from replicas in the block, as far as they are fit."""
+        return nullcontext() if self.replicas is None else self.replicas.watching()
+
     @property
     def _running(self) -> set[asyncio.Task[Any]]:
         return self._background.tasks
@@ -87,8 +108,8 @@ class Database:
         return self.read_engine.dialect.name
 
     def create_unpooled_engine(self) -> AsyncEngine:
-        """Create an engine of PostgreSQL for a connection that stays out of the pool; the caller disposes of it."""
-        return create_unpooled_engine(self._url, **postgresql_arguments(self._options))
+        """Create an engine of PostgreSQL for a connection that stays out of every pool; the caller disposes of it."""
+        return create_unpooled_engine(self.direct_url, **postgresql_arguments(self._options))
 
     def read(self, trace: Trace | None = None, *, place: Place | None = None, client: ClientKeys = ()) -> ReadUnit:
         """Create a unit that reads one snapshot and reports its statements to `trace`; it connects at its first one.
@@ -190,8 +211,10 @@ class Database:
         """Close all connections when what runs has ended; what takes too long is given up."""
         await self._background.end(self._patience_seconds)
         self.incidents.close()
-        await self.parking.clear()
-        for engine in (self.read_engine, self.write_engine):
+        parkings = [self.parking, *(replica.parking for replica in (self.replicas.all if self.replicas else ()))]
+        for parking in parkings:
+            await parking.clear()
+        for engine in (*(parking.engine for parking in parkings), self.write_engine):
             try:
                 async with asyncio.timeout(DISPOSE_TIMEOUT_SECONDS):
                     await engine.dispose()
@@ -206,9 +229,8 @@ def _nothing() -> None:
 def _read_options(engine: AsyncEngine, consistency: ReadConsistency) -> dict[str, Any]:
     if engine.dialect.name != "postgresql":
         return {}  # a deferred transaction of SQLite is a snapshot, and costs nothing
-    if consistency == "statement":
-        return {"isolation_level": "AUTOCOMMIT"}
-    return {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+    level = "REPEATABLE READ" if consistency == "snapshot" else "READ COMMITTED"
+    return {"isolation_level": level, "postgresql_readonly": True}
 
 
 def create_database(settings: Settings, *, logs_incidents: bool = False) -> Database:
@@ -218,8 +240,12 @@ def create_database(settings: Settings, *, logs_incidents: bool = False) -> Data
         pool_pre_ping=settings.pool_pre_ping,
         connect_timeout_seconds=settings.connect_timeout_seconds,
         statement_timeout_ms=settings.statement_timeout_ms,
+        pooler=settings.database_pooler,
+        replica_urls=tuple(settings.replica_urls),
+        replica_max_lag_seconds=settings.replica_max_lag_seconds,
+        replica_wait_seconds=settings.replica_wait_ms / 1000,
     )
-    return Database(
+    database = Database(
         settings.database_url,
         options,
         read_consistency=settings.read_consistency,
@@ -229,3 +255,5 @@ def create_database(settings: Settings, *, logs_incidents: bool = False) -> Data
         max_body_length=settings.max_answer_bytes,
         logs_incidents=logs_incidents,
     )
+    database.direct_url = normalize_url(settings.direct_url)
+    return database

@@ -1,7 +1,7 @@
 """Checks of the database and its server."""
 
 import asyncio
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -22,12 +22,14 @@ from gqlapi.database.search import DOCUMENTS, WORDS
 from gqlapi.database.unit import create_database
 from gqlapi.database.url import mask_url, normalize_url
 from gqlapi.doctor.finding import Finding, Severity, error, ok, plural, warning
+from gqlapi.doctor.replicas import check_replicas
 from gqlapi.doctor.servers import check_pool, check_server, workers_of
 from gqlapi.doctor.texts import examine_texts
 from gqlapi.models import Base
 from gqlapi.settings import Settings
 
 SET_URL = "Correct GQLAPI_DATABASE_URL."
+SET_DIRECT_URL = "Set GQLAPI_DATABASE_DIRECT_URL to PostgreSQL without the pooler."
 MIGRATE = "Run `gqlapi migrate`."
 # The checks that say more of each part of readiness.
 PARTS = {"connection": "D101", "revision": "D102", "writable": "D113"}
@@ -50,6 +52,10 @@ async def examine_database(settings: Settings) -> list[Finding]:
         return [error("D101", f"{shown} cannot be used: {cause.reason}.", cause.fix)]
     revision = check_revision(facts)
     findings = [ok("D101", f"{shown} answers."), revision, *check_server(facts.server, settings)]
+    if settings.database_direct_url and (refused := await check_direct_url(settings, settings.database_direct_url)):
+        findings = [*(finding for finding in findings if finding.code != refused.code), refused]
+    if settings.replica_urls:
+        findings.append(await check_replicas(settings.replica_urls, _options(settings)))
     if revision.severity is Severity.OK:  # else there may be no table to look into
         findings += [await check_demo_logins(settings), *await examine_texts(settings)]
     return sorted(findings, key=lambda finding: finding.code)
@@ -66,7 +72,9 @@ async def examine_revision(settings: Settings) -> Finding:
 
 def _options(settings: Settings) -> EngineOptions:
     return EngineOptions(
-        connect_timeout_seconds=settings.connect_timeout_seconds, statement_timeout_ms=settings.statement_timeout_ms
+        connect_timeout_seconds=settings.connect_timeout_seconds,
+        statement_timeout_ms=settings.statement_timeout_ms,
+        pooler=settings.database_pooler,
     )
 
 
@@ -86,6 +94,21 @@ async def check_demo_logins(settings: Settings) -> Finding:
     if settings.is_production:
         return error("D108", found, "Delete these users, or change their passwords.")
     return ok("D108", found)
+
+
+async def check_direct_url(settings: Settings, url: str) -> Finding | None:
+    """Connect as migrations do; None if that works."""
+    try:
+        async with asyncio.timeout(2 * settings.connect_timeout_seconds):
+            facts = await inspect_postgresql(url, replace(_options(settings), pooler="auto"))
+    except ValueError as wrong:
+        return error("D109", f"GQLAPI_DATABASE_DIRECT_URL: {wrong}.", SET_DIRECT_URL)
+    except Exception as failure:  # noqa: BLE001 - any reason why the database does not answer
+        cause = cause_of(failure, url)
+        return error("D109", f"GQLAPI_DATABASE_DIRECT_URL cannot be used: {cause.reason}.", SET_DIRECT_URL)
+    if facts.is_pooled:
+        return error("D109", "GQLAPI_DATABASE_DIRECT_URL leads through a pooler as well.", SET_DIRECT_URL)
+    return None
 
 
 async def examine_pool(settings: Settings) -> Finding | None:

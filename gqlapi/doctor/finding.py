@@ -19,6 +19,7 @@ CHECKS = {
     "D107": "clock",
     "D108": "demo logins",
     "D109": "pooler",
+    "D110": "replicas",
     "D111": "journal",
     "D112": "disk space",
     "D113": "writing",

@@ -3,7 +3,8 @@
 import shutil
 from collections.abc import Iterator
 
-from gqlapi.database.causes import FILE, POOLER
+from gqlapi.database.causes import DIRECT, FILE, POOLER
+from gqlapi.database.connector import Way
 from gqlapi.database.inspection import PostgresFacts, SqliteFacts
 from gqlapi.doctor.finding import Finding, error, ok, plural, warning
 from gqlapi.settings import Settings
@@ -17,6 +18,11 @@ SPARE_CONNECTIONS = 3
 MIN_FREE_BYTES = 100 * 2**20
 LOW_FREE_BYTES = 2**30
 TIMES = "\N{MULTIPLICATION SIGN}"
+WAYS = {
+    Way.SESSION: "each connection has a separate session",
+    Way.TRANSACTION: "settings go with each transaction, and it prepares statements",
+    Way.UNPREPARED: "settings go with each transaction, and statements are not prepared",
+}
 
 
 def workers_of(settings: Settings) -> int:
@@ -37,7 +43,7 @@ def _check_postgresql(facts: PostgresFacts, settings: Settings) -> Iterator[Find
     yield check_durability(facts)
     yield check_pool(facts, settings.pool_size, workers_of(settings))
     yield check_clock(facts)
-    yield check_pooler(facts)
+    yield check_pooler(facts, settings)
     yield check_rights(facts)
 
 
@@ -68,6 +74,9 @@ def check_durability(facts: PostgresFacts) -> Finding:
 def check_pool(facts: PostgresFacts, pool_size: int, workers: int) -> Finding:
     """Compare the connections of all workers with what the server admits."""
     wanted = workers * pool_size
+    if facts.is_pooled:
+        found = f"{plural(workers, 'worker')} {TIMES} {plural(pool_size, 'connection')} = {wanted} of the pooler."
+        return ok("D106", found)
     found = (
         f"{plural(workers, 'worker')} {TIMES} {plural(pool_size, 'connection')} = {wanted}; PostgreSQL admits "
         f"{facts.usable_connections} "
@@ -89,12 +98,16 @@ def check_clock(facts: PostgresFacts) -> Finding:
     return ok("D107", "The clocks of this machine and of the database agree.")
 
 
-def check_pooler(facts: PostgresFacts) -> Finding:
+def check_pooler(facts: PostgresFacts, settings: Settings) -> Finding:
     """Look for a program in between, which may hand one connection to several clients in turn."""
-    if facts.is_pooled:
-        found = "A pooler passes the connection on: statements fail if it changes the backend between transactions."
-        return warning("D109", found, POOLER)
-    return ok("D109", "PostgreSQL answers by itself.")
+    if not facts.is_pooled:
+        return ok("D109", "PostgreSQL answers by itself.")
+    if facts.way is Way.DIRECT:
+        return error("D109", "A pooler passes the connection on, which GQLAPI_DATABASE_POOLER denies.", POOLER)
+    found = f"A pooler passes the connection on; {WAYS[facts.way]}."
+    if not settings.database_direct_url and not settings.has_own_sessions:
+        return warning("D109", f"{found} Migrations cannot run through it.", DIRECT)
+    return ok("D109", found)
 
 
 def check_rights(facts: PostgresFacts) -> Finding:

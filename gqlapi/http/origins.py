@@ -13,7 +13,15 @@ from gqlapi.http.failures import HttpFailure
 from gqlapi.http.methods import OPERATIONS
 
 # Headers that scripts may read, in addition to those that CORS always exposes.
-EXPOSED_HEADERS = ("X-Request-Id", "Retry-After", "RateLimit", "RateLimit-Policy", "WWW-Authenticate", "Allow")
+EXPOSED_HEADERS = (
+    "X-Request-Id",
+    "X-Position",
+    "Retry-After",
+    "RateLimit",
+    "RateLimit-Policy",
+    "WWW-Authenticate",
+    "Allow",
+)
 # No page sends one of these to another origin without a preflight, which only allowed origins pass.
 PREFLIGHT_HEADERS = (b"graphql-require-preflight", b"apollo-require-preflight", b"x-apollo-operation-name")
 # `none` is a person who opens an address: https://www.w3.org/TR/fetch-metadata/#sec-fetch-site-header

@@ -15,6 +15,7 @@ from gqlapi.accounts.authentication import Authentication
 from gqlapi.accounts.tokens import InvalidToken
 from gqlapi.context import Context
 from gqlapi.database.gate import Place
+from gqlapi.database.positions import format_position
 from gqlapi.database.tracing import Trace
 from gqlapi.database.unit import Database
 from gqlapi.feed import Feed, LiveQueries
@@ -24,6 +25,7 @@ from gqlapi.http.execution import Executor
 from gqlapi.http.json import HeaderList, encode_json
 from gqlapi.http.methods import OPERATIONS, SUBSCRIPTIONS, type_not_allowed
 from gqlapi.http.pieces import Pieces
+from gqlapi.http.positions import POSITION_HEADER, position_of
 from gqlapi.http.requests import GraphQLRequest, unauthenticated
 from gqlapi.http.responses import OK, Representation, Response, headers_of_rate
 from gqlapi.http.streaming import StreamedAnswer, Streaming
@@ -143,6 +145,8 @@ class Runner:
                 if it had none.
         """
         method, types = scope["method"], OPERATIONS[scope["method"]]
+        if self.database.replicas is not None:
+            context.seen_position = position_of(scope, request)
         cacheable = self._caching.answer_to(scope, request)
         if cacheable is not None:
             context.observation = cacheable.observation
@@ -222,6 +226,9 @@ class Runner:
         if len(content) > self.limits.max_answer_bytes:
             return representation.too_large(self.limits.max_answer_bytes)
         response = Response(content, status, headers)
+        if context.written_position:
+            position = (POSITION_HEADER, format_position(context.written_position).encode())
+            response = response._replace(headers=(*response.headers, position))
         if cacheable is not None:
             response = cacheable.present(response, result)
         if context.spent is not None and not response.may_be_kept:

@@ -49,6 +49,8 @@ class Session(GlobalIdMixin, Base):
     # When its newest refresh token expires.
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
     user_agent: Mapped[str | None] = mapped_column(sa.String(MAX_USER_AGENT_LENGTH))
+    # How far PostgreSQL had written when it last wrote; only known where there are replicas.
+    position: Mapped[int | None] = mapped_column(sa.BigInteger)
 
 
 class RefreshToken(Base):
@@ -80,3 +82,5 @@ class ApiToken(GlobalIdMixin, Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
     expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     last_used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    # As that of a session.
+    position: Mapped[int | None] = mapped_column(sa.BigInteger)

@@ -1,6 +1,6 @@
 """The viewer: the user on whose behalf an operation runs."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from gqlapi.models.account import ApiScope
@@ -12,7 +12,8 @@ class Viewer:
     """The user on whose behalf an operation runs; anonymous if `id` is None.
 
     `session_id` is that of a signed-in person, `token_id` and `scopes` are those of an API token; without a token
-    nothing is out of scope.
+    nothing is out of scope. `position` is how far PostgreSQL had written when the session or token last wrote; 0 where
+    there are no replicas.
     """
 
     id: UUID | None = None
@@ -20,6 +21,7 @@ class Viewer:
     session_id: UUID | None = None
     token_id: UUID | None = None
     scopes: frozenset[ApiScope] | None = None
+    position: int = field(default=0, compare=False)
 
     @property
     def sees_everything(self) -> bool:

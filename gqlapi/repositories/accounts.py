@@ -32,7 +32,7 @@ IS_LIVE = USERS.deleted_at.is_(None)
 
 def _viewer_of_session() -> Draft:
     statement = (
-        sa.select(USERS.id, USERS.role)
+        sa.select(USERS.id, USERS.role, SESSIONS.position)
         .join(Session.__table__, SESSIONS.user_id == USERS.id)
         .where(
             SESSIONS.id == sa.bindparam("session_id", type_=sa.Uuid()),
@@ -48,7 +48,10 @@ async def viewer_of_session(unit: ReadUnit, user_id: UUID, session_id: UUID, now
     """Return whose session this is, if it is active; one statement."""
     kept, make = reading(unit.dialect_name, _viewer_of_session)
     rows = make(await unit.fetch(kept, {"user_id": user_id, "session_id": session_id, "now": now}))
-    return Viewer(rows[0][0], rows[0][1], session_id) if rows else None
+    if not rows:
+        return None
+    [(_, role, position)] = rows
+    return Viewer(user_id, role, session_id, position=position or 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,7 @@ class TokenUse:
 
 def _use_of_api_token() -> Draft:
     statement = (
-        sa.select(USERS.id, USERS.role, TOKENS.scopes, TOKENS.id, TOKENS.last_used_at)
+        sa.select(USERS.id, USERS.role, TOKENS.scopes, TOKENS.id, TOKENS.last_used_at, TOKENS.position)
         .join(ApiToken.__table__, TOKENS.user_id == USERS.id)
         .where(
             TOKENS.hash == sa.bindparam("hash", type_=TOKENS.hash.type),
@@ -78,8 +81,9 @@ async def use_of_api_token(unit: ReadUnit, token_hash: str, now: datetime) -> To
     rows = make(await unit.fetch(kept, {"hash": token_hash, "now": now}))
     if not rows:
         return None
-    user_id, role, scopes, token_id, last_used_at = rows[0]
-    return TokenUse(Viewer(user_id, role, token_id=token_id, scopes=scopes), last_used_at)
+    user_id, role, scopes, token_id, last_used_at, position = rows[0]
+    viewer = Viewer(user_id, role, token_id=token_id, scopes=scopes, position=position or 0)
+    return TokenUse(viewer, last_used_at)
 
 
 def _refresh_token() -> Draft:

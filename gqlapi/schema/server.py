@@ -29,6 +29,7 @@ from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType as AllowedType
 
 from gqlapi.context import Context
+from gqlapi.database.positions import format_position
 from gqlapi.database.tracing import Trace
 from gqlapi.errors import ApiError, BadUserInput, OperationTimeout, answer_too_large
 from gqlapi.execution.atomic import ATOMIC
@@ -190,7 +191,9 @@ class Schema(strawberry.Schema):
                 if isinstance(root, LiveAnswer) and is_shared_by(context, root):
                     return ExecutionResult(data=root.result.data, errors=root.result.errors)
                 run = self._run_incrementally if operation.is_incremental else self._run
-                return await run(operation, context, root, variables)
+                result = await run(operation, context, root, variables)
+                await context.record_position()
+                return result
         except TimeoutError:
             context.note_timeout()
             seconds = self.limits.operation_timeout_seconds
@@ -307,6 +310,8 @@ class Schema(strawberry.Schema):
             result.errors = [present(error, context.request_id, is_refused=is_refused) for error in result.errors]
         if context.trace is not None:
             result.extensions = self._report(context, context.trace)
+        if context.written_position:
+            result.extensions = {**(result.extensions or {}), "position": format_position(context.written_position)}
         return result
 
     def _report(self, context: Context, trace: Trace) -> dict[str, Any]:

@@ -108,7 +108,7 @@ class TestAnswer:
     ) -> None:
         response = await server.http.post("/graphql", json=content, headers={"Origin": BLOG, **headers})
         assert (response.status_code, response.headers["Access-Control-Allow-Origin"]) == (status, BLOG)
-        exposed = "X-Request-Id, Retry-After, RateLimit, RateLimit-Policy, WWW-Authenticate, Allow"
+        exposed = "X-Request-Id, X-Position, Retry-After, RateLimit, RateLimit-Policy, WWW-Authenticate, Allow"
         assert response.headers["Access-Control-Expose-Headers"] == exposed
         assert response.headers["Vary"] == "Accept, Origin"
 
