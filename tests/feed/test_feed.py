@@ -169,3 +169,15 @@ class TestScheduledPost:
         assert [change.kind for change in changes] == [ChangeKind.CREATED, ChangeKind.PUBLISHED]
         await create(client, "Another")
         assert [change.kind for change in await take(feed, 1, changes[-1].position)] == [ChangeKind.CREATED]
+
+    async def test_is_not_told_when_it_was_deleted_at_its_time(self, client: Api, feed: Feed) -> None:
+        """The restoration makes it public, and says so."""
+        post = await create(client, "One")
+        moment = utc_now() + timedelta(seconds=0.2)
+        await client.payload("publishPost", {"id": post["id"], "at": moment.isoformat()})
+        await client.payload("deletePost", {"id": post["id"]})
+        await asyncio.sleep((moment - utc_now()).total_seconds() + 0.01)
+        await client.payload("restorePost", {"id": post["id"]})
+        await create(client, "Another")
+        kinds = [change.kind.name for change in await take(feed, 5, 0)]
+        assert kinds == ["CREATED", "UPDATED", "DELETED", "RESTORED", "CREATED"]
