@@ -32,7 +32,7 @@ from gqlapi.http.execution import Executor
 from gqlapi.http.fallbacks import answer_refusal
 from gqlapi.http.graphiql.page import BrowserPage, send_asset
 from gqlapi.http.graphql import GraphQLEndpoint
-from gqlapi.http.health import Readiness, healthz
+from gqlapi.http.health import Readiness, Startup, healthz
 from gqlapi.http.hosts import HostCheck
 from gqlapi.http.methods import OPERATIONS
 from gqlapi.http.origins import Origins
@@ -76,13 +76,13 @@ def create_app(settings: Settings | None = None) -> Starlette:
     )
     negotiation = Negotiation(settings.http_status)
     endpoint = GraphQLEndpoint(runner, negotiation, origins, compression, max_body_bytes=settings.max_body_bytes)
-    graphql = _with_page(settings, endpoint)
+    graphql, startup = _with_page(settings, endpoint), Startup()
 
     app = Starlette(
-        routes=_routes(settings, graphql, Readiness(database.probe), schema),
+        routes=_routes(settings, graphql, startup, Readiness(database.probe), schema),
         middleware=_middleware(settings, origins, graphql, endpoint),
         exception_handlers={HTTPException: answer_refusal},
-        lifespan=_lifespan(settings, database, documents, usage),
+        lifespan=_lifespan(settings, startup, database, documents, usage),
     )
     # Starlette would redirect to the Host that the client sent.
     app.router.redirect_slashes = False
@@ -155,7 +155,9 @@ def _with_page(settings: Settings, endpoint: ASGIApp) -> ASGIApp:
     return BrowserPage(endpoint, offers_demo=not settings.is_production) if settings.serves_graphiql else endpoint
 
 
-def _routes(settings: Settings, graphql: ASGIApp, readiness: Readiness, schema: Schema) -> list[Route]:
+def _routes(
+    settings: Settings, graphql: ASGIApp, startup: Startup, readiness: Readiness, schema: Schema
+) -> list[Route]:
     return [
         Route("/", _to_graphql),
         Route(GRAPHQL_PATH, graphql),
@@ -163,17 +165,19 @@ def _routes(settings: Settings, graphql: ASGIApp, readiness: Readiness, schema: 
         *([Route(GRAPHQL_PATH + "/assets/{name}", send_asset)] if settings.serves_graphiql else []),
         *([Route(GRAPHQL_PATH + "/schema.graphql", SchemaFile(schema).send)] if settings.serves_schema else []),
         Route("/healthz", healthz),
+        Route("/startupz", startup.startupz),
         Route("/readyz", readiness.readyz),
     ]
 
 
 def _lifespan(
-    settings: Settings, database: Database, documents: PersistedDocuments, usage: UsageCounter | None
+    settings: Settings, startup: Startup, database: Database, documents: PersistedDocuments, usage: UsageCounter | None
 ) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         await _warn(settings)
         async with documents.trusted.watching(database):
+            startup.is_complete = True
             yield
         if usage is not None:
             await usage.close()

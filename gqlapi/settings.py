@@ -155,6 +155,12 @@ class Settings(BaseSettings):
         75.0, gt=0, description="How long an idle connection stays open; longer than a proxy keeps it."
     )
     workers: int = Field(2, ge=1, description="Worker processes of `gqlapi serve`.")
+    stop_grace_seconds: float = Field(
+        5.0,
+        ge=0,
+        le=300,
+        description="How long `gqlapi serve` accepts connections after SIGTERM, while `/readyz` answers 503.",
+    )
     allowed_hosts: list[str] = Field(
         default_factory=list,
         description="Names that a request may give as its Host, as JSON, beside `localhost` and IP addresses. Where it "

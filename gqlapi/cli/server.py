@@ -56,6 +56,7 @@ def _serve(settings: Settings, *, reload: bool, workers: int) -> None:
         server.ServerConfig(
             "gqlapi.app:create_app",
             _create_limits(settings),
+            grace_seconds=settings.stop_grace_seconds if settings.is_production else 0.0,
             host=settings.host,
             port=settings.port,
             reload=reload,
