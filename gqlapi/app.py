@@ -36,6 +36,7 @@ from gqlapi.http.health import Readiness, Startup, healthz
 from gqlapi.http.hosts import HostCheck
 from gqlapi.http.methods import OPERATIONS
 from gqlapi.http.origins import Origins
+from gqlapi.http.reporting import Reporter
 from gqlapi.http.request_id import RequestIdMiddleware
 from gqlapi.http.responses import Negotiation
 from gqlapi.http.runner import Runner
@@ -70,9 +71,9 @@ def create_app(settings: Settings | None = None) -> Starlette:
         accounts,
         create_caching(settings, compression),
         limits=schema.limits,
-        reports_costs=settings.reports_costs,
         usage=usage,
         rates=create_rates(settings),
+        reporter=Reporter(reports_costs=settings.reports_costs),
     )
     negotiation = Negotiation(settings.http_status)
     endpoint = GraphQLEndpoint(runner, negotiation, origins, compression, max_body_bytes=settings.max_body_bytes)

@@ -56,6 +56,10 @@ class Context:
     spent: Spent | None = None
     # Set by the transport where a shared cache may keep the answer.
     observation: Observation | None = None
+    # Whether an operator has added the document.
+    is_of_trusted_document = False
+    # Whether results have the cost and the statements in their `extensions`.
+    reports_costs = False
 
     def __init__(
         self,
@@ -71,8 +75,8 @@ class Context:
     ) -> None:
         """Prepare a context, which holds no connection before the first statement.
 
-        `find_viewer` authenticates the caller from the operation's own snapshot; `trace` records the statements. A
-        `place`, the limiter's slot that the caller holds, becomes the context's own.
+        `find_viewer` authenticates the caller from the operation's own snapshot; `trace` records the statements where
+        it is the current one. A `place`, the limiter's slot that the caller holds, becomes the context's own.
         """
         self.viewer = self._requester = viewer
         self._find_viewer = find_viewer
@@ -81,7 +85,7 @@ class Context:
         self.trace = trace
         self._accounts = accounts
         self._database = database
-        self._unit = database.read(trace, place=place, client=self.client.keys)
+        self._unit = database.read(place=place, client=self.client.keys)
         # The points of each root field, known before anything runs.
         self.costs: Mapping[str, int] = {}
         # The limit of the cost, known as soon as the document is.
@@ -237,7 +241,7 @@ class Context:
                 return outcome
             return await body(replace(scope, viewer=await self._reload_viewer(scope)))
 
-        running = self._database.start(transaction, self.trace)
+        running = self._database.start(transaction)
         running.add_done_callback(lambda task: log_events(audited) if _has_succeeded(task) else None)
         try:
             return await asyncio.shield(running)
@@ -257,7 +261,7 @@ class Context:
 
     def _read_anew(self, place: Place | None = None) -> None:
         """Read from a new snapshot from now on."""
-        self._unit = self._database.read(self.trace, place=place, client=self.client.keys)
+        self._unit = self._database.read(place=place, client=self.client.keys)
         self._forget()
 
     def _forget(self) -> None:

@@ -20,7 +20,7 @@ REQUEST_ID: ContextVar[str] = ContextVar("request_id")
 class RequestLog(Protocol):
     """What logs a request that was answered."""
 
-    def __call__(self, method: str, path: str, status: int, ms: float, request_id: str, **sql: float) -> None: ...
+    def __call__(self, method: str, path: str, status: int, ms: float, request_id: str, **fields: Any) -> None: ...
 
 
 class JsonHandler(logging.StreamHandler[Any]):
@@ -31,12 +31,12 @@ class JsonHandler(logging.StreamHandler[Any]):
         super().__init__(stream)
         self._requests: list[bytes] = []
 
-    def log_request(self, method: str, path: str, status: int, ms: float, request_id: str, **sql: float) -> None:
+    def log_request(self, method: str, path: str, status: int, ms: float, request_id: str, **fields: Any) -> None:
         """Log a request: the line that structlog would write, without its processors.
 
         They took 15 % of a small request. What is lost when the process is killed is the current iteration's.
         """
-        event = {"method": method, "path": path, "status": status, "ms": ms, **sql, "event": "request"}
+        event = {"method": method, "path": path, "status": status, "ms": ms, **fields, "event": "request"}
         event |= {"request_id": request_id, "level": "info", "timestamp": datetime.now(UTC)}
         if not self._requests:
             asyncio.get_running_loop().call_soon(self.flush)
@@ -110,9 +110,9 @@ def _add_request_id(_logger: Any, _name: str, event: MutableMapping[str, Any]) -
     return event
 
 
-def _log_request(method: str, path: str, status: int, ms: float, request_id: str, **sql: float) -> None:
+def _log_request(method: str, path: str, status: int, ms: float, request_id: str, **fields: Any) -> None:
     logger = structlog.get_logger()
-    logger.info("request", method=method, path=path, status=status, ms=ms, **sql, request_id=request_id)
+    logger.info("request", method=method, path=path, status=status, ms=ms, **fields, request_id=request_id)
 
 
 def _ignore(*_: Any, **__: Any) -> None:

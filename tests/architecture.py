@@ -43,6 +43,7 @@ APART: dict[str, set[str]] = {
     "progress": set(),
     "serving": {"errors"},
     "settings": set(),
+    "telemetry": set(),
     "words": set(),
     "work_pool": {"errors"},
 }

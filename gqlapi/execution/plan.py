@@ -189,6 +189,7 @@ class Operation:
         "cache_plan",
         "coordinates",
         "definition",
+        "document_id",
         "fragments",
         "is_atomic",
         "is_serial",
@@ -216,6 +217,8 @@ class Operation:
         self.is_atomic = is_atomic(definition)
         # What it uses of the schema; kept by who counts that.
         self.coordinates: frozenset[str] | None = None
+        # What the text is known by in logs; kept by who reports.
+        self.document_id: str | None = None
         # What caches may do with its answers; kept by who decides that.
         self.cache_plan: object = None
         # Whether everything is read by one statement at most.

@@ -4,15 +4,16 @@ import re
 import time
 from collections.abc import Awaitable
 from http import HTTPStatus
+from typing import Any
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uuid_utils import uuid7
 
-from gqlapi.database.tracing import Trace
 from gqlapi.errors import Code
 from gqlapi.http.json import encode_json, send_json
 from gqlapi.logs import REQUEST_ID, create_request_log
+from gqlapi.telemetry.reports import OperationReport, fields_of
 
 HEADER = "X-Request-Id"
 NAME = HEADER.lower().encode()
@@ -43,6 +44,8 @@ class RequestIdMiddleware:
         request_id, started, status = encoded.decode(), time.perf_counter(), 0
         state = scope.setdefault("state", {})
         state["request_id"] = request_id
+        reports: list[OperationReport] = []
+        state["reports"] = reports
 
         def send_with_id(message: Message) -> Awaitable[None]:
             nonlocal status
@@ -63,8 +66,8 @@ class RequestIdMiddleware:
             REQUEST_ID.reset(token)
             if "is_counted" not in state:
                 milliseconds = round((time.perf_counter() - started) * 1000, 1)
-                sql = _sql_of(state.get("traces"))
-                self._log(scope["method"], scope["path"], int(status), milliseconds, request_id, **sql)
+                fields = fields_of(reports) if reports else _refusal_of(state)
+                self._log(scope["method"], scope["path"], int(status), milliseconds, request_id, **fields)
 
 
 def _failed(request_id: str) -> bytes:
@@ -73,11 +76,9 @@ def _failed(request_id: str) -> bytes:
     return encode_json({"errors": [{"message": message, "extensions": extensions}]})
 
 
-def _sql_of(traces: list[Trace] | None) -> dict[str, float]:
-    """Return what the endpoint left for the log, one for each operation; it leaves nothing in production."""
-    if traces is None:
-        return {}
-    return {"sql": sum(trace.statements for trace in traces), "sql_ms": round(sum(trace.ms for trace in traces), 1)}
+def _refusal_of(state: dict[str, Any]) -> dict[str, Any]:
+    """Return the code of a request that was refused before an operation ran."""
+    return {"codes": (state["code"],)} if "code" in state else {}
 
 
 def _request_id(scope: Scope) -> bytes:

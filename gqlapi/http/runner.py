@@ -14,7 +14,6 @@ from gqlapi.accounts.authentication import Authentication
 from gqlapi.accounts.tokens import InvalidToken
 from gqlapi.context import Context
 from gqlapi.database.gate import Place
-from gqlapi.database.tracing import Trace
 from gqlapi.database.unit import Database
 from gqlapi.http.caching import CacheableAnswer, Caching
 from gqlapi.http.clients import headers_of
@@ -22,6 +21,7 @@ from gqlapi.http.execution import Executor
 from gqlapi.http.json import HeaderList, encode_json
 from gqlapi.http.methods import OPERATIONS, mutation_not_allowed
 from gqlapi.http.pieces import Pieces
+from gqlapi.http.reporting import Reporter
 from gqlapi.http.requests import GraphQLRequest, unauthenticated
 from gqlapi.http.responses import OK, Representation, Response, headers_of_rate
 from gqlapi.http.streaming import StreamedAnswer, Streaming
@@ -44,17 +44,17 @@ class Runner:
         caching: Caching,
         *,
         limits: Limits,
-        reports_costs: bool = False,
         usage: UsageCounter | None = None,
         rates: Rates | None = None,
+        reporter: Reporter | None = None,
     ) -> None:
         """Run operations on a database."""
+        self._reporter = reporter or Reporter()
         self.database = database
         self.accounts = accounts
         self.limits = limits
         self._executor = executor
         self._caching = caching
-        self._reports_costs = reports_costs
         self._usage = usage
         self._rates = rates
 
@@ -134,30 +134,38 @@ class Runner:
             result = await self._executor.execute(request, context, OPERATIONS[method])
             if self._usage is not None and context.operation is not None:
                 self._usage.count(context.operation.operation, request.variables, headers_of(scope))
-            return self._encode(result, representation, context, cacheable)
+            response = self._encode(result, representation, context, cacheable)
+            self._report(scope, context, request, result, response)
         except InvalidToken:
             raise unauthenticated() from None
         except InvalidOperationTypeError:
             raise mutation_not_allowed(method) from None
+        else:
+            return response
         finally:
             if not context.is_closed:
                 await context.close()
 
+    def _report(
+        self, scope: Scope, context: Context, request: GraphQLRequest, result: ExecutionResult, response: Response
+    ) -> None:
+        report = self._reporter.report(context, request, result.errors, response.status)
+        scope["state"]["reports"].append(report)
+
     def _context(self, scope: Scope, client: Client, place: Place) -> Context:
-        state, trace = scope["state"], None
-        if self._reports_costs:
-            trace = Trace()
-            state.setdefault("traces", []).append(trace)
+        state = scope["state"]
         authentication: Authentication | None = state.get("authentication")
-        return Context(
+        context = Context(
             self.database,
             accounts=self.accounts,
             client=client,
             request_id=state["request_id"],
-            trace=trace,
+            trace=self._reporter.begin(),
             place=place,
             find_viewer=None if authentication is None else authentication.find_viewer,
         )
+        context.reports_costs = self._reporter.reports_costs
+        return context
 
     def _encode(
         self,

@@ -20,7 +20,6 @@ from gqlapi.serving.limits import ConnectionLimits
 from gqlapi.serving.server import ServerConfig, serve
 from gqlapi.serving.stopping import stopping_of
 
-
 # Here and in each worker, which imports this module: tests find the workers in the log.
 logging.basicConfig(level=logging.INFO)
 
