@@ -35,6 +35,7 @@ from gqlapi.http.graphql import GraphQLEndpoint
 from gqlapi.http.health import Readiness, Startup, healthz
 from gqlapi.http.hosts import HostCheck
 from gqlapi.http.methods import OPERATIONS
+from gqlapi.http.metrics import MetricsPage, create_metrics, exporting
 from gqlapi.http.origins import Origins
 from gqlapi.http.reporting import Reporter
 from gqlapi.http.request_id import RequestIdMiddleware
@@ -47,6 +48,7 @@ from gqlapi.logs import configure_logs
 from gqlapi.operations.rate import Rates
 from gqlapi.schema import Limits, Schema
 from gqlapi.settings import Settings
+from gqlapi.telemetry.metrics import Metrics
 
 DEV_ORIGINS = r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?"
 
@@ -65,6 +67,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
     documents = create_documents(settings, schema)
     usage = UsageCounter(database) if settings.count_usage else None
     compression = Compression(is_on=settings.compression)
+    metrics = create_metrics(settings, database, schema.operations.cache)
     runner = Runner(
         Executor(schema, documents),
         database,
@@ -73,7 +76,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
         limits=schema.limits,
         usage=usage,
         rates=create_rates(settings),
-        reporter=Reporter(reports_costs=settings.reports_costs),
+        reporter=create_reporter(settings, metrics),
     )
     negotiation = Negotiation(settings.http_status)
     endpoint = GraphQLEndpoint(runner, negotiation, origins, compression, max_body_bytes=settings.max_body_bytes)
@@ -81,10 +84,12 @@ def create_app(settings: Settings | None = None) -> Starlette:
 
     app = Starlette(
         routes=_routes(settings, graphql, startup, Readiness(database.probe), schema),
-        middleware=_middleware(settings, origins, graphql, endpoint),
+        middleware=_middleware(settings, origins, graphql, endpoint, metrics),
         exception_handlers={HTTPException: answer_refusal},
-        lifespan=_lifespan(settings, startup, database, documents, usage),
+        lifespan=_lifespan(settings, startup, metrics, database, documents, usage),
     )
+    if metrics is not None and settings.metrics_path:
+        app.router.routes.append(Route(settings.metrics_path, MetricsPage(metrics).send))
     # Starlette would redirect to the Host that the client sent.
     app.router.redirect_slashes = False
     app.state.database = database
@@ -92,7 +97,14 @@ def create_app(settings: Settings | None = None) -> Starlette:
     app.state.schema = schema
     app.state.documents = documents
     app.state.usage = usage
+    app.state.metrics = metrics
     return app
+
+
+def create_reporter(settings: Settings, metrics: Metrics | None) -> Reporter:
+    """Create what reports operations to the metrics."""
+    observers = [] if metrics is None else [metrics.observe_operation]
+    return Reporter(observers, reports_costs=settings.reports_costs)
 
 
 def create_rates(settings: Settings) -> Rates | None:
@@ -172,17 +184,23 @@ def _routes(
 
 
 def _lifespan(
-    settings: Settings, startup: Startup, database: Database, documents: PersistedDocuments, usage: UsageCounter | None
+    settings: Settings,
+    startup: Startup,
+    metrics: Metrics | None,
+    database: Database,
+    documents: PersistedDocuments,
+    usage: UsageCounter | None,
 ) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         await _warn(settings)
-        async with documents.trusted.watching(database):
-            startup.is_complete = True
-            yield
-        if usage is not None:
-            await usage.close()
-        await database.dispose()
+        with exporting(metrics, settings):
+            async with documents.trusted.watching(database):
+                startup.is_complete = True
+                yield
+            if usage is not None:
+                await usage.close()
+            await database.dispose()
 
     return lifespan
 
@@ -194,7 +212,9 @@ async def _warn(settings: Settings) -> None:
             logger.warning("doctor", code=finding.code, found=finding.found, fix=finding.fix)
 
 
-def _middleware(settings: Settings, origins: Origins, graphql: ASGIApp, documents: ASGIApp) -> list[Middleware]:
+def _middleware(
+    settings: Settings, origins: Origins, graphql: ASGIApp, documents: ASGIApp, metrics: Metrics | None
+) -> list[Middleware]:
     cors = origins.middleware(
         allow_credentials=settings.cors_credentials, max_age_seconds=settings.cors_max_age_seconds
     )
@@ -202,7 +222,7 @@ def _middleware(settings: Settings, origins: Origins, graphql: ASGIApp, document
     proxies = Middleware(ProxyHeadersMiddleware, trusted_hosts=settings.trusted_proxies)
     return [
         *([proxies] if settings.trusted_proxies else []),
-        Middleware(RequestIdMiddleware),
+        Middleware(RequestIdMiddleware, on_request=None if metrics is None else metrics.observe_request),
         *([hosts] if settings.allowed_hosts or not settings.is_production else []),
         *cors,
         Middleware(Shortcut, path=GRAPHQL_PATH, endpoint=graphql, documents=documents),

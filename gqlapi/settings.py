@@ -215,6 +215,18 @@ class Settings(BaseSettings):
         description="Report the points and the SQL statements of each operation, in its `extensions` and in the log; "
         "by default only in dev.",
     )
+    metrics_port: int | None = Field(
+        None, ge=0, le=65_535, description="Port to serve metrics for Prometheus on, at `/metrics`; none by default."
+    )
+    metrics_host: str = Field("127.0.0.1", description="Address to serve metrics on.")
+    metrics_path: str = Field(
+        "",
+        pattern=r"^(/[A-Za-z0-9._~-]+)*$",
+        description="Path of the API that answers with the metrics, such as `/metrics`, to anyone; none by default.",
+    )
+    slow_operation_ms: int = Field(
+        0, ge=0, description="Log operations that take longer, with the plan of their slowest statement; 0 logs none."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Minimum log level.")
 
     @field_validator(

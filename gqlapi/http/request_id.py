@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any
 
@@ -20,6 +20,12 @@ NAME = HEADER.lower().encode()
 SECURITY_HEADERS = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"))
 ACCEPTABLE = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
+# A client may send any word as the method.
+METHODS = frozenset({"GET", "HEAD", "POST", "QUERY", "OPTIONS"})
+
+# Called with the method and the status of a request; the status is 0 when its client has disconnected.
+OnRequest = Callable[[str, int], None]
+
 logger = structlog.get_logger()
 
 
@@ -30,9 +36,10 @@ class RequestIdMiddleware:
     to other sites. A failure that nothing else caught becomes an answer with status 500.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
-        """Wrap an application."""
+    def __init__(self, app: ASGIApp, on_request: OnRequest | None = None) -> None:
+        """Wrap an application, and call a function for each request that was answered."""
         self._app = app
+        self._on_request = on_request
         self._log = create_request_log()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -64,6 +71,9 @@ class RequestIdMiddleware:
             await send_json(send_with_id, HTTPStatus.INTERNAL_SERVER_ERROR, _failed(request_id))
         finally:
             REQUEST_ID.reset(token)
+            if self._on_request is not None:
+                method = scope["method"]
+                self._on_request(method if method in METHODS else "other", int(status))
             if "is_counted" not in state:
                 milliseconds = round((time.perf_counter() - started) * 1000, 1)
                 fields = fields_of(reports) if reports else _refusal_of(state)

@@ -20,7 +20,7 @@ from gqlapi.serving.limits import ConnectionLimits
 from gqlapi.serving.memory import relax_collector, return_freed_memory, start_trimming, without_collector
 from gqlapi.serving.protocol import BoundedProtocol
 from gqlapi.serving.stopping import STATE_KEY, Stopping, StopSignals
-from gqlapi.serving.supervisor import Supervisor
+from gqlapi.serving.supervisor import Supervisor, WorkerObserver
 
 # For requests in flight, and then for what the application closes; a worker ends within the sum of both.
 GRACEFUL_SHUTDOWN_SECONDS = 25
@@ -100,7 +100,7 @@ class ProtocolFactory:
         return BoundedProtocol(config, server_state, app_state, _loop, guard=self._connections)
 
 
-def serve(config: ServerConfig) -> NoReturn:
+def serve(config: ServerConfig, observer: WorkerObserver | None = None) -> NoReturn:
     """Serve until a signal ends it, then exit: with 0, or with uvicorn's status when it could not serve."""
     # After an orderly shutdown uvicorn raises the signal again, which would make the exit a failure.
     signal.signal(signal.SIGTERM, _exit_cleanly)
@@ -111,7 +111,7 @@ def serve(config: ServerConfig) -> NoReturn:
             ChangeReload(config, target=server.run, sockets=[config.bind_socket()]).run()
         elif config.workers > 1:
             shutdown_seconds = config.grace_seconds + GRACEFUL_SHUTDOWN_SECONDS + CLOSE_SECONDS
-            started = Supervisor(config, [config.bind_socket()], shutdown_seconds).run()
+            started = Supervisor(config, [config.bind_socket()], shutdown_seconds, observer).run()
         else:
             server.run()
             started = server.started

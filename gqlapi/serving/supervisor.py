@@ -3,6 +3,7 @@
 import itertools
 import socket
 import time
+from typing import Protocol
 
 import structlog
 from uvicorn import Config
@@ -19,11 +20,26 @@ MAX_VAIN_STARTS = 5
 logger = structlog.get_logger()
 
 
+class WorkerObserver(Protocol):
+    """What is told of workers."""
+
+    def note_end(self, pid: int, *, has_died: bool) -> None:
+        """Note that a worker has ended: by itself, or because it was replaced."""
+
+
 class Supervisor(Multiprocess):
     """Starts workers, replaces those that die, and ends them all in time."""
 
-    def __init__(self, config: Config, sockets: list[socket.socket], shutdown_seconds: float) -> None:
+    def __init__(
+        self,
+        config: Config,
+        sockets: list[socket.socket],
+        shutdown_seconds: float,
+        observer: WorkerObserver | None = None,
+    ) -> None:
         super().__init__(config, sockets)
+        self._observer = observer
+        self._pids: set[int] = set()
         self._shutdown_seconds = shutdown_seconds
         self._vain_starts = 0
 
@@ -63,6 +79,14 @@ class Supervisor(Multiprocess):
                 self._vain_starts += 1
         if self._vain_starts:
             self._check_starts()
+        self._report_ends(died={old.pid for old, new in zip(before, self.processes, strict=True) if old is not new})
+
+    def _report_ends(self, died: set[int | None]) -> None:
+        pids = {process.pid for process in self.processes if process.pid is not None}
+        if self._observer is not None:
+            for pid in self._pids - pids:
+                self._observer.note_end(pid, has_died=pid in died)
+        self._pids = pids
 
     def _check_starts(self) -> None:
         """Stop where workers die before they are ready: a supervisor of this process sees that it cannot serve."""
