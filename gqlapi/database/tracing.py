@@ -22,6 +22,8 @@ class Trace:
     The time ends when all rows are here; that of the first statement includes the BEGIN that the driver sends along.
     """
 
+    __slots__ = ("_on_statement", "_started", "seconds", "statements")
+
     # Whether `executed` looks at statements.
     explains: ClassVar[bool] = False
 
@@ -83,6 +85,7 @@ class ExplainedStatement:
 class ExplainingTrace(Trace):
     """Keeps each statement with its plan, made with the statement's own parameters in the same transaction."""
 
+    __slots__ = ("explained",)
     explains = True
 
     def __init__(self) -> None:

@@ -7,35 +7,48 @@ from typing import Any
 from graphql import GraphQLError
 
 from gqlapi.context import Context
-from gqlapi.database.tracing import CURRENT_TRACE, Trace
+from gqlapi.database.tracing import CURRENT_TRACE, OnStatement, Trace
 from gqlapi.documents.ids import sha256_id
 from gqlapi.execution.plan import Operation
 from gqlapi.http.requests import GraphQLRequest
-from gqlapi.telemetry.reports import MAX_NAME_LENGTH, OnOperation, OperationReport
+from gqlapi.telemetry.reports import MAX_NAME_LENGTH, Label, OnOperation, OperationReport
 
 
 class OperationTrace(Trace):
-    """The statements of an operation, and when it began."""
+    """The statements of an operation, and, when it has ended, its report."""
 
-    def __init__(self) -> None:
-        """Begin now, in this task and those that it starts."""
-        super().__init__()
+    __slots__ = ("began", "codes", "cost", "duration", "label", "slowest", "status")
+
+    # Set when the operation has ended.
+    label: Label
+    cost: int
+    codes: tuple[str, ...]
+    status: int
+    duration: float
+
+    def __init__(self, on_statement: OnStatement | None = None) -> None:
+        """Begin now."""
+        self.statements = 0
+        self.seconds = 0.0
+        self._on_statement = on_statement
+        self._started = None
         self.began = time.perf_counter()
 
 
 class SlowestTrace(OperationTrace):
-    """Keeps the slowest statement as well."""
+    """Keeps the text and the parameters of the slowest statement as well."""
+
+    __slots__ = ("_slowest_seconds",)
 
     def __init__(self) -> None:
         """Begin now."""
-        super().__init__()
-        self._on_statement = self._compare
+        super().__init__(self._compare)
         self.slowest: tuple[str, Any] | None = None
-        self._seconds = 0.0
+        self._slowest_seconds = 0.0
 
     def _compare(self, sql: str, parameters: Any, seconds: float) -> None:
-        if seconds > self._seconds:
-            self._seconds, self.slowest = seconds, (sql, parameters)
+        if seconds > self._slowest_seconds:
+            self._slowest_seconds, self.slowest = seconds, (sql, parameters)
 
 
 class Reporter:
@@ -61,37 +74,30 @@ class Reporter:
         """Report an operation that has ended; its errors are those that clients see."""
         trace, bound = context.trace, context.operation
         assert isinstance(trace, OperationTrace)  # noqa: S101 - from `begin`
-        name, type_, document_id = request.operation_name or "", "", ""
-        if bound is not None:
-            operation = bound.operation
-            definition = operation.definition
-            name = definition.name.value if definition.name else ""
-            type_, document_id = definition.operation.value, _document_id(operation)
-        report = OperationReport(
-            name[:MAX_NAME_LENGTH],
-            type_,
-            document_id,
-            context.is_of_trusted_document,
-            sum(context.costs.values()),
-            trace.statements,
-            trace.seconds,
-            _codes(errors) if errors else (),
-            status,
-            time.perf_counter() - trace.began,
-            trace.slowest if isinstance(trace, SlowestTrace) else None,
-        )
+        if bound is None:
+            trace.label = Label((request.operation_name or "")[:MAX_NAME_LENGTH], "", "", False)  # noqa: FBT003 - a field
+        else:
+            trace.label = _label(bound.operation, is_trusted=context.is_of_trusted_document)
+        trace.cost = sum(context.costs.values())
+        trace.codes = _codes(errors) if errors else ()
+        trace.status = status
+        trace.duration = time.perf_counter() - trace.began
         for observe in self._observers:
-            observe(report)
-        return report
+            observe(trace)
+        return trace
 
 
 def _codes(errors: Sequence[GraphQLError]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(str((error.extensions or {}).get("code", "")) for error in errors))
 
 
-def _document_id(operation: Operation) -> str:
-    """Return the id of the document, which is computed once for each compiled operation."""
-    if operation.document_id is None:
-        location = operation.definition.loc
-        operation.document_id = "" if location is None else sha256_id(location.source.body)
-    return operation.document_id
+def _label(operation: Operation, *, is_trusted: bool) -> Label:
+    """Return the label, which is made once for each compiled operation."""
+    label = operation.label
+    if isinstance(label, Label) and label.is_trusted is is_trusted:
+        return label
+    definition = operation.definition
+    name = definition.name.value[:MAX_NAME_LENGTH] if definition.name else ""
+    document_id = "" if definition.loc is None else sha256_id(definition.loc.source.body)
+    operation.label = label = Label(name, definition.operation.value, document_id, is_trusted)
+    return label

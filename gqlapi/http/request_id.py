@@ -77,7 +77,7 @@ class RequestIdMiddleware:
             if "is_counted" not in state:
                 milliseconds = round((time.perf_counter() - started) * 1000, 1)
                 fields = fields_of(reports) if reports else _refusal_of(state)
-                self._log(scope["method"], scope["path"], int(status), milliseconds, request_id, **fields)
+                self._log(scope["method"], scope["path"], int(status), milliseconds, request_id, fields)
 
 
 def _failed(request_id: str) -> bytes:

@@ -1,16 +1,14 @@
 """The report of an operation that has run, or was refused."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 # The name of an operation is its client's choice, and may be as long as the document.
 MAX_NAME_LENGTH = 100
 
 
-@dataclass(slots=True)
-class OperationReport:
-    """One operation of a request: nothing in it is a value that a client has sent, but for the name."""
+class Label(NamedTuple):
+    """What an operation is known by."""
 
     # Empty for an operation without a name.
     name: str
@@ -18,39 +16,46 @@ class OperationReport:
     type: str
     # The SHA-256 hash of the text, as the ids of documents have it; empty where the document is not valid.
     document_id: str
-    # Whether the document was added by an operator, so that its name is one of a bounded number.
+    # Whether an operator has added the document, so that its name is one of a bounded number.
     is_trusted: bool
+
+
+class OperationReport(Protocol):
+    """One operation of a request: nothing in it is a value that a client has sent, but for the name."""
+
+    label: Label
     cost: int
+    # SQL statements, and the seconds that they took.
     statements: int
-    statement_seconds: float
+    seconds: float
     # The codes of its errors, each once.
     codes: tuple[str, ...]
     # Of HTTP; 0 where the answer has none.
     status: int
-    seconds: float
-    # Text and parameters of its slowest statement, where they are recorded.
-    slowest: tuple[str, Any] | None = None
-
-    def fields(self) -> dict[str, Any]:
-        """Return the fields of the log."""
-        fields: dict[str, Any] = {
-            "operation": self.name,
-            "type": self.type,
-            "document": self.document_id,
-            "cost": self.cost,
-            "sql": self.statements,
-            "sql_ms": round(self.statement_seconds * 1000, 1),
-        }
-        if self.codes:
-            fields["codes"] = self.codes
-        return fields
+    # From the beginning to the end, in seconds.
+    duration: float
 
 
 OnOperation = Callable[[OperationReport], None]
 
 
 def fields_of(reports: list[OperationReport]) -> dict[str, Any]:
-    """Return the fields of a request: those of its operation, or a list of them for a batch."""
+    """Return the fields of a request in the log: those of its operation, or a list of them for a batch."""
     if len(reports) == 1:
-        return reports[0].fields()
-    return {"operations": [report.fields() for report in reports]}
+        return _fields(reports[0])
+    return {"operations": [_fields(report) for report in reports]}
+
+
+def _fields(report: OperationReport) -> dict[str, Any]:
+    name, type_, document_id, _ = report.label
+    fields: dict[str, Any] = {
+        "operation": name,
+        "type": type_,
+        "document": document_id,
+        "cost": report.cost,
+        "sql": report.statements,
+        "sql_ms": round(report.seconds * 1000, 1),
+    }
+    if report.codes:
+        fields["codes"] = report.codes
+    return fields
