@@ -43,6 +43,7 @@ from gqlapi.http.responses import Negotiation
 from gqlapi.http.runner import Runner
 from gqlapi.http.sdl import SchemaFile
 from gqlapi.http.shortcut import Shortcut
+from gqlapi.http.slow_operations import SlowOperations
 from gqlapi.http.usage import UsageCounter
 from gqlapi.logs import configure_logs
 from gqlapi.operations.rate import Rates
@@ -68,6 +69,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
     usage = UsageCounter(database) if settings.count_usage else None
     compression = Compression(is_on=settings.compression)
     metrics = create_metrics(settings, database, schema.operations.cache)
+    slow = SlowOperations(database, settings.slow_operation_ms) if settings.slow_operation_ms else None
     runner = Runner(
         Executor(schema, documents),
         database,
@@ -76,7 +78,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
         limits=schema.limits,
         usage=usage,
         rates=create_rates(settings),
-        reporter=create_reporter(settings, metrics),
+        reporter=create_reporter(settings, metrics, slow),
     )
     negotiation = Negotiation(settings.http_status)
     endpoint = GraphQLEndpoint(runner, negotiation, origins, compression, max_body_bytes=settings.max_body_bytes)
@@ -86,7 +88,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
         routes=_routes(settings, graphql, startup, Readiness(database.probe), schema),
         middleware=_middleware(settings, origins, graphql, endpoint, metrics),
         exception_handlers={HTTPException: answer_refusal},
-        lifespan=_lifespan(settings, startup, metrics, database, documents, usage),
+        lifespan=_lifespan(settings, startup, metrics, database, documents, usage, slow),
     )
     if metrics is not None and settings.metrics_path:
         app.router.routes.append(Route(settings.metrics_path, MetricsPage(metrics).send))
@@ -101,10 +103,12 @@ def create_app(settings: Settings | None = None) -> Starlette:
     return app
 
 
-def create_reporter(settings: Settings, metrics: Metrics | None) -> Reporter:
-    """Create what reports operations to the metrics."""
+def create_reporter(settings: Settings, metrics: Metrics | None, slow: SlowOperations | None) -> Reporter:
+    """Create what reports operations to metrics and log."""
     observers = [] if metrics is None else [metrics.observe_operation]
-    return Reporter(observers, reports_costs=settings.reports_costs)
+    if slow is not None:
+        observers.append(slow.observe)
+    return Reporter(observers, reports_costs=settings.reports_costs, keeps_slowest=slow is not None)
 
 
 def create_rates(settings: Settings) -> Rates | None:
@@ -190,6 +194,7 @@ def _lifespan(
     database: Database,
     documents: PersistedDocuments,
     usage: UsageCounter | None,
+    slow: SlowOperations | None,
 ) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -198,8 +203,9 @@ def _lifespan(
             async with documents.trusted.watching(database):
                 startup.is_complete = True
                 yield
-            if usage is not None:
-                await usage.close()
+            for part in (usage, slow):
+                if part is not None:
+                    await part.close()
             await database.dispose()
 
     return lifespan
