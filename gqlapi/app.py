@@ -49,6 +49,7 @@ from gqlapi.logs import configure_logs
 from gqlapi.operations.rate import Rates
 from gqlapi.schema import Limits, Schema
 from gqlapi.settings import Settings
+from gqlapi.telemetry.extra import Tracing, create_tracing
 from gqlapi.telemetry.metrics import Metrics
 
 DEV_ORIGINS = r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?"
@@ -69,6 +70,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
     usage = UsageCounter(database) if settings.count_usage else None
     compression = Compression(is_on=settings.compression)
     metrics = create_metrics(settings, database, schema.operations.cache)
+    tracing = create_tracing(database.dialect_name) if settings.tracing else None
     slow = SlowOperations(database, settings.slow_operation_ms) if settings.slow_operation_ms else None
     runner = Runner(
         Executor(schema, documents),
@@ -78,7 +80,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
         limits=schema.limits,
         usage=usage,
         rates=create_rates(settings),
-        reporter=create_reporter(settings, metrics, slow),
+        reporter=create_reporter(settings, metrics, slow, tracing),
     )
     negotiation = Negotiation(settings.http_status)
     endpoint = GraphQLEndpoint(runner, negotiation, origins, compression, max_body_bytes=settings.max_body_bytes)
@@ -88,7 +90,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
         routes=_routes(settings, graphql, startup, Readiness(database.probe), schema),
         middleware=_middleware(settings, origins, graphql, endpoint, metrics),
         exception_handlers={HTTPException: answer_refusal},
-        lifespan=_lifespan(settings, startup, metrics, database, documents, usage, slow),
+        lifespan=_lifespan(settings, startup, metrics, database, documents, usage, slow, tracing),
     )
     if metrics is not None and settings.metrics_path:
         app.router.routes.append(Route(settings.metrics_path, MetricsPage(metrics).send))
@@ -103,12 +105,20 @@ def create_app(settings: Settings | None = None) -> Starlette:
     return app
 
 
-def create_reporter(settings: Settings, metrics: Metrics | None, slow: SlowOperations | None) -> Reporter:
-    """Create what reports operations to metrics and log."""
+def create_reporter(
+    settings: Settings, metrics: Metrics | None, slow: SlowOperations | None, tracing: Tracing | None
+) -> Reporter:
+    """Create what reports operations to metrics, log and traces."""
     observers = [] if metrics is None else [metrics.observe_operation]
     if slow is not None:
         observers.append(slow.observe)
-    return Reporter(observers, reports_costs=settings.reports_costs, keeps_slowest=slow is not None)
+    return Reporter(
+        observers,
+        tracing,
+        reports_costs=settings.reports_costs,
+        keeps_slowest=slow is not None,
+        traces_documents=settings.trace_documents,
+    )
 
 
 def create_rates(settings: Settings) -> Rates | None:
@@ -195,6 +205,7 @@ def _lifespan(
     documents: PersistedDocuments,
     usage: UsageCounter | None,
     slow: SlowOperations | None,
+    tracing: Tracing | None,
 ) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -203,7 +214,7 @@ def _lifespan(
             async with documents.trusted.watching(database):
                 startup.is_complete = True
                 yield
-            for part in (usage, slow):
+            for part in (usage, slow, tracing):
                 if part is not None:
                     await part.close()
             await database.dispose()

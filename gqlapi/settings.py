@@ -227,6 +227,13 @@ class Settings(BaseSettings):
     slow_operation_ms: int = Field(
         0, ge=0, description="Log operations that take longer, with the plan of their slowest statement; 0 logs none."
     )
+    tracing: bool = Field(
+        default=False,
+        description="Send spans with OpenTelemetry, as the `OTEL_*` variables say; needs the extra `otel`.",
+    )
+    trace_documents: bool = Field(
+        default=False, description="Put the text of documents into spans: it may hold values that clients wrote there."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Minimum log level.")
 
     @field_validator(

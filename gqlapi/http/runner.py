@@ -135,7 +135,7 @@ class Runner:
             if self._usage is not None and context.operation is not None:
                 self._usage.count(context.operation.operation, request.variables, headers_of(scope))
             response = self._encode(result, representation, context, cacheable)
-            self._report(scope, context, request, result, response)
+            response = self._report(scope, context, request, result, response)
         except InvalidToken:
             raise unauthenticated() from None
         except InvalidOperationTypeError:
@@ -145,22 +145,28 @@ class Runner:
         finally:
             if not context.is_closed:
                 await context.close()
+            self._reporter.end(context)
 
     def _report(
         self, scope: Scope, context: Context, request: GraphQLRequest, result: ExecutionResult, response: Response
-    ) -> None:
+    ) -> Response:
         report = self._reporter.report(context, request, result.errors, response.status)
         scope["state"]["reports"].append(report)
+        span = report.span
+        if span is not None and not response.may_be_kept:
+            response = response._replace(headers=(*response.headers, (b"traceresponse", span.header)))
+        return response
 
     def _context(self, scope: Scope, client: Client, place: Place) -> Context:
         state = scope["state"]
         authentication: Authentication | None = state.get("authentication")
+        trace = self._reporter.begin(scope)
         context = Context(
             self.database,
             accounts=self.accounts,
             client=client,
             request_id=state["request_id"],
-            trace=self._reporter.begin(),
+            trace=trace,
             place=place,
             find_viewer=None if authentication is None else authentication.find_viewer,
         )

@@ -34,6 +34,8 @@ class OperationReport(Protocol):
     status: int
     # From the beginning to the end, in seconds.
     duration: float
+    # Of OpenTelemetry; empty where it is off.
+    trace_id: str
 
 
 OnOperation = Callable[[OperationReport], None]
@@ -58,4 +60,6 @@ def _fields(report: OperationReport) -> dict[str, Any]:
     }
     if report.codes:
         fields["codes"] = report.codes
+    if report.trace_id:
+        fields["trace_id"] = report.trace_id
     return fields
