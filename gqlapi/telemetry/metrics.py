@@ -181,7 +181,8 @@ class Metrics:
         self._count_operations()
         numbers, self._numbers, self._by_label = self._numbers, {}, {}
         for labels, number in numbers.items():
-            number.outcomes[OK, ""] += number.succeeded
+            if number.succeeded:
+                number.outcomes[OK, ""] += number.succeeded
             for (status, code), count in number.outcomes.items():
                 families.operations.labels(*labels, str(status), code).inc(count)
             families.duration.labels(*labels).add(number.durations, number.duration)
