@@ -35,22 +35,18 @@ from gqlapi.http.graphql import GraphQLEndpoint
 from gqlapi.http.health import Readiness, Startup, healthz
 from gqlapi.http.hosts import HostCheck
 from gqlapi.http.methods import OPERATIONS
-from gqlapi.http.metrics import MetricsPage, create_metrics, exporting
 from gqlapi.http.origins import Origins
-from gqlapi.http.reporting import Reporter
-from gqlapi.http.request_id import RequestIdMiddleware
+from gqlapi.http.request_id import OnRequest, RequestIdMiddleware
 from gqlapi.http.responses import Negotiation
 from gqlapi.http.runner import Runner
 from gqlapi.http.sdl import SchemaFile
 from gqlapi.http.shortcut import Shortcut
-from gqlapi.http.slow_operations import SlowOperations
+from gqlapi.http.telemetry import Telemetry
 from gqlapi.http.usage import UsageCounter
 from gqlapi.logs import configure_logs
 from gqlapi.operations.rate import Rates
 from gqlapi.schema import Limits, Schema
 from gqlapi.settings import Settings
-from gqlapi.telemetry.extra import Tracing, create_tracing
-from gqlapi.telemetry.metrics import Metrics
 
 DEV_ORIGINS = r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?"
 
@@ -69,9 +65,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
     documents = create_documents(settings, schema)
     usage = UsageCounter(database) if settings.count_usage else None
     compression = Compression(is_on=settings.compression)
-    metrics = create_metrics(settings, database, schema.operations.cache)
-    tracing = create_tracing(database.dialect_name) if settings.tracing else None
-    slow = SlowOperations(database, settings.slow_operation_ms) if settings.slow_operation_ms else None
+    telemetry = Telemetry(settings, database, schema.operations.cache)
     runner = Runner(
         Executor(schema, documents),
         database,
@@ -80,45 +74,24 @@ def create_app(settings: Settings | None = None) -> Starlette:
         limits=schema.limits,
         usage=usage,
         rates=create_rates(settings),
-        reporter=create_reporter(settings, metrics, slow, tracing),
+        reporter=telemetry.reporter,
     )
     negotiation = Negotiation(settings.http_status)
     endpoint = GraphQLEndpoint(runner, negotiation, origins, compression, max_body_bytes=settings.max_body_bytes)
     graphql, startup = _with_page(settings, endpoint), Startup()
 
     app = Starlette(
-        routes=_routes(settings, graphql, startup, Readiness(database.probe), schema),
-        middleware=_middleware(settings, origins, graphql, endpoint, metrics),
+        routes=[*_routes(settings, graphql, startup, Readiness(database.probe), schema), *telemetry.routes],
+        middleware=_middleware(settings, origins, graphql, endpoint, telemetry.on_request),
         exception_handlers={HTTPException: answer_refusal},
-        lifespan=_lifespan(settings, startup, metrics, database, documents, usage, slow, tracing),
+        lifespan=_lifespan(settings, startup, telemetry, database, documents, usage),
     )
-    if metrics is not None and settings.metrics_path:
-        app.router.routes.append(Route(settings.metrics_path, MetricsPage(metrics).send))
     # Starlette would redirect to the Host that the client sent.
     app.router.redirect_slashes = False
-    app.state.database = database
-    app.state.accounts = accounts
-    app.state.schema = schema
-    app.state.documents = documents
-    app.state.usage = usage
-    app.state.metrics = metrics
+    parts = {"database": database, "accounts": accounts, "schema": schema, "documents": documents, "usage": usage}
+    for name, part in {**parts, "metrics": telemetry.metrics}.items():
+        setattr(app.state, name, part)
     return app
-
-
-def create_reporter(
-    settings: Settings, metrics: Metrics | None, slow: SlowOperations | None, tracing: Tracing | None
-) -> Reporter:
-    """Create what reports operations to metrics, log and traces."""
-    observers = [] if metrics is None else [metrics.observe_operation]
-    if slow is not None:
-        observers.append(slow.observe)
-    return Reporter(
-        observers,
-        tracing,
-        reports_costs=settings.reports_costs,
-        keeps_slowest=slow is not None,
-        traces_documents=settings.trace_documents,
-    )
 
 
 def create_rates(settings: Settings) -> Rates | None:
@@ -200,24 +173,20 @@ def _routes(
 def _lifespan(
     settings: Settings,
     startup: Startup,
-    metrics: Metrics | None,
+    telemetry: Telemetry,
     database: Database,
     documents: PersistedDocuments,
     usage: UsageCounter | None,
-    slow: SlowOperations | None,
-    tracing: Tracing | None,
 ) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         await _warn(settings)
-        with exporting(metrics, settings):
-            async with documents.trusted.watching(database):
-                startup.is_complete = True
-                yield
-            for part in (usage, slow, tracing):
-                if part is not None:
-                    await part.close()
-            await database.dispose()
+        async with telemetry.running(), documents.trusted.watching(database):
+            startup.is_complete = True
+            yield
+        if usage is not None:
+            await usage.close()
+        await database.dispose()
 
     return lifespan
 
@@ -230,7 +199,7 @@ async def _warn(settings: Settings) -> None:
 
 
 def _middleware(
-    settings: Settings, origins: Origins, graphql: ASGIApp, documents: ASGIApp, metrics: Metrics | None
+    settings: Settings, origins: Origins, graphql: ASGIApp, documents: ASGIApp, on_request: OnRequest | None
 ) -> list[Middleware]:
     cors = origins.middleware(
         allow_credentials=settings.cors_credentials, max_age_seconds=settings.cors_max_age_seconds
@@ -239,7 +208,7 @@ def _middleware(
     proxies = Middleware(ProxyHeadersMiddleware, trusted_hosts=settings.trusted_proxies)
     return [
         *([proxies] if settings.trusted_proxies else []),
-        Middleware(RequestIdMiddleware, on_request=None if metrics is None else metrics.observe_request),
+        Middleware(RequestIdMiddleware, on_request=on_request),
         *([hosts] if settings.allowed_hosts or not settings.is_production else []),
         *cors,
         Middleware(Shortcut, path=GRAPHQL_PATH, endpoint=graphql, documents=documents),

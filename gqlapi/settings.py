@@ -212,8 +212,8 @@ class Settings(BaseSettings):
     )
     report_costs: bool | None = Field(
         None,
-        description="Report the points and the SQL statements of each operation, in its `extensions` and in the log; "
-        "by default only in dev.",
+        description="Report the points and the SQL statements of each operation in its `extensions`; by default only "
+        "in dev.",
     )
     metrics_port: int | None = Field(
         None, ge=0, le=65_535, description="Port to serve metrics for Prometheus on, at `/metrics`; none by default."

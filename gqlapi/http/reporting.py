@@ -1,4 +1,4 @@
-"""Reports operations to whoever observes them, and keeps the reports for the request's line in the log."""
+"""Reports operations to their observers, and keeps the reports for the request's line in the log."""
 
 import time
 from collections.abc import Sequence

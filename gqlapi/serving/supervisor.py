@@ -21,7 +21,7 @@ logger = structlog.get_logger()
 
 
 class WorkerObserver(Protocol):
-    """What is told of workers."""
+    """What learns of the end of workers."""
 
     def note_end(self, pid: int, *, has_died: bool) -> None:
         """Note that a worker has ended: by itself, or because it was replaced."""

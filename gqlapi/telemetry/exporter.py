@@ -1,4 +1,4 @@
-"""The export to Prometheus: on a port of its own, or as text for a path of the API."""
+"""The export to Prometheus: on a separate port, or as text for a path of the API."""
 
 import os
 import shutil
@@ -13,7 +13,7 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 from gqlapi.telemetry.families import worker_deaths
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
-# Set for workers: their values are in files of this folder, and whoever has set it exports them.
+# Set for workers: their values are in files of this folder, and another process exports them.
 FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 # In memory, and writable where the file system is not.
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - the folder in it has a random name
@@ -48,7 +48,7 @@ class WorkersExporter(Exporter):
     """Serves the sums of all workers, from their supervisor; it answers while the workers are busy."""
 
     def __init__(self) -> None:
-        """Make the folder of the workers' files, and name it in the environment that they inherit."""
+        """Create the folder of the workers' files, and name it in the environment that they inherit."""
         parent = SHARED_MEMORY if os.access(SHARED_MEMORY, os.W_OK) else None
         self._folder = tempfile.mkdtemp(prefix="gqlapi-metrics-", dir=parent)
         registry = joined_registry(self._folder)

@@ -89,7 +89,7 @@ class Spans:
     """Makes the spans of a server."""
 
     def __init__(self, provider: TracerProvider, database_system: str) -> None:
-        """Make spans of a provider; `database_system` is `postgresql` or `sqlite`."""
+        """Create spans with a provider; `database_system` is `postgresql` or `sqlite`."""
         self._provider = provider
         self._tracer = provider.get_tracer("gqlapi", __version__)
         self._database_system = database_system

@@ -74,7 +74,7 @@ class TestSlowOperations:
     async def test_are_logged_with_the_plan(
         self, database_url: str, logs: Logs, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("gqlapi.app.SlowOperations", lambda database, _ms: SlowOperations(database, 0))
+        monkeypatch.setattr("gqlapi.http.telemetry.SlowOperations", lambda database, _ms: SlowOperations(database, 0))
         async with logging_server(database_url, **PRODUCTION, slow_operation_ms=1) as api:
             await api.data('query Slow { posts(filter: {title: {contains: "hunter2"}}) { totalCount } }')
         [line] = logs.events("slow operation")
@@ -87,7 +87,7 @@ class TestSlowOperations:
     async def test_that_are_mutations_are_logged_with_the_plan(
         self, database_url: str, logs: Logs, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("gqlapi.app.SlowOperations", lambda database, _ms: SlowOperations(database, 0))
+        monkeypatch.setattr("gqlapi.http.telemetry.SlowOperations", lambda database, _ms: SlowOperations(database, 0))
         async with logging_server(database_url, **PRODUCTION, slow_operation_ms=1) as api:
             await sign_up(api)
         [line] = logs.events("slow operation")
@@ -177,7 +177,7 @@ class Secrets:
 
 class TestSecrets:
     async def test_are_in_no_line(self, database_url: str, logs: Logs, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("gqlapi.app.SlowOperations", lambda database, _ms: SlowOperations(database, 0))
+        monkeypatch.setattr("gqlapi.http.telemetry.SlowOperations", lambda database, _ms: SlowOperations(database, 0))
         values: dict[str, Any] = {"log_level": "debug", "slow_operation_ms": 1, "sign_up_limit": "99/hour"}
         async with logging_server(database_url, **PRODUCTION, **values) as api:
             requests = Secrets(api, random.Random(15))  # noqa: S311 - draws requests

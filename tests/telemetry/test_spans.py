@@ -31,7 +31,7 @@ def exported(monkeypatch: pytest.MonkeyPatch) -> InMemorySpanExporter:
     """What a server exports, which is kept here instead."""
     exporter, provider = InMemorySpanExporter(), TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(SimpleSpanProcessor(exporter))
-    monkeypatch.setattr("gqlapi.app.create_tracing", lambda system: Spans(provider, system))
+    monkeypatch.setattr("gqlapi.http.telemetry.create_tracing", lambda system: Spans(provider, system))
     return exporter
 
 
