@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
+from contextvars import Context
 from datetime import timedelta
 from typing import TypeVar
 from uuid import UUID
@@ -139,7 +140,7 @@ class Feed:
         self._subscribers += 1
         try:
             if self._started is None:
-                self._started = asyncio.create_task(self._start())
+                self._started = asyncio.create_task(self._start(), context=Context())  # of no operation
             started = self._started
             try:
                 await asyncio.shield(started)

@@ -16,7 +16,6 @@ from gqlapi.accounts.tokens import InvalidToken
 from gqlapi.context import Context
 from gqlapi.database.gate import Place
 from gqlapi.database.positions import format_position
-from gqlapi.database.tracing import Trace
 from gqlapi.database.unit import Database
 from gqlapi.feed import Feed, LiveQueries
 from gqlapi.http.caching import CacheableAnswer, Caching
@@ -26,6 +25,7 @@ from gqlapi.http.json import HeaderList, encode_json
 from gqlapi.http.methods import OPERATIONS, SUBSCRIPTIONS, type_not_allowed
 from gqlapi.http.pieces import Pieces
 from gqlapi.http.positions import POSITION_HEADER, position_of
+from gqlapi.http.reporting import OperationTrace, Reporter
 from gqlapi.http.requests import GraphQLRequest, unauthenticated
 from gqlapi.http.responses import OK, Representation, Response, headers_of_rate
 from gqlapi.http.streaming import StreamedAnswer, Streaming
@@ -33,6 +33,8 @@ from gqlapi.http.usage import UsageCounter
 from gqlapi.operations import BatchBudget, Limits
 from gqlapi.operations.rate import Rates
 
+# Of an operation that has no request of its own.
+NO_SCOPE: Scope = {"type": "http", "headers": (), "method": ""}
 # Longer texts are encoded piece by piece while they are sent.
 MAX_WHOLE_LENGTH = 1_048_576
 
@@ -55,18 +57,18 @@ class Runner:
         caching: Caching,
         *,
         limits: Limits,
-        reports_costs: bool = False,
         usage: UsageCounter | None = None,
         rates: Rates | None = None,
+        reporter: Reporter | None = None,
     ) -> None:
         """Run operations on a database."""
         self.respond = executor.respond
+        self._reporter = reporter or Reporter()
         self.database = database
         self.accounts = accounts
         self.limits = limits
         self._executor = executor
         self._caching = caching
-        self._reports_costs = reports_costs
         self._usage = usage
         self._rates = rates
         # What subscriptions follow.
@@ -154,13 +156,20 @@ class Runner:
             types |= SUBSCRIPTIONS
         try:
             result = await self.execute(request, context, types, headers_of(scope))
+            response = None if context.events is not None else self._encode(result, representation, context, cacheable)
+            report = self.report(context, request, result, OK if response is None else response.status)
+            scope["state"]["reports"].append(report)
         except InvalidToken:
             raise unauthenticated() from None
         except InvalidOperationTypeError as error:
             raise type_not_allowed(method, error.operation_type) from None
-        if context.events is not None:
+        finally:
+            self.end(context)
+        if response is None:
             return Begun(request, context)
-        return self._encode(result, representation, context, cacheable)
+        if report.span is not None and not response.may_be_kept:
+            response = response._replace(headers=(*response.headers, (b"traceresponse", report.span.header)))
+        return response
 
     async def execute(
         self, request: GraphQLRequest, context: Context, types: frozenset[OperationType], headers: Headers
@@ -182,27 +191,41 @@ class Runner:
             if not context.is_closed:
                 await context.close()
 
+    def report(
+        self, context: Context, request: GraphQLRequest, result: ExecutionResult, status: int = OK
+    ) -> OperationTrace:
+        """Report an operation that has ended."""
+        return self._reporter.report(context, request, result.errors, status)
+
+    def end(self, context: Context) -> None:
+        """End what follows an operation that was reported, or has failed."""
+        self._reporter.end(context)
+
     def _context(self, scope: Scope, client: Client, place: Place) -> Context:
         state = scope["state"]
-        context = self.context(client, state.get("authentication"), state["request_id"], place)
-        if context.trace is not None:
-            state.setdefault("traces", []).append(context.trace)
-        return context
+        return self.context(client, state.get("authentication"), state["request_id"], place, scope)
 
     def context(
-        self, client: Client, authentication: Authentication | None, request_id: str, place: Place | None = None
+        self,
+        client: Client,
+        authentication: Authentication | None,
+        request_id: str,
+        place: Place | None = None,
+        scope: Scope | None = None,
     ) -> Context:
-        """Create the context of one operation, which owns the place."""
+        """Create the context of one operation, which owns the place; its statements are counted in this task."""
+        trace = self._reporter.begin(scope or NO_SCOPE)
         context = Context(
             self.database,
             accounts=self.accounts,
             client=client,
             request_id=request_id,
-            trace=Trace() if self._reports_costs else None,
+            trace=trace,
             place=place,
             find_viewer=None if authentication is None else authentication.find_viewer,
         )
         context.feed, context.live = self.feed, self.live
+        context.reports_costs = self._reporter.reports_costs
         return context
 
     def _encode(

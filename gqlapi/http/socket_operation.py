@@ -70,7 +70,11 @@ class SocketOperation:
         request = read_object(self._payload)
         place = await socket.runner.database.gate.enter(socket.client.keys)
         context = socket.runner.context(socket.client, socket.authentication, socket.request_id, place)
-        result = await socket.runner.execute(request, context, ALL_TYPES, socket.headers)
+        try:
+            result = await socket.runner.execute(request, context, ALL_TYPES, socket.headers)
+            socket.runner.report(context, request, result)
+        finally:
+            socket.runner.end(context)
         if context.events is not None:
             await self._answer_events(request, context)
         elif isinstance(result, PreExecutionError):
