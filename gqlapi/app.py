@@ -72,15 +72,10 @@ def create_app(settings: Settings | None = None) -> Starlette:
     usage = UsageCounter(database) if settings.count_usage else None
     compression = Compression(is_on=settings.compression)
     telemetry = Telemetry(settings, database, schema.operations.cache)
+    executor, caching = Executor(schema, documents), create_caching(settings, compression)
+    rates, reporter = create_rates(settings), telemetry.reporter
     runner = Runner(
-        Executor(schema, documents),
-        database,
-        accounts,
-        create_caching(settings, compression),
-        limits=schema.limits,
-        usage=usage,
-        rates=create_rates(settings),
-        reporter=telemetry.reporter,
+        executor, database, accounts, caching, limits=schema.limits, usage=usage, rates=rates, reporter=reporter
     )
     subscriptions = create_subscriptions(settings, runner, schema)
     negotiation = Negotiation(settings.http_status)

@@ -81,8 +81,11 @@ class Database:
         )
         self._background = Background()
         self._max_body_length = max_body_length
-        # A transaction ends within this time, or is given up: two statements that are not answered.
-        self._patience_seconds = 2 * options.command_timeout_seconds
+
+    @property
+    def _patience_seconds(self) -> float:
+        """How long a transaction may take before it is given up: two statements that are not answered."""
+        return 2 * self._options.command_timeout_seconds
 
     def _create_replicas(self, url: str, options: EngineOptions, consistency: ReadConsistency) -> Replicas:
         refuse_sqlite([url, *options.replica_urls])

@@ -33,7 +33,7 @@ from gqlapi.http.usage import UsageCounter
 from gqlapi.operations import BatchBudget, Limits
 from gqlapi.operations.rate import Rates
 
-# Of an operation that has no request of its own.
+# Of an operation that came over a socket, or is the answer to an event.
 NO_SCOPE: Scope = {"type": "http", "headers": (), "method": ""}
 # Longer texts are encoded piece by piece while they are sent.
 MAX_WHOLE_LENGTH = 1_048_576
