@@ -1,7 +1,7 @@
 """What the resolvers of one operation share."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -20,9 +20,11 @@ from gqlapi.database.unit import Database
 from gqlapi.execution.declarations import NOTHING, Prepared
 from gqlapi.execution.failures import ErrorMode
 from gqlapi.execution.incremental import Delivery
+from gqlapi.execution.observing import Observe
 from gqlapi.execution.pacing import Pace
 from gqlapi.execution.plan import Kind
 from gqlapi.execution.reference import Answer
+from gqlapi.feed import Feed, LiveQueries
 from gqlapi.loaders import Loaders
 from gqlapi.models import ANONYMOUS, AuditEvent, Viewer
 from gqlapi.operations import BatchBudget, BoundOperation
@@ -54,6 +56,13 @@ class Context:
     # The points of all clients, and what this one has spent; only contexts of a server have them.
     rates: Rates | None = None
     spent: Spent | None = None
+    # What the server follows to answer subscriptions.
+    feed: Feed | None = None
+    live: LiveQueries | None = None
+    # Shown the objects of the answer to a live query.
+    observe: Observe | None = None
+    # The events of a subscription that has begun, for the transport.
+    events: AsyncGenerator[Any] | None = None
     # Set by the transport where a shared cache may keep the answer.
     observation: Observation | None = None
     # Whether an operator has added the document.
@@ -242,7 +251,7 @@ class Context:
             return await body(replace(scope, viewer=await self._reload_viewer(scope)))
 
         running = self._database.start(transaction)
-        running.add_done_callback(lambda task: log_events(audited) if _has_succeeded(task) else None)
+        running.add_done_callback(lambda task: self._note_commit(audited) if _has_succeeded(task) else None)
         try:
             return await asyncio.shield(running)
         except asyncio.CancelledError:
@@ -251,6 +260,10 @@ class Context:
         finally:
             if running.done():
                 self._read_anew(place)
+
+    def _note_commit(self, audited: Sequence[AuditEvent]) -> None:
+        log_events(audited)
+        self._database.on_commit()
 
     async def _reload_viewer(self, scope: WriteScope) -> Viewer:
         viewer = await reload_viewer(scope)

@@ -129,6 +129,10 @@ class Settings(BaseSettings):
     visitor_points_per_minute: int = Field(
         0, ge=0, description="Points of all operations of visitors from one network in a minute; 0 is no limit."
     )
+    max_subscriptions: int = Field(10_000, ge=1, description="Subscriptions of a worker at a time.")
+    max_subscriptions_per_user: int = Field(
+        50, ge=1, description="Subscriptions of a signed-in user at a time, in one worker."
+    )
     max_answer_bytes: int = Field(10_485_760, ge=1, description="Size of an answer.")
     max_batch_size: int = Field(
         1,

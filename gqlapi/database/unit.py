@@ -12,7 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from gqlapi.database.at_once import may_have_committed
 from gqlapi.database.background import Background
-from gqlapi.database.engine import EngineOptions, create_engines
+from gqlapi.database.driver import create_unpooled_engine
+from gqlapi.database.engine import EngineOptions, create_engines, postgresql_arguments
 from gqlapi.database.failures import Trouble, is_disconnect, is_transient, to_api_error, trouble_of
 from gqlapi.database.gate import ClientKeys, Place, PoolGate
 from gqlapi.database.incidents import Incidents
@@ -20,6 +21,7 @@ from gqlapi.database.parking import Parking
 from gqlapi.database.read_unit import MAX_BODY_LENGTH, ReadUnit
 from gqlapi.database.readiness import Probe
 from gqlapi.database.tracing import install_tracing
+from gqlapi.database.url import normalize_url
 from gqlapi.errors import ApiError
 from gqlapi.settings import Settings
 
@@ -51,6 +53,9 @@ class Database:
     ) -> None:
         """Prepare the engines; nothing connects before the first statement."""
         options = options or EngineOptions()
+        self._url, self._options = normalize_url(url), options
+        # Called when an operation has committed a transaction.
+        self.on_commit: Callable[[], None] = _nothing
         read_engine, self.write_engine = create_engines(url, options)
         for engine in {read_engine, self.write_engine}:
             install_tracing(engine)
@@ -80,6 +85,10 @@ class Database:
     def dialect_name(self) -> str:
         """`postgresql` or `sqlite`."""
         return self.read_engine.dialect.name
+
+    def create_unpooled_engine(self) -> AsyncEngine:
+        """Create an engine of PostgreSQL for a connection that stays out of the pool; the caller disposes of it."""
+        return create_unpooled_engine(self._url, **postgresql_arguments(self._options))
 
     def read(self, *, place: Place | None = None, client: ClientKeys = ()) -> ReadUnit:
         """Create a unit that reads one snapshot; it connects at its first statement.
@@ -185,6 +194,10 @@ class Database:
                     await engine.dispose()
             except TimeoutError:
                 logger.exception("database connections given up", seconds=DISPOSE_TIMEOUT_SECONDS)
+
+
+def _nothing() -> None:
+    pass
 
 
 def _read_options(engine: AsyncEngine, consistency: ReadConsistency) -> dict[str, Any]:
