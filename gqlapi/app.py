@@ -81,7 +81,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
     negotiation = Negotiation(settings.http_status)
     endpoint = GraphQLEndpoint(subscriptions, negotiation, origins, compression, max_body_bytes=settings.max_body_bytes)
     sockets, startup = WebSocketEndpoint(subscriptions, origins), Startup()
-    telemetry.watch_subscriptions(subscriptions, sockets)
+    telemetry.watch_subscriptions(subscriptions, sockets, feed)
     graphql = _with_page(settings, endpoint)
 
     app = Starlette(

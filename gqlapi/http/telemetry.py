@@ -8,6 +8,7 @@ from starlette.routing import Route
 
 from gqlapi.cache import BudgetedCache
 from gqlapi.database.unit import Database
+from gqlapi.feed import Feed
 from gqlapi.http.metrics import MetricsPage, create_metrics, exporting
 from gqlapi.http.reporting import Reporter
 from gqlapi.http.request_id import OnRequest
@@ -42,11 +43,12 @@ class Telemetry:
             traces_documents=settings.trace_documents,
         )
 
-    def watch_subscriptions(self, subscriptions: Subscriptions, sockets: WebSocketEndpoint) -> None:
-        """Export how many there are."""
+    def watch_subscriptions(self, subscriptions: Subscriptions, sockets: WebSocketEndpoint, feed: Feed) -> None:
+        """Export how many there are, and how late they are."""
         if self.metrics is not None:
             self.metrics.watch("gqlapi_subscriptions", lambda: subscriptions.count)
             self.metrics.watch("gqlapi_websockets", lambda: sockets.open)
+            self.metrics.watch("gqlapi_feed_lag_seconds", lambda: feed.lag_seconds)
 
     @property
     def on_request(self) -> OnRequest | None:
