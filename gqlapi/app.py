@@ -82,6 +82,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
     endpoint = GraphQLEndpoint(subscriptions, negotiation, origins, compression, max_body_bytes=settings.max_body_bytes)
     graphql, startup = _with_page(settings, endpoint), Startup()
     sockets = WebSocketEndpoint(subscriptions, origins)
+    telemetry.watch_subscriptions(subscriptions, sockets)
     shortcut = Middleware(Shortcut, path=GRAPHQL_PATH, endpoint=graphql, documents=endpoint, sockets=sockets)
     graphql_routes = [Route(GRAPHQL_PATH, graphql), WebSocketRoute(GRAPHQL_PATH, sockets)]
 

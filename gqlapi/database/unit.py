@@ -58,9 +58,8 @@ class Database:
             ValueError: the database, or one of the replicas, is not PostgreSQL.
         """
         options = options or EngineOptions()
-        # For a connection that needs its own session.
+        # The URL is for a connection that needs its own session; the function is called after commits of operations.
         self.direct_url, self._options = normalize_url(url), options
-        # Called when an operation has committed a transaction.
         self.on_commit: Callable[[], None] = _nothing
         read_engine, self.write_engine = create_engines(url, options, is_silent=not logs_incidents)
         for engine in {read_engine, self.write_engine}:

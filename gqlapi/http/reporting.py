@@ -6,14 +6,12 @@ from functools import partial
 from typing import Any
 
 from graphql import GraphQLError
-from starlette.types import Scope
 
 from gqlapi.context import Context
 from gqlapi.database.tracing import CURRENT_TRACE, OnStatement, Trace
 from gqlapi.documents.ids import sha256_id
 from gqlapi.execution.plan import Operation
-from gqlapi.http.clients import headers_of
-from gqlapi.http.requests import GraphQLRequest
+from gqlapi.http.clients import Headers
 from gqlapi.telemetry.extra import Span, Tracing
 from gqlapi.telemetry.reports import MAX_NAME_LENGTH, Label, OnOperation
 
@@ -85,22 +83,25 @@ class Reporter:
         self._observers = observers
         self._trace = SlowestTrace if keeps_slowest else OperationTrace
 
-    def begin(self, scope: Scope) -> OperationTrace:
-        """Begin to count the statements of an operation of a request, which runs in this task."""
+    def begin(self, headers: Headers) -> OperationTrace:
+        """Begin to count the statements of an operation, which runs in this task; `headers` name the client's span."""
         trace = self._trace()
         if self._tracing is not None:
-            trace.begin_span(self._tracing.start(headers_of(scope), scope.get("method", "")))
+            trace.begin_span(self._tracing.start(headers))
         CURRENT_TRACE.set(trace)
         return trace
 
     def report(
-        self, context: Context, request: GraphQLRequest, errors: Sequence[GraphQLError] | None, status: int = 0
+        self, context: Context, errors: Sequence[GraphQLError] | None, name: str = "", status: int = 0
     ) -> OperationTrace:
-        """Report an operation that has ended; its errors are those that clients see."""
+        """Report an operation that has ended; its errors are those that clients see.
+
+        `name` is what the request calls it, in case the document is not valid.
+        """
         trace, bound = context.trace, context.operation
         assert isinstance(trace, OperationTrace)  # noqa: S101 - from `begin`
         if bound is None:
-            trace.label = Label((request.operation_name or "")[:MAX_NAME_LENGTH], "", "", False)  # noqa: FBT003 - a field
+            trace.label = Label(name[:MAX_NAME_LENGTH], "", "", False)  # noqa: FBT003 - a field
         else:
             trace.label = _label(bound.operation, is_trusted=context.is_of_trusted_document)
         trace.cost = sum(context.costs.values())

@@ -25,7 +25,7 @@ from gqlapi.http.json import HeaderList, encode_json
 from gqlapi.http.methods import OPERATIONS, SUBSCRIPTIONS, type_not_allowed
 from gqlapi.http.pieces import Pieces
 from gqlapi.http.positions import POSITION_HEADER, position_of
-from gqlapi.http.reporting import OperationTrace, Reporter
+from gqlapi.http.reporting import Reporter
 from gqlapi.http.requests import GraphQLRequest, unauthenticated
 from gqlapi.http.responses import OK, Representation, Response, headers_of_rate
 from gqlapi.http.streaming import StreamedAnswer, Streaming
@@ -33,8 +33,6 @@ from gqlapi.http.usage import UsageCounter
 from gqlapi.operations import BatchBudget, Limits
 from gqlapi.operations.rate import Rates
 
-# Of an operation that came over a socket, or is the answer to an event.
-NO_SCOPE: Scope = {"type": "http", "headers": (), "method": ""}
 # Longer texts are encoded piece by piece while they are sent.
 MAX_WHOLE_LENGTH = 1_048_576
 
@@ -62,8 +60,8 @@ class Runner:
         reporter: Reporter | None = None,
     ) -> None:
         """Run operations on a database."""
-        self.respond = executor.respond
         self._reporter = reporter or Reporter()
+        self.respond = executor.respond
         self.database = database
         self.accounts = accounts
         self.limits = limits
@@ -156,20 +154,16 @@ class Runner:
             types |= SUBSCRIPTIONS
         try:
             result = await self.execute(request, context, types, headers_of(scope))
-            response = None if context.events is not None else self._encode(result, representation, context, cacheable)
-            report = self.report(context, request, result, OK if response is None else response.status)
-            scope["state"]["reports"].append(report)
+            if context.events is not None:
+                return Begun(request, context)
+            response = self._encode(result, representation, context, cacheable)
+            return self._report(scope, context, request, result, response)
         except InvalidToken:
             raise unauthenticated() from None
         except InvalidOperationTypeError as error:
             raise type_not_allowed(method, error.operation_type) from None
         finally:
-            self.end(context)
-        if response is None:
-            return Begun(request, context)
-        if report.span is not None and not response.may_be_kept:
-            response = response._replace(headers=(*response.headers, (b"traceresponse", report.span.header)))
-        return response
+            self._reporter.end(context)
 
     async def execute(
         self, request: GraphQLRequest, context: Context, types: frozenset[OperationType], headers: Headers
@@ -191,19 +185,24 @@ class Runner:
             if not context.is_closed:
                 await context.close()
 
-    def report(
-        self, context: Context, request: GraphQLRequest, result: ExecutionResult, status: int = OK
-    ) -> OperationTrace:
-        """Report an operation that has ended."""
-        return self._reporter.report(context, request, result.errors, status)
-
-    def end(self, context: Context) -> None:
-        """End what follows an operation that was reported, or has failed."""
+    def report(self, context: Context, result: ExecutionResult, name: str | None = None) -> None:
+        """Report an operation whose answer has no request: `name` is what its client calls it."""
+        self._reporter.report(context, result.errors, name or "")
         self._reporter.end(context)
+
+    def _report(
+        self, scope: Scope, context: Context, request: GraphQLRequest, result: ExecutionResult, response: Response
+    ) -> Response:
+        report = self._reporter.report(context, result.errors, request.operation_name or "", response.status)
+        scope["state"]["reports"].append(report)
+        span = report.span
+        if span is not None and not response.may_be_kept:
+            response = response._replace(headers=(*response.headers, (b"traceresponse", span.header)))
+        return response
 
     def _context(self, scope: Scope, client: Client, place: Place) -> Context:
         state = scope["state"]
-        return self.context(client, state.get("authentication"), state["request_id"], place, scope)
+        return self.context(client, state.get("authentication"), state["request_id"], place, headers_of(scope))
 
     def context(
         self,
@@ -211,10 +210,10 @@ class Runner:
         authentication: Authentication | None,
         request_id: str,
         place: Place | None = None,
-        scope: Scope | None = None,
+        headers: Headers | None = None,
     ) -> Context:
-        """Create the context of one operation, which owns the place; its statements are counted in this task."""
-        trace = self._reporter.begin(scope or NO_SCOPE)
+        """Create the context of one operation, which owns the place; `headers` are those of its request."""
+        trace = self._reporter.begin(headers or {})
         context = Context(
             self.database,
             accounts=self.accounts,
@@ -224,8 +223,8 @@ class Runner:
             place=place,
             find_viewer=None if authentication is None else authentication.find_viewer,
         )
-        context.feed, context.live = self.feed, self.live
         context.reports_costs = self._reporter.reports_costs
+        context.feed, context.live = self.feed, self.live
         return context
 
     def _encode(

@@ -70,14 +70,12 @@ class SocketOperation:
         request = read_object(self._payload)
         place = await socket.runner.database.gate.enter(socket.client.keys)
         context = socket.runner.context(socket.client, socket.authentication, socket.request_id, place)
-        try:
-            result = await socket.runner.execute(request, context, ALL_TYPES, socket.headers)
-            socket.runner.report(context, request, result)
-        finally:
-            socket.runner.end(context)
+        result = await socket.runner.execute(request, context, ALL_TYPES, socket.headers)
         if context.events is not None:
             await self._answer_events(request, context)
-        elif isinstance(result, PreExecutionError):
+            return
+        socket.runner.report(context, result, request.operation_name)
+        if isinstance(result, PreExecutionError):
             errors = [error.formatted for error in result.errors or ()]
             await socket.send(self._id, b"error", encode_json(errors))
         else:

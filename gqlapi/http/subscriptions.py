@@ -38,7 +38,6 @@ class Subscription:
         """Take over a subscription of a client who is known by a token, or by none."""
         request, context = begun
         assert context.operation is not None and context.events is not None  # noqa: S101, PT018 - it has begun
-        self.request = request
         self.operation: BoundOperation = context.operation
         self.events = context.events
         self.context = context
@@ -124,11 +123,8 @@ class Subscriptions:
         began = subscription.context
         context = self.runner.context(began.client, subscription.authentication, began.request_id)
         context.error_mode = began.error_mode
-        try:
-            result = await self.runner.respond(subscription.operation, context, event)
-            self.runner.report(context, subscription.request, result)
-        finally:
-            self.runner.end(context)
+        result = await self.runner.respond(subscription.operation, context, event)
+        self.runner.report(context, result)
         return result, context.viewer
 
 

@@ -12,6 +12,8 @@ from gqlapi.http.metrics import MetricsPage, create_metrics, exporting
 from gqlapi.http.reporting import Reporter
 from gqlapi.http.request_id import OnRequest
 from gqlapi.http.slow_operations import SlowOperations
+from gqlapi.http.subscriptions import Subscriptions
+from gqlapi.http.websocket import WebSocketEndpoint
 from gqlapi.settings import Settings
 from gqlapi.telemetry.extra import create_tracing
 
@@ -39,6 +41,14 @@ class Telemetry:
             keeps_slowest=self._slow is not None,
             traces_documents=settings.trace_documents,
         )
+
+    def watch_subscriptions(self, subscriptions: Subscriptions, sockets: WebSocketEndpoint) -> None:
+        """Export how many there are, and how late they are."""
+        feed = subscriptions.runner.feed
+        if self.metrics is not None and feed is not None:
+            self.metrics.watch("gqlapi_subscriptions", lambda: subscriptions.count)
+            self.metrics.watch("gqlapi_websockets", lambda: sockets.open)
+            self.metrics.watch("gqlapi_feed_lag_seconds", lambda: feed.lag_seconds)
 
     @property
     def on_request(self) -> OnRequest | None:

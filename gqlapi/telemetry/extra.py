@@ -28,7 +28,7 @@ class Span(Protocol):
 class Tracing(Protocol):
     """Makes spans."""
 
-    def start(self, headers: Mapping[bytes, bytes], method: str) -> Span:
+    def start(self, headers: Mapping[bytes, bytes]) -> Span:
         """Start the span of an operation."""
 
     async def close(self) -> None:

@@ -38,7 +38,7 @@ GAUGES = {
     "gqlapi_resident_memory_bytes": GaugeSpec("Resident memory of the workers."),
     "gqlapi_subscriptions": GaugeSpec("Subscriptions."),
     "gqlapi_websockets": GaugeSpec("Open WebSockets."),
-    "gqlapi_feed_lag_seconds": GaugeSpec("Age of the oldest change that subscribers have not received.", "livemax"),
+    "gqlapi_feed_lag_seconds": GaugeSpec("Time since the feed was read to its end.", "livemax"),
 }
 
 

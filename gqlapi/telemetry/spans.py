@@ -94,14 +94,11 @@ class Spans:
         self._tracer = provider.get_tracer("gqlapi", __version__)
         self._database_system = database_system
 
-    def start(self, headers: Mapping[bytes, bytes], method: str) -> OperationSpan:
+    def start(self, headers: Mapping[bytes, bytes]) -> OperationSpan:
         """Start the span of an operation, as a child of the client's, if it names one."""
         carrier = {name.decode(): headers[name].decode("latin-1") for name in NAMES if name in headers}
         parent = PROPAGATOR.extract(carrier) if carrier else Context()
-        attributes = {"http.request.method": method, "url.path": "/graphql"}
-        return OperationSpan(
-            self, self._tracer.start_span("graphql", parent, kind=SpanKind.SERVER, attributes=attributes)
-        )
+        return OperationSpan(self, self._tracer.start_span("graphql", parent, kind=SpanKind.SERVER))
 
     def add_statement(self, context: Context, sql: str, seconds: float) -> None:
         """Add a statement that has just ended to the operation of a context."""

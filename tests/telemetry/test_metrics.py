@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -16,13 +17,18 @@ from prometheus_client import CollectorRegistry
 
 from gqlapi.documents.ids import sha256_id
 from gqlapi.documents.trusted import Document
+from gqlapi.feed import Feed
 from gqlapi.telemetry.families import GAUGES, Families, worker_deaths
 from gqlapi.telemetry.metrics import MAX_NAMES, Metrics
 from gqlapi.telemetry.reports import Label
 from gqlapi.telemetry.runtime import Collections
 from tests.api import Api, serve, settings_for
 from tests.architecture import ROOT
+from tests.factories import make_user, save
+from tests.live.sockets import create, until
+from tests.live.streams import EVENTS, streaming
 from tests.processes import Folder, free_port
+from tests.signing_in import sign_in_as
 from tests.telemetry.scraping import Scrape, scrape
 
 SECRET = "a secret of more than thirty-two characters"
@@ -176,11 +182,25 @@ class TestState:
         assert (generation, count, seconds > 0) == ("2", 1, True)
         assert [*collections.take()] == []
 
-    async def test_may_be_given_by_other_parts(self) -> None:
-        metrics, subscriptions = Metrics(), [1, 2, 3]
-        metrics.watch("gqlapi_subscriptions", lambda: len(subscriptions))
-        metrics.flush()
-        assert Scrape_of(metrics).value("gqlapi_subscriptions") == 3
+    async def test_has_subscriptions_and_their_events(self, api: Api) -> None:
+        author = make_user()
+        await save(api.database, [author])
+        writer = await sign_in_as(api, author)
+        async with streaming(api, EVENTS, "subscription Changes { postChanged { kind } }") as stream:
+            await until(lambda: api.app.state.subscriptions.count == 1)
+            await create(writer, "Title")
+            await stream.event()
+            found = await scrape(api)
+            assert found.value("gqlapi_subscriptions") == 1
+            labels = {"operation": "", "type": "subscription", "status": 0, "code": ""}
+            assert found.value("gqlapi_operations_total", **labels) >= 1
+
+    async def test_has_the_lag_of_the_feed(self, api: Api) -> None:
+        feed: Feed = api.app.state.feed
+        assert (await scrape(api)).value("gqlapi_feed_lag_seconds") == 0
+        feed._subscribers, feed._reader.read_at = 1, time.monotonic() - 100
+        assert 100 <= (await scrape(api)).value("gqlapi_feed_lag_seconds") < 110
+        feed._subscribers = 0
 
 
 class TestExport:
