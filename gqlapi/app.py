@@ -1,6 +1,6 @@
 """The ASGI application."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
 
@@ -10,8 +10,9 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp
+from strawberry.types import ExecutionResult
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from gqlapi.accounts import Accounts
@@ -20,11 +21,13 @@ from gqlapi.accounts.passwords import Passwords
 from gqlapi.accounts.registration import ReservedNames
 from gqlapi.accounts.throttling import AttemptLimits, Throttle
 from gqlapi.accounts.tokens import AccessTokens
+from gqlapi.context import Context
 from gqlapi.database.unit import Database, create_database
 from gqlapi.doctor import Severity, check_proxies, examine_pool, examine_readiness
 from gqlapi.documents.automatic import MemoryStore
 from gqlapi.documents.persisted import PersistedDocuments
 from gqlapi.documents.trusted import TrustedDocuments
+from gqlapi.feed import Feed, LiveQueries, LiveQuery
 from gqlapi.http import GRAPHQL_PATH
 from gqlapi.http.caching import Caching
 from gqlapi.http.compression import Compression
@@ -41,8 +44,11 @@ from gqlapi.http.responses import Negotiation
 from gqlapi.http.runner import Runner
 from gqlapi.http.sdl import SchemaFile
 from gqlapi.http.shortcut import Shortcut
+from gqlapi.http.subscriptions import Subscriptions
 from gqlapi.http.usage import UsageCounter
+from gqlapi.http.websocket import WebSocketEndpoint
 from gqlapi.logs import configure_logs
+from gqlapi.operations.caching import Observation
 from gqlapi.operations.rate import Rates
 from gqlapi.schema import Limits, Schema
 from gqlapi.settings import Settings
@@ -64,34 +70,53 @@ def create_app(settings: Settings | None = None) -> Starlette:
     documents = create_documents(settings, schema)
     usage = UsageCounter(database) if settings.count_usage else None
     compression = Compression(is_on=settings.compression)
-    runner = Runner(
-        Executor(schema, documents),
-        database,
-        accounts,
-        create_caching(settings, compression),
-        limits=schema.limits,
-        reports_costs=settings.reports_costs,
-        usage=usage,
-        rates=create_rates(settings),
-    )
+    caching, rates = create_caching(settings, compression), create_rates(settings)
+    costs, limits = settings.reports_costs, schema.limits
+    executor = Executor(schema, documents)
+    runner = Runner(executor, database, accounts, caching, limits=limits, reports_costs=costs, usage=usage, rates=rates)
+    runner.feed = feed = create_feed(settings, database)
+    runner.live = live = create_live_queries(schema, feed, database, accounts)
+    subscriptions = create_subscriptions(settings, runner)
     negotiation = Negotiation(settings.http_status)
-    endpoint = GraphQLEndpoint(runner, negotiation, origins, compression, max_body_bytes=settings.max_body_bytes)
+    endpoint = GraphQLEndpoint(subscriptions, negotiation, origins, compression, max_body_bytes=settings.max_body_bytes)
+    sockets = WebSocketEndpoint(subscriptions, origins)
     graphql = _with_page(settings, endpoint)
 
     app = Starlette(
-        routes=_routes(settings, graphql, Readiness(database.probe), schema),
+        routes=_routes(settings, graphql, sockets, Readiness(database.probe), schema),
         middleware=_middleware(settings, origins, graphql, endpoint),
         exception_handlers={HTTPException: answer_refusal},
-        lifespan=_lifespan(settings, database, documents, usage),
+        lifespan=_lifespan(settings, database, documents, usage, feed),
     )
     # Starlette would redirect to the Host that the client sent.
     app.router.redirect_slashes = False
-    app.state.database = database
-    app.state.accounts = accounts
-    app.state.schema = schema
-    app.state.documents = documents
-    app.state.usage = usage
+    parts = {"database": database, "accounts": accounts, "schema": schema, "documents": documents, "usage": usage}
+    for name, part in {**parts, "feed": feed, "live": live, "subscriptions": subscriptions}.items():
+        setattr(app.state, name, part)
     return app
+
+
+def create_feed(settings: Settings, database: Database) -> Feed:
+    """Create the change feed, which looks for changes when the database has committed."""
+    feed = Feed(database, keep_changes_for=timedelta(days=settings.change_retention_days))
+    database.on_commit = feed.note_commit
+    return feed
+
+
+def create_live_queries(schema: Schema, feed: Feed, database: Database, accounts: Accounts) -> LiveQueries:
+    """Create what answers live queries: each answer has its context."""
+
+    def run(query: LiveQuery, observation: Observation) -> Awaitable[ExecutionResult]:
+        context = Context(database, viewer=query.viewer, accounts=accounts)
+        return schema.answer_live(query, context, observation)
+
+    return LiveQueries(feed, run)
+
+
+def create_subscriptions(settings: Settings, runner: Runner) -> Subscriptions:
+    """Create what answers the events of subscriptions."""
+    per_user, in_all = settings.max_subscriptions_per_user, settings.max_subscriptions
+    return Subscriptions(runner, per_user=per_user, in_all=in_all)
 
 
 def create_rates(settings: Settings) -> Rates | None:
@@ -155,10 +180,13 @@ def _with_page(settings: Settings, endpoint: ASGIApp) -> ASGIApp:
     return BrowserPage(endpoint, offers_demo=not settings.is_production) if settings.serves_graphiql else endpoint
 
 
-def _routes(settings: Settings, graphql: ASGIApp, readiness: Readiness, schema: Schema) -> list[Route]:
+def _routes(
+    settings: Settings, graphql: ASGIApp, sockets: ASGIApp, readiness: Readiness, schema: Schema
+) -> list[BaseRoute]:
     return [
         Route("/", _to_graphql),
         Route(GRAPHQL_PATH, graphql),
+        WebSocketRoute(GRAPHQL_PATH, sockets),
         Route(GRAPHQL_PATH + "/", _to_graphql, methods=[*OPERATIONS]),
         *([Route(GRAPHQL_PATH + "/assets/{name}", send_asset)] if settings.serves_graphiql else []),
         *([Route(GRAPHQL_PATH + "/schema.graphql", SchemaFile(schema).send)] if settings.serves_schema else []),
@@ -168,13 +196,14 @@ def _routes(settings: Settings, graphql: ASGIApp, readiness: Readiness, schema: 
 
 
 def _lifespan(
-    settings: Settings, database: Database, documents: PersistedDocuments, usage: UsageCounter | None
+    settings: Settings, database: Database, documents: PersistedDocuments, usage: UsageCounter | None, feed: Feed
 ) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         await _warn(settings)
         async with documents.trusted.watching(database), database.watching_replicas():
             yield
+        await feed.close()
         if usage is not None:
             await usage.close()
         await database.dispose()

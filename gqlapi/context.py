@@ -1,7 +1,7 @@
 """What the resolvers of one operation share."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -23,9 +23,11 @@ from gqlapi.errors import ApiError
 from gqlapi.execution.declarations import NOTHING, Prepared
 from gqlapi.execution.failures import ErrorMode
 from gqlapi.execution.incremental import Delivery
+from gqlapi.execution.observing import Observe
 from gqlapi.execution.pacing import Pace
 from gqlapi.execution.plan import Kind
 from gqlapi.execution.reference import Answer
+from gqlapi.feed import Feed, LiveQueries
 from gqlapi.loaders import Loaders
 from gqlapi.models import ANONYMOUS, AuditEvent, Viewer
 from gqlapi.operations import BatchBudget, BoundOperation
@@ -58,6 +60,13 @@ class Context:
     # The points of all clients, and what this one has spent; only contexts of a server have them.
     rates: Rates | None = None
     spent: Spent | None = None
+    # What the server follows to answer subscriptions.
+    feed: Feed | None = None
+    live: LiveQueries | None = None
+    # Shown the objects of the answer to a live query.
+    observe: Observe | None = None
+    # The events of a subscription that has begun, for the transport.
+    events: AsyncGenerator[Any] | None = None
     # Set by the transport where a shared cache may keep the answer.
     observation: Observation | None = None
     # How far PostgreSQL had written: before the answers that the caller has seen, set by the transport; and after the
@@ -131,11 +140,12 @@ class Context:
     def _may_read_replica(self) -> bool:
         """Whether the fields are read from a replica, if one is fit.
 
-        A shared cache would keep an answer that lacks the write after which it was purged.
+        A shared cache would keep an answer that lacks the write after which it was purged, and a subscriber would never
+        get what an event has announced.
         """
         if self._database.replicas is None or self.operation is None or self.observation is not None:
             return False
-        return not self.operation.operation.is_serial
+        return not (self.operation.operation.is_serial or self.operation.is_subscription)
 
     @property
     def has_halted_writing(self) -> bool:
@@ -283,7 +293,7 @@ class Context:
             return await body(replace(scope, viewer=await self._reload_viewer(scope)))
 
         self._has_written = True
-        return await self._run(transaction, lambda: log_events(audited))
+        return await self._run(transaction, lambda: self._note_commit(audited))
 
     async def _run(
         self, transaction: Callable[[AsyncSession], Awaitable[T]], on_success: Callable[[], None] = lambda: None
@@ -302,6 +312,10 @@ class Context:
         finally:
             if running.done():
                 self._read_anew(place)
+
+    def _note_commit(self, audited: Sequence[AuditEvent]) -> None:
+        log_events(audited)
+        self._database.on_commit()
 
     async def _reload_viewer(self, scope: WriteScope) -> Viewer:
         viewer = await reload_viewer(scope)

@@ -4,6 +4,7 @@ ApiError
 ├── BadUserInput          BAD_USER_INPUT: an argument or variable has a wrong value
 │   └── InvalidCursor     INVALID_CURSOR: a cursor is damaged or belongs to another type or ordering
 ├── LimitExceeded         LIMIT_EXCEEDED: the operation is larger than the server allows
+├── PositionExpired       POSITION_EXPIRED: the change feed no longer keeps what came after (in `feed/feed.py`)
 ├── Unauthenticated       UNAUTHENTICATED: the field needs a signed-in viewer
 ├── Forbidden             FORBIDDEN: the viewer may not do this
 ├── BadRequest            BAD_REQUEST: the request contradicts itself
@@ -31,6 +32,7 @@ class Code(StrEnum):
     BAD_REQUEST = "BAD_REQUEST"
     BAD_USER_INPUT = "BAD_USER_INPUT"
     INVALID_CURSOR = "INVALID_CURSOR"
+    POSITION_EXPIRED = "POSITION_EXPIRED"
     LIMIT_EXCEEDED = "LIMIT_EXCEEDED"
     UNAUTHENTICATED = "UNAUTHENTICATED"
     FORBIDDEN = "FORBIDDEN"

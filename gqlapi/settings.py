@@ -80,8 +80,8 @@ class Settings(BaseSettings):
     )
     database_direct_url: str = Field(
         "",
-        description="PostgreSQL without the pooler, for what needs a separate session: migrations. By default the "
-        "database URL.",
+        description="PostgreSQL without the pooler, for what needs a separate session: migrations, and LISTEN of the "
+        "change feed. By default the database URL.",
     )
     replica_urls: list[str] = Field(
         default_factory=list, description="Replicas of PostgreSQL, as JSON, that query operations read from."
@@ -149,6 +149,10 @@ class Settings(BaseSettings):
     )
     visitor_points_per_minute: int = Field(
         0, ge=0, description="Points of all operations of visitors from one network in a minute; 0 is no limit."
+    )
+    max_subscriptions: int = Field(10_000, ge=1, description="Subscriptions of a worker at a time.")
+    max_subscriptions_per_user: int = Field(
+        50, ge=1, description="Subscriptions of a signed-in user at a time, in one worker."
     )
     max_answer_bytes: int = Field(10_485_760, ge=1, description="Size of an answer.")
     max_batch_size: int = Field(

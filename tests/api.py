@@ -107,12 +107,14 @@ class Api:
 
 
 @asynccontextmanager
-async def serve(settings: Settings, *, examines_pool: bool = False) -> AsyncIterator[Api]:
+async def serve(settings: Settings, *, examines_pool: bool = False, notifies: bool = False) -> AsyncIterator[Api]:
     """Serve the application over real HTTP for the length of the block.
 
-    Unless it is to, it does not ask for the server's connections when it starts: that takes one more.
+    Unless it is to, it does not ask for the server's connections when it starts, and does not notify other
+    servers of its commits: both take one more.
     """
     app = create_app(settings)
+    app.state.feed.wakeups.notifies = notifies
     config = uvicorn.Config(app, port=0, log_config=None, lifespan="on", proxy_headers=False)
     config.load()
     server = uvicorn.Server(config)

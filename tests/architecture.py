@@ -22,7 +22,7 @@ LINES = (
     {"doctor", "http", "schema"},
     {"context"},
     {"atomic", "documents", "idempotency", "publishing"},
-    {"loaders", "accounts", "events"},
+    {"loaders", "accounts", "feed"},
     {"repositories"},
     {"models"},
     {"database"},

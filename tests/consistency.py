@@ -19,7 +19,7 @@ async def assert_consistent(database: Database) -> None:
             assert link.tag_id in tag_ids
             assert link.visible_from == posts[link.post_id].visible_from
         versions: defaultdict[UUID, list[int]] = defaultdict(list)
-        for change in await session.scalars(sa.select(PostChange).order_by(PostChange.position)):
+        for change in await session.scalars(sa.select(PostChange).order_by(PostChange.id)):
             versions[change.post_id].append(change.version)
         for post_id, logged in versions.items():
             last = posts[post_id].version

@@ -105,6 +105,7 @@ class PrivatePostgres:
         # Any free one, unless it is set before the start.
         self.port: int | None = None
         self.process: subprocess.Popen[Any] | None = None
+        self._command: list[str] = []
 
     def __enter__(self) -> PostgresServer:
         found = self.binaries or find_binaries()
@@ -133,6 +134,11 @@ class PrivatePostgres:
 
     def stop(self) -> None:
         """End the process that was started, if any, and remove the folder."""
+        self._end()
+        if self.kept_folder is None:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _end(self) -> None:
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)  # "fast": does not wait for clients
             try:
@@ -140,8 +146,6 @@ class PrivatePostgres:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
-        if self.kept_folder is None:
-            shutil.rmtree(self.folder, ignore_errors=True)
 
     def _run_initdb(self, binaries: Path) -> None:
         command = [f"{binaries}/initdb", "--pgdata", f"{self.folder}/data", "--username=postgres", "--auth=trust"]
@@ -160,11 +164,20 @@ class PrivatePostgres:
             options = {**self.options, "port": str(port), "unix_socket_directories": str(self.folder)}
             command = [f"{binaries}/postgres", "-D", f"{self.folder}/data"]
             command += [argument for name, value in options.items() for argument in ("-c", f"{name}={value}")]
-            with log.open("wb") as output:
-                self.process = subprocess.Popen(command, stdout=output, stderr=output, **self.account)
-            if self._is_ready_in_time(self.process):
+            self._command = command
+            if self._has_started():
                 return port
         raise PostgresUnavailable(f"{binaries}/postgres does not start:\n{log.read_text()}")
+
+    def restart(self) -> None:
+        """End the server, which cuts all connections, and start it again at the same address."""
+        self._end()
+        assert self._has_started(), (self.folder / "log").read_text()
+
+    def _has_started(self) -> bool:
+        with (self.folder / "log").open("ab") as output:
+            self.process = subprocess.Popen(self._command, stdout=output, stderr=output, **self.account)
+        return self._is_ready_in_time(self.process)
 
     def _is_ready_in_time(self, process: subprocess.Popen[Any]) -> bool:
         deadline = time.monotonic() + START_TIMEOUT_SECONDS

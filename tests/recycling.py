@@ -36,7 +36,10 @@ SELECT md5(string_agg(part, E'\\n' ORDER BY part)) FROM (
   UNION ALL SELECT t::text FROM alembic_version t
 ) AS parts
 """
+END_ALL = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = $1"
 TABLES = "SELECT relname FROM pg_class WHERE oid >= 16384 AND relkind = 'r' AND relname <> 'alembic_version'"
+# What a migration puts into a table.
+FILL = "INSERT INTO feed_state (id, last_position, published_until) VALUES (1, 0, now())"
 RESTART = "SELECT setval(oid::regclass, 1, false) FROM pg_class WHERE oid >= 16384 AND relkind = 'S'"
 
 
@@ -68,7 +71,12 @@ class Recycler:
     async def _rename(self, old: str, new: str) -> None:
         if self._maintenance is None:  # kept: a connection costs PostgreSQL more than the change of a name
             self._maintenance = await asyncpg.connect(self._server.maintenance_url)
-        await self._maintenance.execute(f'ALTER DATABASE "{old}" RENAME TO "{new}"')
+        rename = f'ALTER DATABASE "{old}" RENAME TO "{new}"'
+        try:
+            await self._maintenance.execute(rename)
+        except asyncpg.ObjectInUseError:  # a connection that was still being made when its test ended
+            await self._maintenance.execute(END_ALL, old)
+            await self._maintenance.execute(rename)
 
     async def give_back(self, name: str) -> None:
         """Empty a database and close its connections, or drop it."""
@@ -88,6 +96,7 @@ class Recycler:
             if await connection.fetchval(FINGERPRINT) != self._fingerprint:
                 return False
             await connection.execute("; ".join(f'DELETE FROM "{table}"' for table in self._tables))  # noqa: S608 - names of the catalog
+            await connection.execute(FILL)
             await connection.execute(RESTART)
             return int(await connection.fetchval(SIZE)) < MAX_BYTES
         finally:

@@ -36,7 +36,7 @@ class TestRecycler:
         rows = {name: await connection.fetchval(f'SELECT count(*) FROM "{name}"') for (name,) in tables}  # noqa: S608
         await connection.close()
         assert len(rows) > 10
-        assert {name: count for name, count in rows.items() if count} == {"alembic_version": 1}
+        assert {name: count for name, count in rows.items() if count} == {"alembic_version": 1, "feed_state": 1}
         await database.dispose()
         await own.give_back(again)
         assert own._free == [again]

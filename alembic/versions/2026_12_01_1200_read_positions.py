@@ -1,7 +1,7 @@
 """Note how far sessions and API tokens have written, for reads from replicas.
 
 Revision ID: d6f0a9b2b9cb
-Revises: 3c7fe1908d52
+Revises: 5b8e07f2a94d
 Created: 2026-12-01 12:00 UTC
 """
 
@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "d6f0a9b2b9cb"
-down_revision = "3c7fe1908d52"
+down_revision = "5b8e07f2a94d"
 branch_labels = None
 depends_on = None
 

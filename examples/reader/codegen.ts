@@ -9,7 +9,7 @@ const config: CodegenConfig = {
       presetConfig: { fragmentMasking: { unmaskFunctionName: 'unmask' } },
       config: {
         strictScalars: true,
-        scalars: { DateTime: 'string', Cursor: 'string' },
+        scalars: { DateTime: 'string', Cursor: 'string', Position: 'string' },
         // A mutation is null only on an error, and Apollo Client throws those.
         nullability: { errorHandlingClient: true },
         useTypeImports: true,

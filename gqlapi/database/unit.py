@@ -5,6 +5,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from dataclasses import replace
 from typing import Any, Literal, TypeVar
 
 import structlog
@@ -12,7 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from gqlapi.database.at_once import may_have_committed
 from gqlapi.database.background import Background
-from gqlapi.database.engine import EngineOptions, create_engines
+from gqlapi.database.driver import create_unpooled_engine
+from gqlapi.database.engine import EngineOptions, create_engines, postgresql_arguments
 from gqlapi.database.failures import Trouble, is_disconnect, is_transient, to_api_error, trouble_of
 from gqlapi.database.gate import ClientKeys, Place, PoolGate
 from gqlapi.database.incidents import Incidents
@@ -21,6 +23,7 @@ from gqlapi.database.read_unit import MAX_BODY_LENGTH, ReadUnit
 from gqlapi.database.readiness import Probe
 from gqlapi.database.replicas import Replica, Replicas, refuse_sqlite
 from gqlapi.database.tracing import TRACE_OPTION, Trace, install_tracing
+from gqlapi.database.url import normalize_url
 from gqlapi.errors import ApiError
 from gqlapi.settings import Settings
 
@@ -56,6 +59,9 @@ class Database:
             ValueError: the database, or one of the replicas, is not PostgreSQL.
         """
         options = options or EngineOptions()
+        self._url, self._options = url, options
+        # Called when an operation has committed a transaction.
+        self.on_commit: Callable[[], None] = _nothing
         read_engine, self.write_engine = create_engines(url, options, is_silent=not logs_incidents)
         for engine in {read_engine, self.write_engine}:
             install_tracing(engine)
@@ -100,6 +106,16 @@ class Database:
     def dialect_name(self) -> str:
         """`postgresql` or `sqlite`."""
         return self.read_engine.dialect.name
+
+    def create_unpooled_engine(self) -> AsyncEngine:
+        """Create an engine of PostgreSQL for a connection that stays out of the pool; the caller disposes of it.
+
+        It does not lead through the pooler, if there is a way past it.
+        """
+        options = self._options
+        if options.direct_url:
+            options = replace(options, pooler="auto")
+        return create_unpooled_engine(normalize_url(options.direct_url or self._url), **postgresql_arguments(options))
 
     def read(self, trace: Trace | None = None, *, place: Place | None = None, client: ClientKeys = ()) -> ReadUnit:
         """Create a unit that reads one snapshot and reports its statements to `trace`; it connects at its first one.
@@ -212,6 +228,10 @@ class Database:
                 logger.exception("database connections given up", seconds=DISPOSE_TIMEOUT_SECONDS)
 
 
+def _nothing() -> None:
+    pass
+
+
 def _read_options(engine: AsyncEngine, consistency: ReadConsistency) -> dict[str, Any]:
     if engine.dialect.name != "postgresql":
         return {}  # a deferred transaction of SQLite is a snapshot, and costs nothing
@@ -227,6 +247,7 @@ def create_database(settings: Settings, *, logs_incidents: bool = False) -> Data
         connect_timeout_seconds=settings.connect_timeout_seconds,
         statement_timeout_ms=settings.statement_timeout_ms,
         pooler=settings.database_pooler,
+        direct_url=settings.database_direct_url,
         replica_urls=tuple(settings.replica_urls),
         replica_max_lag_seconds=settings.replica_max_lag_seconds,
         replica_wait_seconds=settings.replica_wait_ms / 1000,

@@ -1,6 +1,6 @@
 """What a schema declares about its fields in addition to their types: read when an operation is compiled."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
@@ -75,6 +75,9 @@ class FieldRules:
     the prepared arguments that awaits nothing; `resolve`, a resolver of graphql-core. `column` returns the completed
     values of a leaf for many objects at once, where that is faster than its attribute.
 
+    `subscribe` begins the events of a field of the subscription type: it takes the context and the prepared arguments.
+    `repeats` is how often the field counts in the cost of its operation.
+
     `is_embedded`: its value is the object that has the field. `is_long`: its text may have more than some hundred
     characters. `is_trusted`: its values are of the type that the field declares, and none has to be awaited.
     `runs_alone`: a mutation that cannot be part of an operation with @atomic.
@@ -87,6 +90,8 @@ class FieldRules:
     relation: Relation | None = None
     compute: Callable[[Any, Any, Prepared], Any] | None = None
     resolve: Callable[..., Any] | None = None
+    subscribe: Callable[[Any, Prepared], Awaitable[AsyncGenerator[Any]]] | None = None
+    repeats: int = 1
     column: Callable[[Sequence[Any]], Sequence[Any]] | None = None
     is_embedded: bool = False
     is_long: bool = False

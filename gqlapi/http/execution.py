@@ -12,7 +12,7 @@ from gqlapi.documents.persisted import PersistedDocuments
 from gqlapi.errors import BadRequest
 from gqlapi.http.document_ids import APQ
 from gqlapi.http.requests import GraphQLRequest, malformed
-from gqlapi.operations import Refused
+from gqlapi.operations import BoundOperation, Refused
 
 Types = Iterable[OperationType]
 
@@ -36,6 +36,13 @@ class Schema(Protocol):
         Raises:
             InvalidOperationTypeError: the type of the operation is not allowed.
             InvalidToken: the operation is allowed, and its token is not valid.
+        """
+
+    async def respond(self, operation: BoundOperation, context: Context, event: Any) -> ExecutionResult:
+        """Run a subscription for one event, in its own context.
+
+        Raises:
+            InvalidToken: the token of the subscriber is not valid any more.
         """
 
     def refuse(self, context: Context, refused: Refused) -> ExecutionResult:
@@ -65,6 +72,14 @@ class Executor:
                 return self._find_and_run(request, context, types)
             text, max_cost = trusted.text, trusted.max_cost
         return self._run(text, request, context, types, max_cost)
+
+    def respond(self, operation: BoundOperation, context: Context, event: Any) -> Awaitable[ExecutionResult]:
+        """Run a subscription that `execute` has begun for one event, in its own context.
+
+        What is awaited raises:
+            InvalidToken: the token of the subscriber is not valid any more.
+        """
+        return self._schema.respond(operation, context, event)
 
     async def _find_and_run(self, request: GraphQLRequest, context: Context, types: Types) -> ExecutionResult:
         """Run a document that has to be looked for, or becomes known once it passed validation and the limits."""

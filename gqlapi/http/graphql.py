@@ -1,6 +1,7 @@
 """The GraphQL endpoint: from a request over HTTP to the bytes of its answer."""
 
 import asyncio
+from contextlib import suppress
 from http import HTTPStatus
 
 from starlette.types import Receive, Scope, Send
@@ -14,6 +15,7 @@ from gqlapi.http.body import Bodies
 from gqlapi.http.clients import Clients, Headers, headers_of
 from gqlapi.http.compression import Compression
 from gqlapi.http.disconnection import CancelOnDisconnect, ClientDisconnected
+from gqlapi.http.events import EventStream
 from gqlapi.http.failures import HttpFailure, Pacer, busy
 from gqlapi.http.json import NO_STORE, send_json
 from gqlapi.http.media_types import check_media_type
@@ -21,8 +23,10 @@ from gqlapi.http.methods import BODIES, OPERATIONS, method_not_allowed
 from gqlapi.http.origins import Origins
 from gqlapi.http.requests import GraphQLRequest, bearer_token, read_parameters, refuse_page
 from gqlapi.http.responses import UNAVAILABLE_HEADERS, Negotiation, Representation, Response
-from gqlapi.http.runner import Runner
+from gqlapi.http.runner import Begun
+from gqlapi.http.subscriptions import Subscription, Subscriptions
 from gqlapi.operations import BatchBudget
+from gqlapi.serving.disconnect import EXTENSION, Disconnect
 
 BUSY = busy().content
 
@@ -32,15 +36,16 @@ class GraphQLEndpoint:
 
     def __init__(
         self,
-        runner: Runner,
+        subscriptions: Subscriptions,
         negotiation: Negotiation,
         origins: Origins,
         compression: Compression,
         *,
         max_body_bytes: int,
     ) -> None:
-        """Answer by a runner of operations."""
-        self._runner = runner
+        """Answer by the runner of operations that the subscriptions have as well."""
+        self._subscriptions = subscriptions
+        self._runner = runner = subscriptions.runner
         self._gate = runner.database.gate
         self._negotiation = negotiation
         self._origins = origins
@@ -61,7 +66,9 @@ class GraphQLEndpoint:
         except HttpFailure as failure:
             response = self._negotiation.failure(failure)
         authentication: Authentication | None = scope["state"].get("authentication")
-        if response is not None:
+        if isinstance(response, Begun):
+            await self._send_events(scope, receive, send, response, authentication)
+        elif response is not None:
             await self._send(scope, send, response)
         if authentication is not None:  # in the background: the client's connection does not wait for it
             authentication.record_use(self._runner.database)
@@ -77,6 +84,19 @@ class GraphQLEndpoint:
                 return
         await send_json(send, status, content, headers)
 
+    async def _send_events(
+        self, scope: Scope, receive: Receive, send: Send, begun: Begun, authentication: Authentication | None
+    ) -> None:
+        """Send the answers of a subscription until it, the client or the server ends."""
+        framing = self._negotiation.choose(scope, headers_of(scope)).events
+        assert framing is not None  # noqa: S101 - else it has not begun
+        stream = EventStream(send, framing)
+        disconnect: Disconnect | None = scope.get("extensions", {}).get(EXTENSION)
+        if disconnect is not None:
+            disconnect.on_shutdown = stream.leave
+        with suppress(ClientDisconnected), CancelOnDisconnect(scope, receive):
+            await stream.run(self._subscriptions.answers(Subscription(begun, authentication)))
+
     async def _refuse(self, scope: Scope, send: Send) -> None:
         """Answer a request that got no place; the gate has counted it, and it gets no line in the log."""
         scope["state"]["is_counted"] = True
@@ -84,10 +104,11 @@ class GraphQLEndpoint:
             await asyncio.sleep(delay)
         await send_json(send, HTTPStatus.SERVICE_UNAVAILABLE, BUSY, UNAVAILABLE_HEADERS)
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> Response | None:
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> Response | Begun | None:
         """Read the body, wait for a place, and only then parse: a refusal for want of places costs next to nothing.
 
-        None: the answers of a batch, or the payloads of an operation, were sent one by one.
+        `Begun` is a subscription whose events are still to be sent. None: the answers of a batch, or the payloads of an
+        operation, were sent one by one.
 
         Raises:
             HttpFailure: the request is refused.

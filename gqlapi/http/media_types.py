@@ -20,6 +20,7 @@ UTF_8 = frozenset({b"utf-8", b"utf8"})
 # Formats of multipart answers, as Accept names them; all in lower case.
 DEFER_SPEC = b"deferspec=20220824"
 INCREMENTAL_SPEC = b"incrementalspec=v0.2"
+SUBSCRIPTION_SPEC = b"subscriptionspec=1.0"
 LEAST_WEIGHT = 0.001
 # The more specific one first.
 WILDCARDS = (b"application/*", b"*/*")
@@ -82,6 +83,18 @@ def preferred_stream(accept: bytes) -> Preference | None:
         if weight and weight >= json and (name == EVENT_STREAM or (name == MULTIPART and _is_read(parameters)))
     ]
     return max(streams)[-1] if streams else None
+
+
+def stream_of_events(accept: bytes) -> bytes | None:
+    """Return the media type in which a client that sends this Accept header reads the events of subscriptions, if any.
+
+    Weights do not matter: there is no other answer.
+    """
+    ranges = [_range(part) for part in accept.lower().split(b",")]
+    if any(name == EVENT_STREAM and weight for name, _, weight in ranges):
+        return EVENT_STREAM
+    reads = any(name == MULTIPART and weight and SUBSCRIPTION_SPEC in parameters for name, parameters, weight in ranges)
+    return MULTIPART if reads else None
 
 
 def _is_read(parameters: frozenset[bytes]) -> bool:

@@ -8,6 +8,7 @@ from gqlapi.http.failures import HttpFailure
 from gqlapi.http.media_types import ACCEPT_QUERY
 
 QUERIES = frozenset({OperationType.QUERY})
+SUBSCRIPTIONS = frozenset({OperationType.SUBSCRIPTION})
 # GET, HEAD and QUERY (RFC 10008) are safe: they change nothing (RFC 9110, section 9.2.1).
 OPERATIONS: dict[str, frozenset[OperationType]] = {
     "GET": QUERIES,
@@ -27,7 +28,11 @@ def method_not_allowed(method: str) -> HttpFailure:
     return HttpFailure(HTTPStatus.METHOD_NOT_ALLOWED, message, headers=(ALLOW, *ACCEPT_QUERY))
 
 
-def mutation_not_allowed(method: str) -> HttpFailure:
-    """Return the refusal of a mutation in a request that must be safe."""
+def type_not_allowed(method: str, type_: OperationType) -> HttpFailure:
+    """Return the refusal of a mutation in a request that must be safe, or of a subscription that gets one answer."""
+    if type_ is OperationType.SUBSCRIPTION:
+        message = "A subscription needs a WebSocket, or one of these in Accept: text/event-stream, "
+        message += 'multipart/mixed; subscriptionSpec="1.0".'
+        return HttpFailure(HTTPStatus.NOT_ACCEPTABLE, message)
     message = f"Mutations are not allowed with {method}. Use POST."
     return HttpFailure(HTTPStatus.METHOD_NOT_ALLOWED, message, headers=(ALLOW_POST,))

@@ -13,9 +13,10 @@ from strawberry.types.execution import PreExecutionError
 
 from gqlapi.errors import Code, answer_too_large
 from gqlapi.http.clients import Headers
+from gqlapi.http.events import EVENT_FRAMINGS, EventFraming
 from gqlapi.http.failures import RETRY_AFTER, HttpFailure
 from gqlapi.http.json import HeaderList, Json, encode_json
-from gqlapi.http.media_types import GRAPHQL_RESPONSE, JSON, accept_of, preferred
+from gqlapi.http.media_types import GRAPHQL_RESPONSE, JSON, accept_of, preferred, stream_of_events
 from gqlapi.http.streaming import Streaming, choose_streaming
 from gqlapi.operations.rate import WINDOW_SECONDS, Spent
 from gqlapi.settings import HttpStatus
@@ -43,7 +44,8 @@ class Response(NamedTuple):
 class Representation(NamedTuple):
     """The headers of a successful response, and the statuses of the others, for one media type.
 
-    `streaming` is how answers of several payloads are sent, if the client reads such.
+    `streaming` is how answers of several payloads are sent, if the client reads such, `events` how the answers of a
+    subscription are.
     """
 
     headers: HeaderList
@@ -51,6 +53,7 @@ class Representation(NamedTuple):
     unparsable: int
     request_error: int
     streaming: Streaming | None = None
+    events: EventFraming | None = None
 
     def of_errors(self, result: ExecutionResult, *, may_repeat: bool) -> tuple[int, HeaderList]:
         """Return status and headers of a result with errors; with 400 or more the response must have no `data`.
@@ -142,6 +145,8 @@ class Negotiation:
         representation = self._by_type[media_type]
         if accept and (streaming := choose_streaming(accept)) is not None:
             representation = representation._replace(streaming=streaming)
+        if accept and (media_type := stream_of_events(accept)) is not None:
+            representation = representation._replace(events=EVENT_FRAMINGS[media_type])
         return self._known.setdefault(accept, representation)
 
     def failure(self, failure: HttpFailure) -> Response:

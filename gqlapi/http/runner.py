@@ -2,12 +2,13 @@
 
 from collections.abc import Awaitable
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NamedTuple
 
 from starlette.types import Scope, Send
 from strawberry.schema.exceptions import InvalidOperationTypeError
 from strawberry.types import ExecutionResult
 from strawberry.types.execution import PreExecutionError
+from strawberry.types.graphql import OperationType
 
 from gqlapi.accounts import Accounts, Client
 from gqlapi.accounts.authentication import Authentication
@@ -17,11 +18,12 @@ from gqlapi.database.gate import Place
 from gqlapi.database.positions import format_position
 from gqlapi.database.tracing import Trace
 from gqlapi.database.unit import Database
+from gqlapi.feed import Feed, LiveQueries
 from gqlapi.http.caching import CacheableAnswer, Caching
-from gqlapi.http.clients import headers_of
+from gqlapi.http.clients import Headers, headers_of
 from gqlapi.http.execution import Executor
 from gqlapi.http.json import HeaderList, encode_json
-from gqlapi.http.methods import OPERATIONS, mutation_not_allowed
+from gqlapi.http.methods import OPERATIONS, SUBSCRIPTIONS, type_not_allowed
 from gqlapi.http.pieces import Pieces
 from gqlapi.http.positions import POSITION_HEADER, position_of
 from gqlapi.http.requests import GraphQLRequest, unauthenticated
@@ -33,6 +35,13 @@ from gqlapi.operations.rate import Rates
 
 # Longer texts are encoded piece by piece while they are sent.
 MAX_WHOLE_LENGTH = 1_048_576
+
+
+class Begun(NamedTuple):
+    """A subscription that has begun: its context has the operation and the events."""
+
+    request: GraphQLRequest
+    context: Context
 
 
 class Runner:
@@ -51,6 +60,7 @@ class Runner:
         rates: Rates | None = None,
     ) -> None:
         """Run operations on a database."""
+        self.respond = executor.respond
         self.database = database
         self.accounts = accounts
         self.limits = limits
@@ -59,6 +69,9 @@ class Runner:
         self._reports_costs = reports_costs
         self._usage = usage
         self._rates = rates
+        # What subscriptions follow.
+        self.feed: Feed | None = None
+        self.live: LiveQueries | None = None
 
     async def run(
         self,
@@ -76,7 +89,9 @@ class Runner:
         """
         context = self._context(scope, client, place)
         context.budget = budget
-        return await self._run(request, scope, context, representation)
+        response = await self._run(request, scope, context, representation)
+        assert isinstance(response, Response)  # noqa: S101 - no subscription is part of a batch
+        return response
 
     def stream(
         self,
@@ -86,7 +101,7 @@ class Runner:
         place: Place,
         representation: Representation,
         send: Send,
-    ) -> Awaitable[Response | None]:
+    ) -> Awaitable[Response | Begun | None]:
         """Do what `run` does, or send the payloads of an operation that has several, and return None.
 
         What is awaited raises:
@@ -105,7 +120,7 @@ class Runner:
         representation: Representation,
         streaming: Streaming,
         send: Send,
-    ) -> Response | None:
+    ) -> Response | Begun | None:
         def headers() -> HeaderList:
             rate = () if context.spent is None else headers_of_rate(context.spent, OK)
             return (*streaming.framing.headers, *rate)
@@ -114,54 +129,81 @@ class Runner:
         response = await self._run(request, scope, context, representation)
         if answer.has_begun:
             return None
+        if isinstance(response, Begun):
+            return response
         if not streaming.is_only or response.status >= HTTPStatus.MULTIPLE_CHOICES:
             return response
         return Response(streaming.framing.whole(response.content), OK, headers())
 
     async def _run(
         self, request: GraphQLRequest, scope: Scope, context: Context, representation: Representation
-    ) -> Response:
+    ) -> Response | Begun:
         """Execute an operation, whose caller is authenticated when it is known to be allowed.
 
         Raises:
             HttpFailure: the method does not allow the operation, or the token is not valid; an operation never runs as
                 if it had none.
         """
-        method = scope["method"]
-        context.error_mode, context.rates = request.error_mode, self._rates
-        if self.database.replicas is not None:
-            context.seen_position = position_of(scope, request)
+        method, types = scope["method"], OPERATIONS[scope["method"]]
         cacheable = self._caching.answer_to(scope, request)
         if cacheable is not None:
             context.observation = cacheable.observation
+        if representation.events is not None and context.budget is None:
+            types |= SUBSCRIPTIONS
         try:
-            result = await self._executor.execute(request, context, OPERATIONS[method])
-            if self._usage is not None and context.operation is not None:
-                self._usage.count(context.operation.operation, request.variables, headers_of(scope))
-            return self._encode(result, representation, context, cacheable)
+            result = await self.execute(request, context, types, headers_of(scope))
         except InvalidToken:
             raise unauthenticated() from None
-        except InvalidOperationTypeError:
-            raise mutation_not_allowed(method) from None
+        except InvalidOperationTypeError as error:
+            raise type_not_allowed(method, error.operation_type) from None
+        if context.events is not None:
+            return Begun(request, context)
+        return self._encode(result, representation, context, cacheable)
+
+    async def execute(
+        self, request: GraphQLRequest, context: Context, types: frozenset[OperationType], headers: Headers
+    ) -> ExecutionResult:
+        """Execute an operation in its own context, which is closed then.
+
+        Raises:
+            HttpFailure: the request is refused.
+            InvalidToken: the token is not valid; an operation never runs as if it had none.
+            InvalidOperationTypeError: the type of the operation is none of these.
+        """
+        context.error_mode, context.rates = request.error_mode, self._rates
+        try:
+            if self.database.replicas is not None:
+                context.seen_position = position_of(headers, request)
+            result = await self._executor.execute(request, context, types)
+            if self._usage is not None and context.operation is not None:
+                self._usage.count(context.operation.operation, request.variables, headers)
+            return result
         finally:
             if not context.is_closed:
                 await context.close()
 
     def _context(self, scope: Scope, client: Client, place: Place) -> Context:
-        state, trace = scope["state"], None
-        if self._reports_costs:
-            trace = Trace()
-            state.setdefault("traces", []).append(trace)
-        authentication: Authentication | None = state.get("authentication")
-        return Context(
+        state = scope["state"]
+        context = self.context(client, state.get("authentication"), state["request_id"], place)
+        if context.trace is not None:
+            state.setdefault("traces", []).append(context.trace)
+        return context
+
+    def context(
+        self, client: Client, authentication: Authentication | None, request_id: str, place: Place | None = None
+    ) -> Context:
+        """Create the context of one operation, which owns the place."""
+        context = Context(
             self.database,
             accounts=self.accounts,
             client=client,
-            request_id=state["request_id"],
-            trace=trace,
+            request_id=request_id,
+            trace=Trace() if self._reports_costs else None,
             place=place,
             find_viewer=None if authentication is None else authentication.find_viewer,
         )
+        context.feed, context.live = self.feed, self.live
+        return context
 
     def _encode(
         self,

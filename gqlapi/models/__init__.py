@@ -7,7 +7,7 @@ from gqlapi.models.field_usage import FieldUsage
 from gqlapi.models.global_id import GlobalId, decode_global_id
 from gqlapi.models.idempotency_key import IdempotencyKey
 from gqlapi.models.post import Post, PostState, PostStatus, SlugRule
-from gqlapi.models.post_change import ChangeKind, PostChange
+from gqlapi.models.post_change import ChangeKind, FeedState, PostChange
 from gqlapi.models.slug import PostSlug, TagSlug
 from gqlapi.models.tag import PostTag, Tag
 from gqlapi.models.trusted_document import TrustedDocument
@@ -22,6 +22,7 @@ __all__ = [
     "AuditKind",
     "Base",
     "ChangeKind",
+    "FeedState",
     "FieldUsage",
     "GlobalId",
     "IdempotencyKey",

@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from graphql import FieldNode, GraphQLError
+from graphql import FieldNode, GraphQLError, OperationType
 from graphql.execution.values import VariableValues
+from graphql.pyutils import Undefined
 
 from gqlapi.errors import ApiError, BadUserInput
 from gqlapi.execution.declarations import NOTHING, Prepared
@@ -71,6 +72,17 @@ class BoundOperation:
     def is_incremental(self) -> bool:
         """Whether something of it is delivered later."""
         return self.measured.is_incremental
+
+    @property
+    def is_subscription(self) -> bool:
+        """Whether it is answered once for each event."""
+        return self.operation.definition.operation is OperationType.SUBSCRIPTION
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The values of its variables as the client sent them."""
+        sources = self.variables.sources
+        return {name: source.value for name, source in sources.items() if source.value is not Undefined}
 
     def prepared(self, field: Field) -> Prepared:
         """Return what the arguments of a field became, and the names of the fields selected below it."""

@@ -56,12 +56,21 @@ def cache_plan_of(operation: Operation, rules: CacheRules) -> CachePlan:
     plan = operation.cache_plan
     if plan is None:
         try:
-            plan = _Walk(operation, rules).plan()
+            plan = _Walk(operation, rules).plan(operation.root)
         except GraphQLError:  # of a directive, which is an error of each answer
             plan = NOT_KEPT
         operation.cache_plan = plan
     assert isinstance(plan, CachePlan)  # noqa: S101 - set above only
     return plan
+
+
+def plan_below(operation: Operation, field: Field, type_name: str, rules: CacheRules) -> CachePlan:
+    """Return what the answers of an operation depend on, for the fields of a root below a field."""
+    type_: Any = operation.schema.type_map[type_name]
+    try:
+        return _Walk(operation, rules).plan(field.subscopes.on(type_))
+    except GraphQLError:  # of a directive, which is an error of each answer
+        return NOT_KEPT
 
 
 class _Walk:
@@ -73,8 +82,7 @@ class _Walk:
         self._is_private = False
         self._rows_of: set[str] = set()
 
-    def plan(self) -> CachePlan:
-        root = self._operation.root
+    def plan(self, root: Scope) -> CachePlan:
         missing: dict[str, frozenset[str]] = {}
         for field in root.fields:
             rule = self._rule(field)
@@ -82,9 +90,8 @@ class _Walk:
                 self._ages.append(0)
             if rule.missing:
                 missing[field.name] = rule.missing
-        if self._is_private:
-            return CachePlan(0, is_private=True)
-        return CachePlan(min(self._ages, default=0), rows_of=frozenset(self._rows_of), missing=missing)
+        age = 0 if self._is_private else min(self._ages, default=0)
+        return CachePlan(age, self._is_private, frozenset(self._rows_of), missing)
 
     def _rule(self, field: Field) -> CacheRule:
         return self._rules.get(f"{field.parent_type.name}.{field.nodes[0].name.value}", NO_RULE)

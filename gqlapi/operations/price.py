@@ -60,7 +60,7 @@ class FieldPrice:
         cost, row_cost = inner
         if not self.is_list:
             rows = 1 if self.rules.rows is None else self.rules.rows(prepared)
-            return 1 + cost + rows * row_cost + surcharge, 0
+            return self.rules.repeats * (1 + cost + rows * row_cost + surcharge), 0
         points = 1 + cost + row_cost
         if self.rules.rows is None:  # a view of the rows of the connection that it is selected on
             return surcharge, points

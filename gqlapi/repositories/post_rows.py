@@ -73,6 +73,11 @@ class PostChangeRow:
         names = ("state", "published_at", "deleted_at")
         return visible_from(*(self.values.get(name, getattr(self.post, name)) for name in names))
 
+    def was_public(self, now: datetime) -> bool:
+        """Whether the public could see the post before."""
+        moment = self.post.visible_from
+        return moment is not None and moment <= now
+
     @property
     def moves_links(self) -> bool:
         """Whether its links must change."""

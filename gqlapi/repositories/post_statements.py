@@ -24,7 +24,7 @@ from gqlapi.repositories.viewers import has_same_rights
 POSTS: sa.Table = Post.__table__  # type: ignore[assignment]  # a Table, as of every model that is mapped to one
 LINKS: sa.Table = PostTag.__table__  # type: ignore[assignment]  # as above
 CHANGES: sa.Table = PostChange.__table__  # type: ignore[assignment]  # as above
-CHANGE_COLUMNS = ["kind", "post_id", "author_id", "version", "created_at"]
+CHANGE_COLUMNS = ["kind", "was_public", "post_id", "author_id", "version", "created_at"]
 LINK_TYPES: dict[str, Any] = {"post_id": sa.Uuid(), "tag_id": sa.Uuid(), "position": sa.SmallInteger()}
 LINK_TYPES["visible_from"] = UtcDateTime()
 
@@ -63,7 +63,7 @@ def _creation(may_create: sa.ColumnElement[bool]) -> KeptStatement:
     documents = documents.select_from(created.join(rows, rows.c.id == created.c.id))
     indexed = insert(DOCUMENTS).from_select(["node_id", "kind", "vector"], documents).cte("indexed")
     kind = sa.literal(ChangeKind.CREATED, CHANGES.c.kind.type)
-    statement = sa.select(created.c.id).add_cte(linked, indexed, _noted(created, kind, created))
+    statement = sa.select(created.c.id).add_cte(linked, indexed, _noted(created, kind, sa.false(), created))
     return KeptStatement(statement, "postgresql")
 
 
@@ -94,7 +94,7 @@ def change(names: tuple[str, ...], *, moves_links: bool, indexes: bool) -> KeptS
     update = _next_version(POSTS.c.id == rows.c.changed_id, values)
     updated = update.returning(POSTS.c.id, POSTS.c.author_id, POSTS.c.version).cte("updated")
     noted = sa.join(updated, rows, rows.c.changed_id == updated.c.id)
-    parts = [_noted(updated, rows.c.change_kind, noted)]
+    parts = [_noted(updated, rows.c.change_kind, rows.c.was_public, noted)]
     if moves_links:
         parts.append(_move_links(rows.c.changed_id, rows.c.visible_from).cte("moved"))
     if indexes:
@@ -107,15 +107,16 @@ def change(names: tuple[str, ...], *, moves_links: bool, indexes: bool) -> KeptS
 
 def change_parameters(changes: Sequence[PostChangeRow], now: datetime) -> dict[str, Any]:
     """Return the parameters of `change`: an array for each column."""
-    rows = [row_parameters(change) for change in changes]
+    rows = [row_parameters(change, now) for change in changes]
     return {"now": now, **{f"changed_{name}": [row[name] for row in rows] for name in rows[0]}}
 
 
-def row_parameters(change: PostChangeRow) -> dict[str, Any]:
+def row_parameters(change: PostChangeRow, now: datetime) -> dict[str, Any]:
     """Return the parameters of `sqlite_update` and `sqlite_move`, but for the time."""
     return {
         "changed_id": change.post.id,
         "change_kind": change.kind,
+        "was_public": change.was_public(now),
         "visible_from": change.visible_from,
         **{f"new_{name}": value for name, value in change.values.items()},
     }
@@ -149,14 +150,17 @@ def _move_links(post_id: sa.ColumnElement[Any], moment: sa.ColumnElement[Any]) -
     return sa.update(LINKS).where(is_stale).values(visible_from=moment)
 
 
-CHANGE_TYPES: dict[str, Any] = {"changed_id": sa.Uuid(), "change_kind": sa.Text(), "visible_from": UtcDateTime()}
+CHANGE_TYPES: dict[str, Any] = {"changed_id": sa.Uuid(), "change_kind": sa.Text(), "was_public": sa.Boolean()}
+CHANGE_TYPES["visible_from"] = UtcDateTime()
 _POST_ID = sa.bindparam("changed_id", type_=sa.Uuid)
 _NOW = sa.bindparam("now", type_=UtcDateTime)
 
 
-def _noted(source: sa.CTE, kind: sa.ColumnElement[Any], joined: sa.FromClause) -> sa.CTE:
-    """Write the change feed: the position of a change is known to the database only."""
-    columns = (kind, source.c.id, source.c.author_id, source.c.version, _NOW)
+def _noted(
+    source: sa.CTE, kind: sa.ColumnElement[Any], was_public: sa.ColumnElement[bool], joined: sa.FromClause
+) -> sa.CTE:
+    """Write the change feed; the changes get their positions when they are committed."""
+    columns = (kind, was_public, source.c.id, source.c.author_id, source.c.version, _NOW)
     rows = sa.select(*columns).select_from(joined).order_by(source.c.id)
     return insert(CHANGES).from_select(CHANGE_COLUMNS, rows).cte("noted")
 

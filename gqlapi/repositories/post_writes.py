@@ -117,7 +117,7 @@ class PostWriteRepository:
             await connection.execute(sa.insert(statements.LINKS), links)
         await self._index({post.row.id: post.indexed for post in inserted})
         rows = [post.row for post in inserted]
-        changes = [(ChangeKind.CREATED, row.id, row.author_id, row.version, self._scope.now) for row in rows]
+        changes = [(ChangeKind.CREATED, False, row.id, row.author_id, row.version, self._scope.now) for row in rows]
         named = [dict(zip(statements.CHANGE_COLUMNS, change, strict=True)) for change in changes]
         await connection.execute(sa.insert(statements.CHANGES), named)
         return created
@@ -164,14 +164,21 @@ class PostWriteRepository:
 
     async def _update_on_sqlite(self, names: tuple[str, ...], group: Sequence[PostChangeRow]) -> dict[UUID, int]:
         connection, now = await self._session.connection(), self._scope.now
-        rows = [{**statements.row_parameters(change), "now": now} for change in group]
+        rows = [{**statements.row_parameters(change, now), "now": now} for change in group]
         await connection.execute(statements.sqlite_update(names), rows)
         if moved := [row for row, change in zip(rows, group, strict=True) if change.moves_links]:
             await connection.execute(statements.sqlite_move(), moved)
         versions = {change.post.id: change.post.version + 1 for change in group}
         noted = [
-            (change.kind, change.post.id, change.values.get("author_id", change.post.author_id), version, now)
-            for change, version in zip(group, versions.values(), strict=True)
+            (
+                change.kind,
+                row["was_public"],
+                change.post.id,
+                change.values.get("author_id", change.post.author_id),
+                version,
+                now,
+            )
+            for change, row, version in zip(group, rows, versions.values(), strict=True)
         ]
         named = [dict(zip(statements.CHANGE_COLUMNS, row, strict=True)) for row in noted]
         await connection.execute(sa.insert(statements.CHANGES), named)

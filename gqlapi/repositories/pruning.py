@@ -39,7 +39,11 @@ async def prune_batch(
             (IdempotencyKey.user_id, IdempotencyKey.key),
             IdempotencyKey.created_at < now - IDEMPOTENCY_KEPT_FOR,
         ),
-        Prunable.POST_CHANGES: ((PostChange.position,), PostChange.created_at < changes_before),
+        # Those with a position only: by a gap in the positions a subscriber knows that it has missed some.
+        Prunable.POST_CHANGES: (
+            (PostChange.id,),
+            (PostChange.created_at < changes_before) & PostChange.position.is_not(None),
+        ),
         Prunable.AUDIT_EVENTS: ((AuditEvent.id,), AuditEvent.created_at < events_before),
         Prunable.FIELD_USAGE: (
             (FieldUsage.coordinate, FieldUsage.client),

@@ -1,10 +1,10 @@
 """The models' enums, described for clients."""
 
-from gqlapi.models import ApiScope, PostStatus, UserRole
+from gqlapi.models import ApiScope, ChangeKind, PostStatus, UserRole
 from gqlapi.problems import ProblemCode
 from gqlapi.schema.fields import describe_enum
 
-__all__ = ["ApiScope", "PostStatus", "ProblemCode", "UserRole"]
+__all__ = ["ApiScope", "ChangeKind", "PostStatus", "ProblemCode", "UserRole"]
 
 describe_enum(
     UserRole,
@@ -29,6 +29,17 @@ describe_enum(
     WRITE_POSTS="Writing posts, and creating tags by naming them in a post.",
     WRITE_TAGS="Creating, changing, deleting and merging tags.",
     ADMIN="Managing the account: password, sessions, tokens, profile; for admins, users as well.",
+)
+describe_enum(
+    ChangeKind,
+    "What happened to a post.",
+    CREATED="It was created, in any state.",
+    UPDATED="It was changed, and is as public as before.",
+    PUBLISHED="It became public: now, or because its scheduled time has come.",
+    UNPUBLISHED="It became a draft, or is to be published later.",
+    ARCHIVED="It was archived.",
+    DELETED="It was deleted.",
+    RESTORED="It was restored after it had been deleted.",
 )
 describe_enum(
     ProblemCode,

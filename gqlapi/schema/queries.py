@@ -102,7 +102,7 @@ class UniqueKey:
     value: Any
 
 
-def _to_key(by: UserKey | PostKey | TagKey, typename: str, attribute: str) -> UniqueKey | None:
+def to_key(by: UserKey | PostKey | TagKey, typename: str, attribute: str) -> UniqueKey | None:
     """Return the key to look for; None for a text that is no id of the type, and a name that is too long."""
     if isinstance(by.id, str):
         global_id = _decoded_if_known(by.id)
@@ -125,7 +125,7 @@ def _by_key(
     """Declare a field that finds one row by a unique key: one statement for all that look by id, one for each other."""
 
     def prepare(*, by: Any) -> UniqueKey | None:
-        return _to_key(by, typename, attribute)
+        return to_key(by, typename, attribute)
 
     async def load(context: Context, prepared_keys: list[Prepared], _prepared: Prepared) -> list[Any]:
         source = repository(context.repositories)

@@ -18,7 +18,11 @@ RFC3339 = re.compile(
 # Digits of a fraction that a datetime has.
 MICROSECOND_DIGITS = 6
 
+# As many digits as the highest position has.
+POSITION = re.compile(r"[0-9]{1,18}", re.ASCII)
+
 Cursor = NewType("Cursor", str)
+Position = NewType("Position", int)
 
 
 # Rows that are read again and again have the same times; one takes a twentieth of its time from here.
@@ -60,6 +64,17 @@ def _microseconds(fraction: str | None) -> int:
     return microseconds + (is_later and microseconds % 1000 == 0)
 
 
+def parse_position(value: object) -> int:
+    """Read a position of the change feed.
+
+    Raises:
+        ValueError: it is not one that this server made.
+    """
+    if not isinstance(value, str) or not POSITION.fullmatch(value):
+        raise ValueError("a Position is a text that an event of a subscription had")
+    return int(value)
+
+
 SCALARS: dict[object, ScalarDefinition] = {
     datetime: strawberry.scalar(
         name="DateTime",
@@ -76,5 +91,12 @@ SCALARS: dict[object, ScalarDefinition] = {
         "for.",
         serialize=str,
         parse_value=str,
+    ),
+    Position: strawberry.scalar(
+        name="Position",
+        description="The place of a change in the feed. Opaque, and durable: given as `since`, it resumes a "
+        "subscription after the change.",
+        serialize=str,
+        parse_value=parse_position,
     ),
 }

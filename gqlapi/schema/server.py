@@ -31,7 +31,7 @@ from strawberry.types.graphql import OperationType as AllowedType
 from gqlapi.context import Context
 from gqlapi.database.positions import format_position
 from gqlapi.database.tracing import Trace
-from gqlapi.errors import ApiError, OperationTimeout, answer_too_large
+from gqlapi.errors import ApiError, BadUserInput, OperationTimeout, answer_too_large
 from gqlapi.execution.atomic import ATOMIC
 from gqlapi.execution.declarations import attach_rules, install_resolvers
 from gqlapi.execution.engine import Engine
@@ -40,6 +40,7 @@ from gqlapi.execution.observing import ObservingEngine
 from gqlapi.execution.pacing import Pace, Turns
 from gqlapi.execution.reference import Answer, PacedExecutor
 from gqlapi.execution.sizes import text_length
+from gqlapi.feed import LiveAnswer, LiveQuery
 from gqlapi.operations import BoundOperation, Limits, Operations, Refused
 from gqlapi.operations.caching import Observation, cache_plan_of
 from gqlapi.operations.limits import MAX_SHOWN_SIZE
@@ -47,9 +48,11 @@ from gqlapi.operations.presentation import present
 from gqlapi.operations.rate import RateLimited
 from gqlapi.schema.caching import CACHE_RULES
 from gqlapi.schema.fields import declared_rules, resolver_of
+from gqlapi.schema.live import LIVE, is_shared_by
 from gqlapi.schema.mutations import Mutation
 from gqlapi.schema.queries import Query
 from gqlapi.schema.scalars import SCALARS
+from gqlapi.schema.subscriptions import Subscription
 from gqlapi.schema.types import ApiToken, Post, Session, Tag, User
 from gqlapi.schema.user_errors import USER_ERRORS
 from gqlapi.settings import ExecutorName
@@ -77,6 +80,7 @@ class Schema(strawberry.Schema):
         super().__init__(
             query=Query,
             mutation=Mutation,
+            subscription=Subscription,
             types=[User, Post, Tag, ApiToken, Session, *USER_ERRORS],
             config=StrawberryConfig(scalar_map=SCALARS, enable_experimental_incremental_execution=True),
         )
@@ -99,7 +103,8 @@ class Schema(strawberry.Schema):
     def sdl(self) -> str:
         """The schema as SDL."""
         # Strawberry prints neither the description of a schema nor the definition that would have it.
-        definition = f"{print_description(self._schema)}schema {{\n  query: Query\n  mutation: Mutation\n}}"
+        roots = "  query: Query\n  mutation: Mutation\n  subscription: Subscription\n"
+        definition = f"{print_description(self._schema)}schema {{\n{roots}}}"
         return f"{definition}\n\n{self.as_str()}\n"
 
     @cached_property
@@ -148,6 +153,27 @@ class Schema(strawberry.Schema):
             await context.delivery.end(result.errors or ())
         return result
 
+    async def respond(self, operation: BoundOperation, context: Context, event: Any) -> ExecutionResult:
+        """Run a subscription for one event, in its own context, as `execute` runs an operation.
+
+        Raises:
+            InvalidToken: the token of the subscriber is not valid any more.
+        """
+        context.pace = Pace(self._turns)
+        context.max_cost = self.limits.max_cost
+        context.begin(operation)
+        executed = await self._execute_bound(operation, context, event, operation.given)
+        return self._present(context, executed, is_refused=False)
+
+    async def answer_live(self, query: LiveQuery, context: Context, observation: Observation) -> ExecutionResult:
+        """Run a live query, whose errors are not yet fit for clients, and observe the objects of its answer."""
+        context.pace = Pace(self._turns)
+        context.error_mode, context.observe = query.error_mode, observation.note
+        context.begin(query.operation)
+        if self._run == self._run_reference:  # it shows no objects
+            observation.overfull |= {"Post", "User", "Tag"}
+        return await self._execute_bound(query.operation, context, LIVE, query.operation.given)
+
     def refuse(self, context: Context, refused: Refused) -> ExecutionResult:
         """Return the result of an operation that does not run."""
         context.costs = refused.costs
@@ -160,6 +186,10 @@ class Schema(strawberry.Schema):
             async with asyncio.timeout(self.limits.operation_timeout_seconds):
                 await context.authenticate()
                 context.spend()
+                if operation.is_subscription and root is None:
+                    return await self._subscribe(operation, context)
+                if isinstance(root, LiveAnswer) and is_shared_by(context, root):
+                    return ExecutionResult(data=root.result.data, errors=root.result.errors)
                 run = self._run_incrementally if operation.is_incremental else self._run
                 result = await run(operation, context, root, variables)
                 await context.record_position()
@@ -167,18 +197,33 @@ class Schema(strawberry.Schema):
         except TimeoutError:
             context.note_timeout()
             seconds = self.limits.operation_timeout_seconds
-            return _failed(OperationTimeout(f"The operation took over {seconds:g} seconds."))
+            failure: ApiError = OperationTimeout(f"The operation took over {seconds:g} seconds.")
         except RateLimited as error:
             return PreExecutionError(data=None, errors=[_wrapped(error)])
         except ApiError as error:
-            return _failed(error)
+            failure = error
         finally:
             await context.close()
+        begins = operation.is_subscription and root is None  # what has not begun has no answer
+        return (PreExecutionError if begins else ExecutionResult)(data=None, errors=[_wrapped(failure)])
+
+    async def _subscribe(self, operation: BoundOperation, context: Context) -> ExecutionResult:
+        """Begin the events of a subscription, which the transport takes from the context."""
+        fields = operation.operation.root.fields
+        if len(fields) != 1:  # @skip and @include may leave none
+            raise BadUserInput("A subscription must have one root field.")
+        subscribe = fields[0].rules.subscribe
+        assert subscribe is not None  # noqa: S101 - all fields of the subscription type have one
+        context.events = await subscribe(context, operation.prepared(fields[0]))
+        return ExecutionResult(data=None, errors=None)
 
     async def _run_compiled(
         self, operation: BoundOperation, context: Context, root: Any, _variables: dict[str, Any] | None
     ) -> ExecutionResult:
-        if context.observation is not None:
+        if context.observe is not None:
+            engine = ObservingEngine(operation, context, root, context.pace, context.observe)
+            data, errors = await engine.execute(context.error_mode)
+        elif context.observation is not None:
             data, errors = await self._run_observed(operation, context, root, context.observation)
         else:
             data, errors = await Engine(operation, context, root, context.pace).execute(context.error_mode)
@@ -276,10 +321,6 @@ class Schema(strawberry.Schema):
             requested = min(sum(context.costs.values()), MAX_SHOWN_SIZE)
             report["cost"] = {"requested": requested, "limit": context.max_cost}
         return report
-
-
-def _failed(error: ApiError) -> ExecutionResult:
-    return ExecutionResult(data=None, errors=[_wrapped(error)])
 
 
 def _wrapped(error: ApiError) -> GraphQLError:

@@ -71,6 +71,10 @@ class Connections:
         self._waiting[connection] = None
         return True
 
+    def add(self, connection: Connection) -> None:
+        """Count a connection that another one has become, which was removed."""
+        self._open.add(connection)
+
     def remove(self, connection: Connection) -> None:
         """Forget a connection that was closed."""
         self._open.discard(connection)

@@ -11,6 +11,7 @@ MAX_HEADER_BYTES = 32_768  # names and values of a request; the framing of a chu
 MAX_HEADERS = 100
 MAX_PIPELINED = 32  # requests that may wait for the answers to earlier ones
 UNMETERED_BYTES = 16_384  # of each request, not taken from the shared budget, so that small requests always fit
+MAX_MESSAGE_BYTES = 131_072  # of a WebSocket
 MAX_UNSENT_BYTES = 32 * 1024 * 1024  # answers of a process that clients have not taken yet
 # A client may be this slow, on top of its timeout: 32 kbit/s.
 MIN_BYTES_PER_SECOND = 4_096

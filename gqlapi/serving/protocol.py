@@ -28,6 +28,7 @@ from gqlapi.serving.limits import (
     UNMETERED_BYTES,
 )
 from gqlapi.serving.refusals import Refusal, Refused
+from gqlapi.serving.websocket import BoundedWebSocket
 
 # The parser is fed at most this at a time, so that a limit is exceeded by no more.
 SLICE_BYTES = 16_384
@@ -123,6 +124,8 @@ class BoundedProtocol(HttpToolsProtocol):
             self.transport.close()
         else:
             self.cycle.keep_alive = False
+            if self._answering is not None:
+                _disconnect_of(self._answering).shut_down()
 
     # The parser's side.
 
@@ -135,7 +138,10 @@ class BoundedProtocol(HttpToolsProtocol):
             if self._phase is not DONE:
                 self._count(len(data), was_body=was_body)
         except httptools.HttpParserUpgrade as upgrade:
-            self._ignore_upgrade(data[upgrade.args[0] :])
+            if self._is_websocket():
+                self._become_websocket(data[upgrade.args[0] :])
+            else:
+                self._ignore_upgrade(data[upgrade.args[0] :])
         except Refused as refused:
             self.refuse(refused.refusal)
         except httptools.HttpParserError as error:
@@ -155,6 +161,22 @@ class BoundedProtocol(HttpToolsProtocol):
             self._framing_bytes += size
             if self._framing_bytes > MAX_HEADER_BYTES + self._body_bytes // FRAMING_SHARE:
                 raise Refused(refusals.FRAMING_TOO_LARGE)
+
+    def _is_websocket(self) -> bool:
+        """Whether a request with an Upgrade header opens a WebSocket (RFC 6455, section 4.1)."""
+        is_first = self._answering is None and not self.pipeline  # else an answer would follow on the socket
+        return is_first and self.parser.get_method() == b"GET" and self._should_upgrade()
+
+    def _become_websocket(self, rest: bytes) -> None:
+        """Hand the connection over to the protocol of WebSockets, which reads the request again."""
+        lines = [b"GET %s HTTP/1.1" % self.url, *(b"%s: %s" % header for header in self.headers)]
+        self.connections.discard(self)
+        self._guard.remove(self)
+        self._release()
+        protocol = BoundedWebSocket(self.config, self.server_state, self.app_state, guard=self._guard)
+        protocol.connection_made(self.transport)
+        self.transport.set_protocol(protocol)
+        protocol.data_received(b"\r\n".join([*lines, b"", rest]))
 
     def _ignore_upgrade(self, rest: bytes) -> None:
         """Read a request again without its Upgrade header: httptools would skip the body (RFC 9110, section 7.8)."""

@@ -16,7 +16,7 @@ from uvicorn.server import ServerState
 from uvicorn.supervisors import ChangeReload
 
 from gqlapi.serving.connections import Connections
-from gqlapi.serving.limits import ConnectionLimits
+from gqlapi.serving.limits import MAX_MESSAGE_BYTES, ConnectionLimits
 from gqlapi.serving.memory import relax_collector, return_freed_memory, start_trimming, without_collector
 from gqlapi.serving.protocol import BoundedProtocol
 from gqlapi.serving.supervisor import Supervisor
@@ -53,8 +53,11 @@ class ServerConfig(uvicorn.Config):
             app,
             factory=True,
             http=ProtocolFactory(limits),  # type: ignore[arg-type] # uvicorn calls it as it calls a class
-            # An upgrade is ignored, and the request answered as if it had not asked for one.
-            ws="none",
+            # Our own protocol hands upgrades over to it.
+            ws="websockets-sansio",
+            ws_max_size=MAX_MESSAGE_BYTES,
+            # It would take 70 KB for each socket.
+            ws_per_message_deflate=False,
             log_config=None,
             access_log=False,
             # The application trusts the proxies of its own settings, under any ASGI server.

@@ -40,6 +40,9 @@ FEATURES = {
     "batch": "batch",
     "defer": "`@defer`",
     "stream": "`@stream`",
+    "WebSocket": "subscription over WebSocket, resumed",
+    "SSE": "the same by server-sent events",
+    "multipart": "the same by multipart HTTP",
 }
 PAGE = TITLES[:2]
 HTML = "<p><em>Text.</em></p>\n"
@@ -55,6 +58,7 @@ def expected(client: str) -> dict[str, Observation]:
     formats = 2 if client == "apollo" else 1
     deferred = [[PAGE, [], "undefined"], [PAGE, [USERNAME] * 2, "number"]]
     streamed = [[PAGE[:1], [], "undefined"], [PAGE, [], "undefined"]]
+    resumed = [["CREATED", "first"], ["CREATED", "second"]]
     conflict = ["ConflictError", "NOT_UNIQUE", ["slug"], {"__typename": "Post", "title": client}]
     return {
         "query": Observation(PAGE, ["POST text 200"]),
@@ -75,6 +79,10 @@ def expected(client: str) -> dict[str, Observation]:
         "trusted documents": Observation(PAGE, ["POST id 200"]),
         "defer": Observation([deferred] * formats, ["POST text 200"] * formats),
         "stream": Observation([streamed] * formats, ["POST text 200"] * formats),
+        # The second is the code for the socket of an expired token.
+        "WebSocket": Observation([resumed, 4403], []),
+        "SSE": Observation(resumed, ["POST text 200"] * 2),
+        "multipart": Observation(resumed, ["POST text 200"] * 2),
         "batch": Observation([PAGE, "number"], ["POST batch of 2 200"]),
     }
 

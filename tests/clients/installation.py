@@ -45,7 +45,8 @@ class Workspace(NamedTuple):
 
     async def run(self, program: str, *arguments: str) -> str:
         """Run a program of the folder, and return all that it prints; it must not fail."""
-        command = [*self.node, program, *arguments]
+        # Before version 22 it needs the option to have WebSocket.
+        command = [*self.node, "--experimental-websocket", program, *arguments]
         process = await asyncio.create_subprocess_exec(
             *command, cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )

@@ -7,8 +7,10 @@ from typing import Any
 import httpx
 import pytest
 from gql import Client, GraphQLRequest
-from gql.transport.exceptions import TransportQueryError
+from gql.transport.exceptions import TransportConnectionFailed, TransportQueryError
 from gql.transport.httpx import HTTPXAsyncTransport
+from gql.transport.websockets import WebsocketsTransport
+from websockets.exceptions import ConnectionClosed
 
 from tests.api import NO_TLS
 from tests.clients.features import Observation
@@ -111,6 +113,39 @@ async def batch(_: dict[str, str], connect: Connect) -> Any:
     return [titles(first), "number" if isinstance(second["posts"]["totalCount"], int) else None]
 
 
+async def subscription(place: dict[str, str], _: Connect) -> Any:
+    seen, since = [], "0"
+    for number in ("first", "second"):
+        given = {"title": f"{place['name']} {number}", "markdown": ""}
+        async with httpx.AsyncClient(verify=NO_TLS) as http:
+            body = {"query": OPERATIONS["write"], "variables": {"input": given}}
+            await http.post(place["url"], json=body, headers={"Authorization": f"Bearer {place['accessToken']}"})
+        change = await _find(place, given["title"], since)
+        since = change["position"]
+        seen.append([change["kind"], number])
+    with pytest.raises(TransportConnectionFailed) as refused:
+        await _find(place | {"accessToken": place["expiredToken"]}, "", since)
+    closed = refused.value.__cause__
+    assert isinstance(closed, ConnectionClosed)
+    return [seen, closed.rcvd and closed.rcvd.code]
+
+
+def _socket(place: dict[str, str]) -> WebsocketsTransport:
+    headers = {"Authorization": f"Bearer {place['accessToken']}"}
+    protocols = [WebsocketsTransport.GRAPHQLWS_SUBPROTOCOL]
+    return WebsocketsTransport(place["url"].replace("http", "ws", 1), init_payload=headers, subprotocols=protocols)
+
+
+async def _find(place: dict[str, str], title: str, since: str) -> Any:
+    """Return the change of the post with a title, the first after a position."""
+    async with Client(transport=_socket(place)) as session:
+        async for data in session.subscribe(request("changes", since=since)):
+            change = data["postChanged"]
+            if change["post"] and change["post"]["title"] == title:
+                return change
+    raise AssertionError("the subscription has ended")
+
+
 FEATURES = {
     "query": query,
     "errors": errors,
@@ -121,4 +156,5 @@ FEATURES = {
     "limits": limits,
     "lookups": lookups,
     "batch": batch,
+    "WebSocket": subscription,
 }

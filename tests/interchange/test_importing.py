@@ -155,7 +155,7 @@ class TestSecondRun:
         ):
             await run_import(database, write(tmp_path, {"a.md": content}))
         async with database.write() as session:
-            changes = [*await session.scalars(sa.select(PostChange).order_by(PostChange.position))]
+            changes = [*await session.scalars(sa.select(PostChange).order_by(PostChange.id))]
         kinds = (
             *("CREATED", "PUBLISHED", "UPDATED", "UNPUBLISHED", "PUBLISHED"),
             *("ARCHIVED", "UNPUBLISHED", "UPDATED"),

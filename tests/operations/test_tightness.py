@@ -22,7 +22,8 @@ from tests.counting import count_values
 from tests.factories import LONG_AGO, make_post, make_tag, make_user, save
 from tests.signing_in import give_password, sign_in_as
 
-EXAMPLES = {path.stem: path.read_text() for path in (ROOT / "examples").glob("*.graphql")}
+DOCUMENTS = {path.stem: path.read_text() for path in (ROOT / "examples").glob("*.graphql")}
+EXAMPLES = {name: text for name, text in DOCUMENTS.items() if "\nsubscription " not in text}
 VARIABLES = {path.stem: json.loads(path.read_text()) for path in (ROOT / "examples").glob("*.json")}
 MAX_MEDIAN = 2
 WITHOUT_PAGES = {name for name, text in EXAMPLES.items() if "\nmutation " in text} | {"W6", "16_viewer_posts"}

@@ -243,7 +243,7 @@ class TestChangeFeed:
         await send(client, "publishPosts", refs(posts))
         await send(client, "deletePosts", refs(posts))
         async with api.database.write() as session:
-            changes = [*await session.scalars(sa.select(PostChange).order_by(PostChange.position))]
+            changes = [*await session.scalars(sa.select(PostChange).order_by(PostChange.id))]
         assert [(change.kind.name, change.version) for change in changes] == [("PUBLISHED", 2)] * 3 + [
             ("DELETED", 3)
         ] * 3

@@ -49,7 +49,7 @@ async def assert_consistent(api: Api) -> None:
         for link in await session.scalars(sa.select(PostTag)):
             assert link.visible_from == posts[link.post_id].visible_from
         for post in posts.values():
-            changes = sa.select(PostChange.version).where(PostChange.post_id == post.id).order_by(PostChange.position)
+            changes = sa.select(PostChange.version).where(PostChange.post_id == post.id).order_by(PostChange.id)
             versions = [*await session.scalars(changes)]
             assert versions == [*range(post.version - len(versions) + 1, post.version + 1)]
 
@@ -70,7 +70,7 @@ async def change(client: Api, mutation: str, post: Any, **given: Any) -> Any:
 
 async def changes_of(api: Api) -> list[str]:
     async with api.database.write() as session:
-        kinds = await session.scalars(sa.select(PostChange.kind).order_by(PostChange.position))
+        kinds = await session.scalars(sa.select(PostChange.kind).order_by(PostChange.id))
         return [kind.name for kind in kinds]
 
 

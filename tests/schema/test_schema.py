@@ -203,7 +203,7 @@ class TestConventions:
 
     def test_scalars_say_where_they_are_specified(self) -> None:
         urls = {name: type_.specified_by_url for name, type_ in TYPES.items() if isinstance(type_, GraphQLScalarType)}
-        assert urls == {"DateTime": "https://www.rfc-editor.org/rfc/rfc3339", "Cursor": None}
+        assert urls == {"DateTime": "https://www.rfc-editor.org/rfc/rfc3339", "Cursor": None, "Position": None}
 
     def test_names_are_cased_as_usual(self) -> None:
         for name, type_ in TYPES.items():

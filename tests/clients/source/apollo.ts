@@ -13,12 +13,14 @@ import {
 import { Defer20220824Handler, GraphQL17Alpha9Handler } from '@apollo/client/incremental';
 import { BatchHttpLink } from '@apollo/client/link/batch-http';
 import { SetContextLink } from '@apollo/client/link/context';
+import { GraphQLWsLink } from '@apollo/client/link/subscriptions';
 import { ErrorLink } from '@apollo/client/link/error';
 import { PersistedQueryLink } from '@apollo/client/link/persisted-queries';
 import { generatePersistedQueryIdsFromManifest } from '@apollo/persisted-query-lists';
 import { filter, firstValueFrom, from, map, mergeMap, takeWhile, toArray } from 'rxjs';
 import { createCache } from './apollo-cache.js';
 import * as operations from './gql/graphql.js';
+import { follow, refused, type Sink, socket } from './live.js';
 import {
   BEARER,
   codes,
@@ -187,3 +189,18 @@ async function deliveries(fetch: Fetch, query: TypedDocumentNode<Page, typeof FI
 
 await observe('defer', (fetch) => deliveries(fetch, operations.DeferredDocument));
 await observe('stream', (fetch) => deliveries(fetch, operations.StreamedDocument));
+
+function changes(client: ApolloClient, since: string, { next, error }: Sink): () => void {
+  const results = client.subscribe({ query: operations.ChangesDocument, variables: { since } });
+  const subscription = results.subscribe({ next: (result) => (result.error ? error(result.error) : next(result.data)) });
+  return () => subscription.unsubscribe();
+}
+
+await observe('WebSocket', async () => {
+  const client = connect(new GraphQLWsLink(socket()));
+  return [await follow('socket', (since, sink) => changes(client, since, sink)), await refused(STALE)];
+});
+await observe('multipart', (fetch) => {
+  const client = connect(http(fetch, { headers: BEARER }));
+  return follow('multipart', (since, sink) => changes(client, since, sink));
+});

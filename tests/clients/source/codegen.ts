@@ -9,7 +9,7 @@ const config: CodegenConfig = {
       presetConfig: { persistedDocuments: { hashAlgorithm: 'sha256' }, fragmentMasking: false },
       config: {
         strictScalars: true,
-        scalars: { DateTime: 'string', Cursor: 'string' },
+        scalars: { DateTime: 'string', Cursor: 'string', Position: 'string' },
         nullability: { errorHandlingClient: true },
         useTypeImports: true,
         importExtension: '.js',

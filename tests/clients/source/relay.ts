@@ -11,11 +11,14 @@ import {
   Observable,
   type OperationType,
   readInlineData,
+  requestSubscription,
   RecordSource,
   type RequestParameters,
   Store,
   type Variables,
 } from 'relay-runtime';
+import { createClient as createEventsClient } from 'graphql-sse';
+import { follow, refused, type Sink, socket } from './live.js';
 import {
   BEARER,
   codes,
@@ -38,6 +41,7 @@ import {
 } from './observe.js';
 import { MULTIPART, responsesOf } from './relay-multipart.js';
 import both, { type operationsBothQuery } from './relay/__generated__/operationsBothQuery.graphql.js';
+import changesOf, { type operationsChangesSubscription } from './relay/__generated__/operationsChangesSubscription.graphql.js';
 import deferred, { type operationsDeferredQuery } from './relay/__generated__/operationsDeferredQuery.graphql.js';
 import html, { type operationsHtmlQuery } from './relay/__generated__/operationsHtmlQuery.graphql.js';
 import limitsOf, { type operationsLimitsMutation } from './relay/__generated__/operationsLimitsMutation.graphql.js';
@@ -206,3 +210,31 @@ await observe('defer', (fetch) =>
   }),
 );
 await observe('stream', (fetch) => deliveries<operationsStreamedQuery>(fetch, streamed, pageOf));
+
+type Live = (params: RequestParameters, variables: Variables) => Observable<GraphQLResponse>;
+
+function changes(live: Live, since: string, { next, error: onError }: Sink): () => void {
+  const network = Network.create(() => Promise.reject(new Error('no query')), live);
+  const environment = new Environment({ network, store: new Store(new RecordSource()) });
+  const onNext = (data: operationsChangesSubscription['response'] | null | undefined) => next(data);
+  const variables = { since };
+  const config = { subscription: changesOf, variables, onNext, onError };
+  return requestSubscription<operationsChangesSubscription>(environment, config).dispose;
+}
+
+await observe('WebSocket', async () => {
+  const connected = socket();
+  const live: Live = ({ text }, variables) =>
+    Observable.create((sink) =>
+      connected.subscribe({ query: text ?? '', variables }, sink as Parameters<typeof connected.subscribe>[1]),
+    );
+  return [await follow('socket', (since, sink) => changes(live, since, sink)), await refused(STALE)];
+});
+await observe('SSE', (fetch) => {
+  const connected = createEventsClient({ url: place.url, headers: BEARER, fetchFn: fetch, retryAttempts: 0 });
+  const live: Live = ({ text }, variables) =>
+    Observable.create((sink) =>
+      connected.subscribe({ query: text ?? '', variables }, sink as Parameters<typeof connected.subscribe>[1]),
+    );
+  return follow('events', (since, sink) => changes(live, since, sink));
+});

@@ -5,11 +5,13 @@ import {
   type Exchange,
   fetchExchange,
   type OperationResult,
+  subscriptionExchange,
 } from '@urql/core';
 import { authExchange } from '@urql/exchange-auth';
 import { persistedExchange } from '@urql/exchange-persisted';
 import type { DocumentNode } from 'graphql';
 import * as operations from './gql/graphql.js';
+import { follow, refused, type Sink, socket } from './live.js';
 import {
   BEARER,
   codes,
@@ -38,6 +40,7 @@ interface Options {
   url?: string;
   headers?: Record<string, string>;
   preferGetMethod?: boolean;
+  fetchSubscriptions?: boolean;
 }
 
 function connect(fetch: Fetch, exchanges: Exchange[] = [], options: Options = {}): Client {
@@ -46,6 +49,7 @@ function connect(fetch: Fetch, exchanges: Exchange[] = [], options: Options = {}
     fetch,
     fetchOptions: { headers: options.headers ?? {} },
     preferGetMethod: options.preferGetMethod ?? false,
+    fetchSubscriptions: options.fetchSubscriptions ?? false,
     exchanges: [...exchanges, fetchExchange],
     requestPolicy: 'network-only',
   });
@@ -165,3 +169,27 @@ function deliveries(fetch: Fetch, query: DocumentInput<Page, typeof FIRST>): Pro
 
 await observe('defer', (fetch) => deliveries(fetch, operations.DeferredDocument));
 await observe('stream', (fetch) => deliveries(fetch, operations.StreamedDocument));
+
+function changes(client: Client, since: string, { next, error }: Sink): () => void {
+  const results = client.subscription(operations.ChangesDocument, { since });
+  return results.subscribe((result) => (result.error ? error(result.error) : next(result.data))).unsubscribe;
+}
+
+await observe('WebSocket', async (fetch) => {
+  const connected = socket();
+  const exchange = subscriptionExchange({
+    forwardSubscription: ({ query, variables }) => ({
+      subscribe: (sink) => ({ unsubscribe: connected.subscribe({ query: query ?? '', variables }, sink) }),
+    }),
+  });
+  const client = connect(fetch, [exchange]);
+  return [await follow('socket', (since, sink) => changes(client, since, sink)), await refused(STALE)];
+});
+// urql aborts the request of a subscription that ends, and does not handle its rejection.
+process.on('unhandledRejection', (error) => {
+  if (!(error instanceof DOMException && error.name === 'AbortError')) throw error;
+});
+await observe('SSE', (fetch) => {
+  const client = connect(fetch, [], { headers: BEARER, fetchSubscriptions: true });
+  return follow('events', (since, sink) => changes(client, since, sink));
+});

@@ -1,6 +1,6 @@
 import { useGraphiQL, useGraphiQLActions } from '@graphiql/react';
 
-const NAME = /^(?:query|mutation) (\w+)/m;
+const NAME = /^(?:query|mutation|subscription) (\w+)/m;
 
 // A plugin that lists the examples; a click opens one in a tab.
 export function examplesPlugin(examples) {

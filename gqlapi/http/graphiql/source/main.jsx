@@ -9,6 +9,7 @@ import { Account } from './account.jsx';
 import { examplesPlugin } from './examples.jsx';
 import { CopyLink, readLink } from './links.jsx';
 import { createSession } from './session.js';
+import { createSubscriber, isSubscription } from './subscriptions.js';
 import { ActiveTab } from './tabs.jsx';
 
 // The page names nothing but itself: everything is found from its own address.
@@ -22,9 +23,11 @@ globalThis.MonacoEnvironment = {
 };
 
 const session = createSession(url, demo ? localStorage : sessionStorage);
+const subscribe = createSubscriber(url, session);
 const send = createGraphiQLFetcher({ url, fetch: session.fetch });
-// Without the document a subscription goes to the server as well, which refuses it with a message.
-const fetcher = (params, options) => send(params, { ...options, documentAST: undefined });
+// With the document it would refuse to send subscriptions.
+const fetcher = (params, { documentAST, ...options } = {}) =>
+  isSubscription(params) ? subscribe(params, options.headers) : send(params, options);
 
 // GraphiQL remembers its tabs. What it opens with at the first time is one example, or what a link has.
 const isFirstTime = localStorage.getItem('graphiql:tabState') === null;

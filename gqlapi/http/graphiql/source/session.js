@@ -56,7 +56,23 @@ export function createSession(url, storage) {
     return { ...init, headers };
   }
 
+  // Seconds since 1970 at which a JSON Web Token expires; any other token does so when its server says.
+  function expiry(token) {
+    try {
+      return JSON.parse(atob(token.split('.')[1].replaceAll('-', '+').replaceAll('_', '/'))).exp;
+    } catch {
+      return Infinity;
+    }
+  }
+
   return {
+    // For a WebSocket, which cannot be asked again after a 401.
+    async authorization() {
+      const token = read()?.accessToken;
+      if (token && expiry(token) <= Date.now() / 1000) await alone(() => refresh(token));
+      const valid = read()?.accessToken;
+      return valid && `Bearer ${valid}`;
+    },
     // A tab that has its own header Authorization sends that.
     async fetch(input, init) {
       const token = read()?.accessToken;

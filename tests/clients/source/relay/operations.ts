@@ -41,6 +41,17 @@ export const documents = () => [
     }
   `,
   graphql`
+    subscription operationsChangesSubscription($since: Position) {
+      postChanged(since: $since) {
+        kind
+        position
+        post {
+          title
+        }
+      }
+    }
+  `,
+  graphql`
     query operationsViewerQuery {
       viewer {
         username

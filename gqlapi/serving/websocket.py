@@ -1,0 +1,92 @@
+"""One WebSocket: uvicorn's protocol, within the limits of all connections."""
+
+import asyncio
+from math import inf
+from typing import Any
+
+import structlog
+from uvicorn import Config
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from uvicorn.server import ServerState
+from websockets.exceptions import InvalidState
+from websockets.frames import CloseCode
+
+from gqlapi.serving.connections import Connections
+from gqlapi.serving.limits import MIN_BYTES_PER_SECOND
+
+logger = structlog.get_logger()
+
+
+class BoundedWebSocket(WebSocketsSansIOProtocol):
+    """Receives messages one at a time, sends them as fast as the client takes them, and counts as a connection."""
+
+    # The application closes sockets that say nothing.
+    deadline = inf
+
+    def __init__(
+        self, config: Config, server_state: ServerState, app_state: dict[str, Any], *, guard: Connections
+    ) -> None:
+        super().__init__(config, server_state, app_state)
+        self._guard = guard
+        self._limits = guard.limits
+        self._send_deadline, self._unsent_goal = inf, 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._guard.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._guard.remove(self)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._guard.stall(self)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._guard.resume(self)
+
+    def shutdown(self) -> None:
+        """Close with 1001, going away: clients connect again, to another server."""
+        self.stop_keepalive()
+        if not self.handshake_complete:
+            self.send_500_response()
+        elif not self.close_sent:
+            self.queue.put_nowait({"type": "websocket.disconnect", "code": int(CloseCode.GOING_AWAY)})
+            self._close(CloseCode.GOING_AWAY, "The server shuts down.")
+        self.transport.close()
+
+    # The side of `Connections`.
+
+    def unsent_bytes(self) -> int:
+        return self.transport.get_write_buffer_size()
+
+    def evict(self) -> None:
+        self.transport.abort()
+
+    def expire(self, now: float) -> None:
+        """Do nothing: there is no deadline."""
+
+    def drop_slow_reader(self) -> None:
+        client = self.client[0] if self.client else ""
+        logger.info("slow reader dropped", client=client, unsent=self.unsent_bytes())
+        self.transport.abort()
+
+    def check_sending(self, now: float) -> None:
+        unsent = self.unsent_bytes()
+        if not unsent:
+            self._send_deadline = inf
+        elif self._send_deadline == inf or unsent <= self._unsent_goal:
+            self._send_deadline = now + self._limits.send_timeout_seconds
+            self._unsent_goal = max(0, unsent - int(MIN_BYTES_PER_SECOND * self._limits.send_timeout_seconds))
+        elif now >= self._send_deadline:
+            self.drop_slow_reader()
+
+    def _close(self, code: int, reason: str) -> None:
+        try:
+            self.conn.send_close(code, reason)
+        except InvalidState:
+            return
+        self.close_sent = True
+        self.transport.write(b"".join(self.conn.data_to_send()))
