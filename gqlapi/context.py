@@ -144,11 +144,11 @@ class Context:
     def _may_read_replica(self) -> bool:
         """Whether the fields are read from a replica, if one is fit.
 
-        A shared cache would keep an answer that lacks the write after which it was purged.
+        A shared cache would keep an answer that lacks the write after which it was purged, and a subscriber would never
+        get what an event has announced.
         """
         if self._database.replicas is None or self.operation is None or self.observation is not None:
             return False
-        # An event is read where it happened.
         return not (self.operation.operation.is_serial or self.operation.is_subscription)
 
     @property

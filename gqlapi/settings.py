@@ -80,8 +80,8 @@ class Settings(BaseSettings):
     )
     database_direct_url: str = Field(
         "",
-        description="PostgreSQL without the pooler, for what needs a separate session: migrations. By default the "
-        "database URL.",
+        description="PostgreSQL without the pooler, for what needs a separate session: migrations, and LISTEN of the "
+        "change feed. By default the database URL.",
     )
     replica_urls: list[str] = Field(
         default_factory=list, description="Replicas of PostgreSQL, as JSON, that query operations read from."

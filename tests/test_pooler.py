@@ -15,6 +15,7 @@ from gqlapi.database.kept import KeptStatement
 from gqlapi.database.migrations import upgrade
 from gqlapi.database.unit import Database
 from gqlapi.errors import OperationTimeout
+from gqlapi.feed.wakeups import Wakeups
 from tests.api import serve, settings_for
 from tests.commands import run_beside
 from tests.factories import make_tag, save
@@ -104,6 +105,21 @@ class TestTransactionMode:
         assert (done.status, "GQLAPI_DATABASE_DIRECT_URL" in done.errors) == (1, True)
         done = await run_beside("migrate", url=url, database_direct_url=postgresql_url)
         assert done.status == 0, done.errors
+
+    async def test_has_the_feed_listen_past_it(self, few_backends: PgBouncer, postgresql_url: str) -> None:
+        url = few_backends.url(postgresql_url)
+        for direct_url, way in ((postgresql_url, Way.DIRECT), ("", Way.UNPREPARED)):
+            database = Database(url, EngineOptions(direct_url=direct_url))
+            engine = database.create_unpooled_engine()
+            async with engine.connect() as connection:
+                driver: Any = (await connection.get_raw_connection()).driver_connection
+                assert driver.way.is_by_transaction is way.is_by_transaction
+            await engine.dispose()
+            await database.dispose()
+        with capture_logs() as lines:
+            async with asyncio.timeout(5):
+                await Wakeups(Database(url)).listen()
+        assert [line["event"] for line in lines] == ["feed does not listen"]
 
     async def test_takes_many_rows_at_once(self, few_backends: PgBouncer, postgresql_url: str) -> None:
         done = await run_beside(

@@ -39,6 +39,8 @@ class EngineOptions:
     connect_timeout_seconds: float = 3.0
     statement_timeout_ms: int = 5_000
     pooler: PoolerSetting = "auto"
+    # The way past the pooler; empty where it is that of all connections.
+    direct_url: str = ""
     # Replicas to read from, how far behind they may be, and how long an operation waits for what its caller wrote.
     replica_urls: tuple[str, ...] = ()
     replica_max_lag_seconds: float = 10.0

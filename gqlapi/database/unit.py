@@ -5,6 +5,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from dataclasses import replace
 from typing import Any, Literal, TypeVar
 
 import structlog
@@ -58,8 +59,8 @@ class Database:
             ValueError: the database, or one of the replicas, is not PostgreSQL.
         """
         options = options or EngineOptions()
-        # The URL is for a connection that needs its own session; the function is called after commits of operations.
-        self.direct_url, self._options = normalize_url(url), options
+        self._url, self._options = url, options
+        # Called when an operation has committed a transaction.
         self.on_commit: Callable[[], None] = _nothing
         read_engine, self.write_engine = create_engines(url, options, is_silent=not logs_incidents)
         for engine in {read_engine, self.write_engine}:
@@ -110,8 +111,14 @@ class Database:
         return self.read_engine.dialect.name
 
     def create_unpooled_engine(self) -> AsyncEngine:
-        """Create an engine of PostgreSQL for a connection that stays out of every pool; the caller disposes of it."""
-        return create_unpooled_engine(self.direct_url, **postgresql_arguments(self._options))
+        """Create an engine of PostgreSQL for a connection that stays out of the pool; the caller disposes of it.
+
+        It does not lead through the pooler, if there is a way past it.
+        """
+        options = self._options
+        if options.direct_url:
+            options = replace(options, pooler="auto")
+        return create_unpooled_engine(normalize_url(options.direct_url or self._url), **postgresql_arguments(options))
 
     def read(self, *, place: Place | None = None, client: ClientKeys = ()) -> ReadUnit:
         """Create a unit that reads one snapshot; it connects at its first statement.
@@ -240,11 +247,12 @@ def create_database(settings: Settings, *, logs_incidents: bool = False) -> Data
         connect_timeout_seconds=settings.connect_timeout_seconds,
         statement_timeout_ms=settings.statement_timeout_ms,
         pooler=settings.database_pooler,
+        direct_url=settings.database_direct_url,
         replica_urls=tuple(settings.replica_urls),
         replica_max_lag_seconds=settings.replica_max_lag_seconds,
         replica_wait_seconds=settings.replica_wait_ms / 1000,
     )
-    database = Database(
+    return Database(
         settings.database_url,
         options,
         read_consistency=settings.read_consistency,
@@ -254,5 +262,3 @@ def create_database(settings: Settings, *, logs_incidents: bool = False) -> Data
         max_body_length=settings.max_answer_bytes,
         logs_incidents=logs_incidents,
     )
-    database.direct_url = normalize_url(settings.direct_url)
-    return database

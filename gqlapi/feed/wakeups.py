@@ -10,6 +10,7 @@ from typing import Any
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gqlapi.database.causes import DIRECT
 from gqlapi.database.unit import Database
 from gqlapi.repositories.feed import CHANNEL, notify
 
@@ -81,6 +82,9 @@ class Wakeups:
             while not is_being_cancelled():
                 try:
                     async with engine.connect() as connection:
+                        if (await _driver(connection)).way.is_by_transaction:
+                            logger.warning("feed does not listen", reason="a pooler is in between", fix=DIRECT)
+                            return
                         await self._begin_on(connection)
                         has_failed = False
                         await self._ping(connection)

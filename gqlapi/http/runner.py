@@ -145,8 +145,6 @@ class Runner:
                 if it had none.
         """
         method, types = scope["method"], OPERATIONS[scope["method"]]
-        if self.database.replicas is not None:
-            context.seen_position = position_of(scope, request)
         cacheable = self._caching.answer_to(scope, request)
         if cacheable is not None:
             context.observation = cacheable.observation
@@ -177,6 +175,8 @@ class Runner:
         """
         context.error_mode, context.rates = request.error_mode, self._rates
         try:
+            if self.database.replicas is not None:
+                context.seen_position = position_of(headers, request)
             result = await self._executor.execute(request, context, types)
             if self._usage is not None and context.operation is not None:
                 self._usage.count(context.operation.operation, request.variables, headers)
