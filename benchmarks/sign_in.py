@@ -59,6 +59,7 @@ def serving(folder: Path) -> Iterator[httpx.Client]:
         "GQLAPI_SIGN_IN_ADDRESS_LIMIT": "1000000/minute",
         "GQLAPI_SIGN_UP_LIMIT": "1000000/minute",
         "GQLAPI_LOG_LEVEL": "error",
+        "GQLAPI_STOP_GRACE_SECONDS": "0",
     }
     command = [sys.executable, "-m", "gqlapi"]
     subprocess.run([*command, "migrate"], cwd=folder, env=environment, check=True, capture_output=True)  # noqa: S603 - our own command

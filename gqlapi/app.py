@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp
 from strawberry.types import ExecutionResult
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
@@ -35,16 +35,17 @@ from gqlapi.http.execution import Executor
 from gqlapi.http.fallbacks import answer_refusal
 from gqlapi.http.graphiql.page import BrowserPage, send_asset
 from gqlapi.http.graphql import GraphQLEndpoint
-from gqlapi.http.health import Readiness, healthz
+from gqlapi.http.health import Readiness, Startup, healthz
 from gqlapi.http.hosts import HostCheck
 from gqlapi.http.methods import OPERATIONS
 from gqlapi.http.origins import Origins
-from gqlapi.http.request_id import RequestIdMiddleware
+from gqlapi.http.request_id import OnRequest, RequestIdMiddleware
 from gqlapi.http.responses import Negotiation
 from gqlapi.http.runner import Runner
 from gqlapi.http.sdl import SchemaFile
 from gqlapi.http.shortcut import Shortcut
 from gqlapi.http.subscriptions import Subscriptions
+from gqlapi.http.telemetry import Telemetry
 from gqlapi.http.usage import UsageCounter
 from gqlapi.http.websocket import WebSocketEndpoint
 from gqlapi.logs import configure_logs
@@ -70,28 +71,32 @@ def create_app(settings: Settings | None = None) -> Starlette:
     documents = create_documents(settings, schema)
     usage = UsageCounter(database) if settings.count_usage else None
     compression = Compression(is_on=settings.compression)
-    caching, rates = create_caching(settings, compression), create_rates(settings)
-    costs, limits = settings.reports_costs, schema.limits
-    executor = Executor(schema, documents)
-    runner = Runner(executor, database, accounts, caching, limits=limits, reports_costs=costs, usage=usage, rates=rates)
-    runner.feed = feed = create_feed(settings, database)
-    runner.live = live = create_live_queries(schema, feed, database, accounts)
-    subscriptions = create_subscriptions(settings, runner)
+    telemetry = Telemetry(settings, database, schema.operations.cache)
+    executor, caching = Executor(schema, documents), create_caching(settings, compression)
+    rates, reporter = create_rates(settings), telemetry.reporter
+    runner = Runner(
+        executor, database, accounts, caching, limits=schema.limits, usage=usage, rates=rates, reporter=reporter
+    )
+    subscriptions = create_subscriptions(settings, runner, schema)
     negotiation = Negotiation(settings.http_status)
     endpoint = GraphQLEndpoint(subscriptions, negotiation, origins, compression, max_body_bytes=settings.max_body_bytes)
+    graphql, startup = _with_page(settings, endpoint), Startup()
     sockets = WebSocketEndpoint(subscriptions, origins)
-    graphql = _with_page(settings, endpoint)
+    telemetry.watch_subscriptions(subscriptions, sockets)
+    shortcut = Middleware(Shortcut, path=GRAPHQL_PATH, endpoint=graphql, documents=endpoint, sockets=sockets)
+    graphql_routes = [Route(GRAPHQL_PATH, graphql), WebSocketRoute(GRAPHQL_PATH, sockets)]
 
     app = Starlette(
-        routes=_routes(settings, graphql, sockets, Readiness(database.probe), schema),
-        middleware=_middleware(settings, origins, graphql, endpoint, sockets),
+        routes=[*graphql_routes, *_routes(settings, startup, Readiness(database.probe), schema), *telemetry.routes],
+        middleware=_middleware(settings, origins, shortcut, telemetry.on_request),
         exception_handlers={HTTPException: answer_refusal},
-        lifespan=_lifespan(settings, database, documents, usage, feed),
+        lifespan=_lifespan(settings, startup, telemetry, runner, documents, usage),
     )
     # Starlette would redirect to the Host that the client sent.
     app.router.redirect_slashes = False
     parts = {"database": database, "accounts": accounts, "schema": schema, "documents": documents, "usage": usage}
-    for name, part in {**parts, "feed": feed, "live": live, "subscriptions": subscriptions}.items():
+    live = {"feed": runner.feed, "live": runner.live, "subscriptions": subscriptions, "metrics": telemetry.metrics}
+    for name, part in {**parts, **live}.items():
         setattr(app.state, name, part)
     return app
 
@@ -113,8 +118,10 @@ def create_live_queries(schema: Schema, feed: Feed, database: Database, accounts
     return LiveQueries(feed, run)
 
 
-def create_subscriptions(settings: Settings, runner: Runner) -> Subscriptions:
-    """Create what answers the events of subscriptions."""
+def create_subscriptions(settings: Settings, runner: Runner, schema: Schema) -> Subscriptions:
+    """Create what answers the events of subscriptions, and what these follow."""
+    runner.feed = feed = create_feed(settings, runner.database)
+    runner.live = create_live_queries(schema, feed, runner.database, runner.accounts)
     per_user, in_all = settings.max_subscriptions_per_user, settings.max_subscriptions
     return Subscriptions(runner, per_user=per_user, in_all=in_all)
 
@@ -180,30 +187,35 @@ def _with_page(settings: Settings, endpoint: ASGIApp) -> ASGIApp:
     return BrowserPage(endpoint, offers_demo=not settings.is_production) if settings.serves_graphiql else endpoint
 
 
-def _routes(
-    settings: Settings, graphql: ASGIApp, sockets: ASGIApp, readiness: Readiness, schema: Schema
-) -> list[BaseRoute]:
+def _routes(settings: Settings, startup: Startup, readiness: Readiness, schema: Schema) -> list[Route]:
     return [
         Route("/", _to_graphql),
-        Route(GRAPHQL_PATH, graphql),
-        WebSocketRoute(GRAPHQL_PATH, sockets),
         Route(GRAPHQL_PATH + "/", _to_graphql, methods=[*OPERATIONS]),
         *([Route(GRAPHQL_PATH + "/assets/{name}", send_asset)] if settings.serves_graphiql else []),
         *([Route(GRAPHQL_PATH + "/schema.graphql", SchemaFile(schema).send)] if settings.serves_schema else []),
         Route("/healthz", healthz),
+        Route("/startupz", startup.startupz),
         Route("/readyz", readiness.readyz),
     ]
 
 
 def _lifespan(
-    settings: Settings, database: Database, documents: PersistedDocuments, usage: UsageCounter | None, feed: Feed
+    settings: Settings,
+    startup: Startup,
+    telemetry: Telemetry,
+    runner: Runner,
+    documents: PersistedDocuments,
+    usage: UsageCounter | None,
 ) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         await _warn(settings)
-        async with documents.trusted.watching(database), database.watching_replicas():
+        database, feed = runner.database, runner.feed
+        async with telemetry.running(), documents.trusted.watching(database), database.watching_replicas():
+            startup.is_complete = True
             yield
-        await feed.close()
+        if feed is not None:
+            await feed.close()
         if usage is not None:
             await usage.close()
         await database.dispose()
@@ -219,7 +231,7 @@ async def _warn(settings: Settings) -> None:
 
 
 def _middleware(
-    settings: Settings, origins: Origins, graphql: ASGIApp, documents: ASGIApp, sockets: ASGIApp
+    settings: Settings, origins: Origins, shortcut: Middleware, on_request: OnRequest | None
 ) -> list[Middleware]:
     cors = origins.middleware(
         allow_credentials=settings.cors_credentials, max_age_seconds=settings.cors_max_age_seconds
@@ -228,10 +240,10 @@ def _middleware(
     proxies = Middleware(ProxyHeadersMiddleware, trusted_hosts=settings.trusted_proxies)
     return [
         *([proxies] if settings.trusted_proxies else []),
-        Middleware(RequestIdMiddleware),
+        Middleware(RequestIdMiddleware, on_request=on_request),
         *([hosts] if settings.allowed_hosts or not settings.is_production else []),
         *cors,
-        Middleware(Shortcut, path=GRAPHQL_PATH, endpoint=graphql, documents=documents, sockets=sockets),
+        shortcut,
     ]
 
 

@@ -15,6 +15,7 @@ class BudgetedCache(Generic[K, V]):
         """Create an empty cache."""
         self.max_bytes = max_bytes
         self.bytes = 0
+        self.hits = self.misses = 0
         self._entries: OrderedDict[K, tuple[V, int]] = OrderedDict()
 
     def __len__(self) -> int:
@@ -25,7 +26,9 @@ class BudgetedCache(Generic[K, V]):
         """Return the value of a key, or None."""
         entry = self._entries.get(key)
         if entry is None:
+            self.misses += 1
             return None
+        self.hits += 1
         self._entries.move_to_end(key)
         return entry[0]
 

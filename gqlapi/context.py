@@ -72,6 +72,10 @@ class Context:
     # How far PostgreSQL had written: before the answers that the caller has seen, set by the transport; and after the
     # writes of this operation. Both are known only where there are replicas.
     seen_position = written_position = NOWHERE
+    # Whether an operator has added the document.
+    is_of_trusted_document = False
+    # Whether results have the cost and the statements in their `extensions`.
+    reports_costs = False
 
     def __init__(
         self,
@@ -87,8 +91,8 @@ class Context:
     ) -> None:
         """Prepare a context, which holds no connection before the first statement.
 
-        `find_viewer` authenticates the caller from the operation's own snapshot; `trace` records the statements. A
-        `place`, the limiter's slot that the caller holds, becomes the context's own.
+        `find_viewer` authenticates the caller from the operation's own snapshot; `trace` records the statements where
+        it is the current one. A `place`, the limiter's slot that the caller holds, becomes the context's own.
         """
         self.viewer = self._requester = viewer
         self._find_viewer = find_viewer
@@ -97,7 +101,7 @@ class Context:
         self.trace = trace
         self._accounts = accounts
         self._database = database
-        self._unit = database.read(trace, place=place, client=self.client.keys)
+        self._unit = database.read(place=place, client=self.client.keys)
         # The points of each root field, known before anything runs.
         self.costs: Mapping[str, int] = {}
         # The limit of the cost, known as soon as the document is.
@@ -302,7 +306,7 @@ class Context:
         self._read_anew()
         if place is None:
             place = await self._database.gate.enter(self.client.keys)
-        running = self._database.start(transaction, self.trace)
+        running = self._database.start(transaction)
         running.add_done_callback(lambda task: on_success() if _has_succeeded(task) else None)
         try:
             return await asyncio.shield(running)
@@ -326,7 +330,7 @@ class Context:
 
     def _read_anew(self, place: Place | None = None) -> None:
         """Read from a new snapshot from now on."""
-        self._unit = self._database.read(self.trace, place=place, client=self.client.keys)
+        self._unit = self._database.read(place=place, client=self.client.keys)
         self._forget()
 
     def _forget(self) -> None:

@@ -10,7 +10,7 @@ from strawberry.types.graphql import OperationType
 
 from gqlapi.app import create_limits
 from gqlapi.context import Context
-from gqlapi.database.tracing import ExplainedStatement, ExplainingTrace
+from gqlapi.database.tracing import ExplainedStatement, ExplainingTrace, tracing
 from gqlapi.database.unit import create_database
 from gqlapi.schema import Schema
 from gqlapi.seeding import has_users
@@ -55,13 +55,14 @@ async def explain(
     try:
         await has_users(database)
         schema = Schema(create_limits(settings))
-        result = await schema.execute(
-            query,
-            variables,
-            context,
-            operation_name=operation_name,
-            allowed_operation_types=[OperationType.QUERY],
-        )
+        with tracing(trace):
+            result = await schema.execute(
+                query,
+                variables,
+                context,
+                operation_name=operation_name,
+                allowed_operation_types=[OperationType.QUERY],
+            )
         errors = tuple(error.message for error in result.errors or ())
     except InvalidOperationTypeError:
         errors = ("Only queries can be explained: it runs them.",)

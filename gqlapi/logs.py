@@ -17,10 +17,16 @@ from gqlapi.settings import Settings
 REQUEST_ID: ContextVar[str] = ContextVar("request_id")
 
 
+# Of a request, in addition to those that each has.
+Fields = dict[str, Any]
+
+
 class RequestLog(Protocol):
     """What logs a request that was answered."""
 
-    def __call__(self, method: str, path: str, status: int, ms: float, request_id: str, **sql: float) -> None: ...
+    def __call__(
+        self, method: str, path: str, status: int, ms: float, request_id: str, fields: dict[str, Any]
+    ) -> None: ...
 
 
 class JsonHandler(logging.StreamHandler[Any]):
@@ -31,13 +37,24 @@ class JsonHandler(logging.StreamHandler[Any]):
         super().__init__(stream)
         self._requests: list[bytes] = []
 
-    def log_request(self, method: str, path: str, status: int, ms: float, request_id: str, **sql: float) -> None:
+    def log_request(
+        self, method: str, path: str, status: int, ms: float, request_id: str, fields: dict[str, Any]
+    ) -> None:
         """Log a request: the line that structlog would write, without its processors.
 
         They took 15 % of a small request. What is lost when the process is killed is the current iteration's.
         """
-        event = {"method": method, "path": path, "status": status, "ms": ms, **sql, "event": "request"}
-        event |= {"request_id": request_id, "level": "info", "timestamp": datetime.now(UTC)}
+        event = {
+            "method": method,
+            "path": path,
+            "status": status,
+            "ms": ms,
+            **fields,
+            "event": "request",
+            "request_id": request_id,
+            "level": "info",
+            "timestamp": datetime.now(UTC),
+        }
         if not self._requests:
             asyncio.get_running_loop().call_soon(self.flush)
         self._requests.append(orjson.dumps(event, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z))
@@ -54,8 +71,8 @@ class JsonHandler(logging.StreamHandler[Any]):
 
     def _write_requests(self) -> None:
         if self._requests:
-            lines, self._requests = b"".join(self._requests).decode(), []
-            self.stream.write(lines)
+            lines, self._requests = b"".join(self._requests), []
+            self.stream.write(lines.decode())
 
 
 def create_request_log() -> RequestLog:
@@ -110,9 +127,9 @@ def _add_request_id(_logger: Any, _name: str, event: MutableMapping[str, Any]) -
     return event
 
 
-def _log_request(method: str, path: str, status: int, ms: float, request_id: str, **sql: float) -> None:
+def _log_request(method: str, path: str, status: int, ms: float, request_id: str, fields: Fields) -> None:
     logger = structlog.get_logger()
-    logger.info("request", method=method, path=path, status=status, ms=ms, **sql, request_id=request_id)
+    logger.info("request", method=method, path=path, status=status, ms=ms, **fields, request_id=request_id)
 
 
 def _ignore(*_: Any, **__: Any) -> None:

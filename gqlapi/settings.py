@@ -180,6 +180,12 @@ class Settings(BaseSettings):
         75.0, gt=0, description="How long an idle connection stays open; longer than a proxy keeps it."
     )
     workers: int = Field(2, ge=1, description="Worker processes of `gqlapi serve`.")
+    stop_grace_seconds: float = Field(
+        5.0,
+        ge=0,
+        le=300,
+        description="How long `gqlapi serve` accepts connections after SIGTERM, while `/readyz` answers 503.",
+    )
     allowed_hosts: list[str] = Field(
         default_factory=list,
         description="Names that a request may give as its Host, as JSON, beside `localhost` and IP addresses. Where it "
@@ -231,8 +237,27 @@ class Settings(BaseSettings):
     )
     report_costs: bool | None = Field(
         None,
-        description="Report the points and the SQL statements of each operation, in its `extensions` and in the log; "
-        "by default only in dev.",
+        description="Report the points and the SQL statements of each operation in its `extensions`; by default only "
+        "in dev.",
+    )
+    metrics_port: int | None = Field(
+        None, ge=0, le=65_535, description="Port to serve metrics for Prometheus on, at `/metrics`; none by default."
+    )
+    metrics_host: str = Field("127.0.0.1", description="Address to serve metrics on.")
+    metrics_path: str = Field(
+        "",
+        pattern=r"^(/[A-Za-z0-9._~-]+)*$",
+        description="Path of the API that answers with the metrics, such as `/metrics`, to anyone; none by default.",
+    )
+    slow_operation_ms: int = Field(
+        0, ge=0, description="Log operations that take longer, with the plan of their slowest statement; 0 logs none."
+    )
+    tracing: bool = Field(
+        default=False,
+        description="Send spans with OpenTelemetry, as the `OTEL_*` variables say; needs the extra `otel`.",
+    )
+    trace_documents: bool = Field(
+        default=False, description="Put the text of documents into spans: it may hold values that clients wrote there."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Minimum log level.")
 

@@ -43,6 +43,7 @@ APART: dict[str, set[str]] = {
     "progress": set(),
     "serving": {"errors"},
     "settings": set(),
+    "telemetry": set(),
     "words": set(),
     "work_pool": {"errors"},
 }
@@ -194,7 +195,8 @@ def loads_lazily(module: Module) -> Iterator[str]:
 
 
 def imports_late(module: Module) -> Iterator[str]:
-    if module.name.startswith("cli."):  # what takes a second to import is for the command that needs it
+    # What takes long to import is for the command, or for the setting, that needs it.
+    if module.name.startswith("cli.") or module.name == "telemetry.extra":
         return
     for scope in ast.walk(module.tree):
         if not isinstance(scope, Function | ast.ClassDef):

@@ -21,12 +21,14 @@ from gqlapi.database.migrations import upgrade
 from gqlapi.serving.memory import relax_collector
 from tests.api import Api, serve, settings_for
 from tests.clocks import Deadlines
+from tests.commands import keeping_logs
 from tests.examples import COMMON, rounds
 from tests.pgbouncer import MODE_VARIABLE, PgBouncer
 from tests.postgres import SERVER_VARIABLE, Kill, PostgresServer, PostgresUnavailable, PrivatePostgres
 from tests.processes import Folder
 from tests.recycling import Recycler
 from tests.shared_types import share_types
+from tests.written_logs import Logs
 
 # pytest rewrites the assertions of a test file once, not in every worker of every run: that takes 2 s.
 sys.dont_write_bytecode = False
@@ -275,3 +277,10 @@ async def kill(postgresql_url: str) -> AsyncIterator[Kill]:
 
     yield kill
     await connection.close()
+
+
+@pytest.fixture
+def logs(capsys: pytest.CaptureFixture[str]) -> Iterator[Logs]:
+    """The log; its configuration is the process's, and put back."""
+    with keeping_logs():
+        yield Logs(capsys)

@@ -83,7 +83,8 @@ class Folder:
         clean = {name: value for name, value in os.environ.items() if not name.startswith("GQLAPI_")}
         # Without npm: a development server in a checkout builds GraphiQL when it can.
         clean.pop("PYTHONDONTWRITEBYTECODE", None)  # so many processes would compile everything anew
-        self.environment = clean | {"NO_COLOR": "1", "PATH": str(GQLAPI.parent)}
+        # No load balancer has to learn of the end of a server.
+        self.environment = clean | {"NO_COLOR": "1", "PATH": str(GQLAPI.parent), "GQLAPI_STOP_GRACE_SECONDS": "0"}
         self.servers: list[Server] = []
 
     def __enter__(self) -> Self:

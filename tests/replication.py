@@ -38,7 +38,9 @@ class Standby:
     def __init__(self, folder: Path, primary: PostgresServer) -> None:
         url = sa.make_url(primary.maintenance_url)
         source = f"host={url.host} port={url.port} user={url.username}"
-        self._server = PrivatePostgres(options={**REPLICATED, "primary_conninfo": source}, folder=folder)
+        # Late enough that a read right after a write is stale, unless it waits.
+        options = {**REPLICATED, "primary_conninfo": source, "recovery_min_apply_delay": "10ms"}
+        self._server = PrivatePostgres(options=options, folder=folder)
         self.server: PostgresServer | None = None
         self._port: int | None = None
 

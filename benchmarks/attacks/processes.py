@@ -22,6 +22,7 @@ SETTINGS = {
     "GQLAPI_SIGN_IN_ADDRESS_LIMIT": "1000000/minute",
     "GQLAPI_SIGN_UP_LIMIT": "1000000/minute",
     "GQLAPI_LOG_LEVEL": "error",
+    "GQLAPI_STOP_GRACE_SECONDS": "0",
 }
 
 

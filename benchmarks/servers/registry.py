@@ -32,6 +32,7 @@ def gqlapi(database_url: str, _folder: Path) -> Server:
         "GQLAPI_DATABASE_URL": database_url,
         "GQLAPI_SECRET_KEY": secrets.token_hex(32),
         "GQLAPI_CLIENT_SHARE": "1",
+        "GQLAPI_STOP_GRACE_SECONDS": "0",
     }
 
     def command(port: int) -> list[str]:

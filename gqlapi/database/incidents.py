@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 
 import structlog
@@ -51,9 +52,12 @@ class Incidents:
         self._period_seconds = period_seconds
         self._is_silent = is_silent
         self._open: dict[Trouble, _Incident] = {}
+        # All since the start.
+        self.counts: Counter[Trouble] = Counter()
 
     def record(self, trouble: Trouble, cause: BaseException | None = None) -> None:
         """Count an operation that was refused."""
+        self.counts[trouble] += 1
         if self._is_silent:
             return
         incident = self._open.get(trouble)

@@ -16,7 +16,7 @@ from sqlalchemy.exc import PendingRollbackError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from gqlapi.database.tracing import TRACE_OPTION, Trace
+from gqlapi.database.tracing import CURRENT_TRACE
 
 Processor = Callable[[Any], Any]
 Values = Mapping[str, Any]
@@ -93,7 +93,7 @@ class KeptStatement:
         """Execute the statement and return its rows as the driver has them: `processors` are not applied.
 
         Without `in_transaction`, a connection that has not begun a transaction does not begin one on PostgreSQL.
-        Nothing is flushed before. Counted by the connection's trace. `options` are SQLAlchemy's, where it executes.
+        Nothing is flushed before. Counted by the current trace. `options` are SQLAlchemy's, where it executes.
 
         Raises:
             DBAPIError: as SQLAlchemy raises it; after a failure of the connection, it is invalidated.
@@ -183,7 +183,7 @@ async def _execute(connection: AsyncConnection, sql: str, arguments: Sequence[An
     if core is None or core.invalidated:
         raise PendingRollbackError("the connection has been lost")
     adapter: Any = core.connection.dbapi_connection
-    trace: Trace | None = core.get_execution_options().get(TRACE_OPTION)
+    trace = CURRENT_TRACE.get()
     # What listens to SQLAlchemy's statements sees this one as well, and may change it.
     for listener in core.dispatch.before_cursor_execute:
         sql, arguments = listener(core, None, sql, arguments, None, False)  # noqa: FBT003 - the event's own
@@ -198,7 +198,7 @@ async def _execute(connection: AsyncConnection, sql: str, arguments: Sequence[An
         await connection.run_sync(_raise_as_sqlalchemy, adapter, error, sql)
         raise
     finally:
-        seconds = 0.0 if trace is None else trace.stop()
+        seconds = 0.0 if trace is None else trace.stop(sql, arguments)
     if trace is not None and trace.explains:
         await connection.run_sync(trace.executed, sql, tuple(arguments), len(rows), seconds)
     return rows

@@ -18,7 +18,6 @@ from gqlapi.database.incidents import Incidents
 from gqlapi.database.kept import KeptStatement, Rows, Values, end_transaction
 from gqlapi.database.parking import Parking, may_run_alone
 from gqlapi.database.replicas import Replica
-from gqlapi.database.tracing import TRACE_OPTION, Trace
 from gqlapi.errors import ApiError, answer_too_large
 
 # A ROLLBACK that is not answered, and the end of a connection that does not end politely, both take less.
@@ -50,7 +49,6 @@ class ReadUnit:
         gate: PoolGate,
         background: Background,
         incidents: Incidents,
-        trace: Trace | None = None,
         *,
         place: Place | None = None,
         client: ClientKeys = (),
@@ -59,7 +57,6 @@ class ReadUnit:
         """Prepare the unit; it connects at its first statement."""
         self._place = place
         self._client = client
-        self._trace = trace
         self._replica: Replica | None = None
         self._primary = self._parking = parking
         self._gate = gate
@@ -271,8 +268,6 @@ class ReadUnit:
         if self._place is None:
             self._place = await self._gate.enter(self._client)
         self._connection = await self._parking.connect()
-        if self._trace is not None:
-            await self._connection.execution_options(**{TRACE_OPTION: self._trace})
         return self._connection
 
     def _begins(self, connection: AsyncConnection) -> bool:
@@ -310,7 +305,7 @@ class ReadUnit:
 
     async def _has_parked(self, connection: AsyncConnection) -> bool:
         """Park the connection for the next operation; return False for one that SQLAlchemy must look after."""
-        if not self._parking.is_used or self._failure is not None or self._trace is not None:
+        if not self._parking.is_used or self._failure is not None:
             return False
         try:
             return await end_transaction(connection) and self._parking.park(connection)

@@ -21,7 +21,7 @@ from gqlapi.database.parking import Parking
 from gqlapi.database.read_unit import MAX_BODY_LENGTH, ReadUnit
 from gqlapi.database.readiness import Probe
 from gqlapi.database.replicas import Replica, Replicas, refuse_sqlite
-from gqlapi.database.tracing import TRACE_OPTION, Trace, install_tracing
+from gqlapi.database.tracing import install_tracing
 from gqlapi.database.url import normalize_url
 from gqlapi.errors import ApiError
 from gqlapi.settings import Settings
@@ -58,9 +58,8 @@ class Database:
             ValueError: the database, or one of the replicas, is not PostgreSQL.
         """
         options = options or EngineOptions()
-        # For a connection that needs its own session.
+        # The URL is for a connection that needs its own session; the function is called after commits of operations.
         self.direct_url, self._options = normalize_url(url), options
-        # Called when an operation has committed a transaction.
         self.on_commit: Callable[[], None] = _nothing
         read_engine, self.write_engine = create_engines(url, options, is_silent=not logs_incidents)
         for engine in {read_engine, self.write_engine}:
@@ -81,8 +80,11 @@ class Database:
         )
         self._background = Background()
         self._max_body_length = max_body_length
-        # A transaction ends within this time, or is given up: two statements that are not answered.
-        self._patience_seconds = 2 * options.command_timeout_seconds
+
+    @property
+    def _patience_seconds(self) -> float:
+        """How long a transaction may take before it is given up: two statements that are not answered."""
+        return 2 * self._options.command_timeout_seconds
 
     def _create_replicas(self, url: str, options: EngineOptions, consistency: ReadConsistency) -> Replicas:
         refuse_sqlite([url, *options.replica_urls])
@@ -111,8 +113,8 @@ class Database:
         """Create an engine of PostgreSQL for a connection that stays out of every pool; the caller disposes of it."""
         return create_unpooled_engine(self.direct_url, **postgresql_arguments(self._options))
 
-    def read(self, trace: Trace | None = None, *, place: Place | None = None, client: ClientKeys = ()) -> ReadUnit:
-        """Create a unit that reads one snapshot and reports its statements to `trace`; it connects at its first one.
+    def read(self, *, place: Place | None = None, client: ClientKeys = ()) -> ReadUnit:
+        """Create a unit that reads one snapshot; it connects at its first statement.
 
         A `place`, the limiter's slot that the caller holds, becomes the unit's own; else it takes one for `client`.
         """
@@ -121,22 +123,19 @@ class Database:
             self.gate,
             self._background,
             self.incidents,
-            trace,
             place=place,
             client=client,
             max_body_length=self._max_body_length,
         )
 
     @asynccontextmanager
-    async def write(self, trace: Trace | None = None) -> AsyncIterator[AsyncSession]:
+    async def write(self) -> AsyncIterator[AsyncSession]:
         """Run one transaction: committed at the end of the block, rolled back when it raises.
 
         The session joins the transaction of its connection, on which kept statements run without it.
         """
         await self.parking.close_oldest()
         async with self.write_engine.connect() as connection:
-            if trace is not None:
-                await connection.execution_options(**{TRACE_OPTION: trace})
             await connection.begin()
             session = AsyncSession(connection, expire_on_commit=False)
             try:
@@ -148,7 +147,7 @@ class Database:
                 if session.in_transaction():
                     await session.close()
 
-    async def transact(self, body: Callable[[AsyncSession], Awaitable[T]], trace: Trace | None = None) -> T:
+    async def transact(self, body: Callable[[AsyncSession], Awaitable[T]]) -> T:
         """Run `body` in one transaction and commit it; run it again, up to three times, when it lost against another.
 
         The body must have no effect outside the database. Cancelling the caller does not stop a transaction that
@@ -157,11 +156,11 @@ class Database:
         Raises:
             ApiError: the database timed out or is not available.
         """
-        return await asyncio.shield(self.start(body, trace))
+        return await asyncio.shield(self.start(body))
 
-    def start(self, body: Callable[[AsyncSession], Awaitable[T]], trace: Trace | None = None) -> asyncio.Task[T]:
+    def start(self, body: Callable[[AsyncSession], Awaitable[T]]) -> asyncio.Task[T]:
         """Start what `transact` awaits; `dispose` waits until it has ended."""
-        return self._background.start(self._attempt(body, trace))
+        return self._background.start(self._attempt(body))
 
     def start_if_free(self, body: Callable[[AsyncSession], Awaitable[Any]], name: str) -> None:
         """Start a transaction without waiting for it; it is skipped if it would have to wait for a connection.
@@ -175,18 +174,18 @@ class Database:
             return
         place = await self.gate.enter()
         try:
-            await self._attempt(body, None)
+            await self._attempt(body)
         except Exception as error:
             logger.warning("background transaction failed", name=name, exc_info=error)
         finally:
             place.leave()
 
-    async def _attempt(self, body: Callable[[AsyncSession], Awaitable[T]], trace: Trace | None) -> T:
+    async def _attempt(self, body: Callable[[AsyncSession], Awaitable[T]]) -> T:
         give_up_at = time.monotonic() + self._patience_seconds
         for pause in (*RETRY_PAUSES_SECONDS, None):
             session, has_ended = None, False
             try:
-                async with self.write(trace) as session:
+                async with self.write() as session:
                     outcome = await body(session)
                     has_ended = True
             except Exception as error:

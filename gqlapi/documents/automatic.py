@@ -23,12 +23,12 @@ class MemoryStore:
 
     def __init__(self, max_bytes: int) -> None:
         """Start empty."""
-        self._texts: BudgetedCache[str, str] = BudgetedCache(max_bytes)
+        self.cache: BudgetedCache[str, str] = BudgetedCache(max_bytes)
 
     async def get(self, document_id: str) -> str | None:
         """Return the text with an id, or None."""
-        return self._texts.get(document_id)
+        return self.cache.get(document_id)
 
     async def put(self, document_id: str, text: str) -> None:
         """Keep the text with an id."""
-        self._texts.put(document_id, text, BYTES_PER_ENTRY + len(text.encode(errors="surrogatepass")))
+        self.cache.put(document_id, text, BYTES_PER_ENTRY + len(text.encode(errors="surrogatepass")))

@@ -192,6 +192,7 @@ class Operation:
         "fragments",
         "is_atomic",
         "is_serial",
+        "label",
         "reads_once",
         "root",
         "schema",
@@ -216,6 +217,8 @@ class Operation:
         self.is_atomic = is_atomic(definition)
         # What it uses of the schema; kept by who counts that.
         self.coordinates: frozenset[str] | None = None
+        # What it is known by in logs and metrics; kept by who reports.
+        self.label: object = None
         # What caches may do with its answers; kept by who decides that.
         self.cache_plan: object = None
         # Whether everything is read by one statement at most.

@@ -1,8 +1,10 @@
 """The feed of a process, which subscribers follow from a position."""
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
+from contextvars import Context
 from datetime import timedelta
 from typing import TypeVar
 from uuid import UUID
@@ -53,6 +55,11 @@ class Feed:
     def subscribers(self) -> int:
         """How many follow the feed."""
         return self._subscribers
+
+    @property
+    def lag_seconds(self) -> float:
+        """How long ago the feed was read to its end, 0 without subscribers: no change to come is older."""
+        return time.monotonic() - self._reader.read_at if self._subscribers and self._reader.read_at else 0.0
 
     def note_commit(self) -> None:
         """Look for changes soon: a transaction of this process was committed."""
@@ -139,7 +146,7 @@ class Feed:
         self._subscribers += 1
         try:
             if self._started is None:
-                self._started = asyncio.create_task(self._start())
+                self._started = asyncio.create_task(self._start(), context=Context())  # of no operation
             started = self._started
             try:
                 await asyncio.shield(started)

@@ -7,6 +7,7 @@ and no queue: a slow client gets the newest answer, and never learns of those in
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable, Sequence
 from contextlib import aclosing
+from contextvars import Context
 from itertools import count
 from typing import Any, NamedTuple
 
@@ -87,7 +88,7 @@ class Group:
         self._unseen: list[Touch] = []
         self._asked = asyncio.Event()
         self._news = asyncio.Condition()
-        self.task = asyncio.create_task(self._keep_answering())
+        self.task = asyncio.create_task(self._keep_answering(), context=Context())  # of no operation
 
     def ask(self) -> None:
         """Answer again."""

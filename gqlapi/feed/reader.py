@@ -1,6 +1,7 @@
 """Reads the feed for all subscribers of a process, and gives positions to changes that have none."""
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
@@ -39,6 +40,8 @@ class Reader:
         self.position = 0
         # How often the database has lost positions that it had given: a standby took over that had not got them.
         self.setbacks = 0
+        # When it was last read to its end, on the clock of `time.monotonic`.
+        self.read_at = 0.0
 
     async def start(self) -> None:
         """Begin after the last change that is committed now.
@@ -48,6 +51,7 @@ class Reader:
         """
         status = await self._number(await self._read(read_status))
         self._skip_to(status.last_position)
+        self.read_at = time.monotonic()
 
     async def round(self) -> float:
         """Read what is new, and return for how many seconds there is nothing to do unless somebody wakes the reader.
@@ -68,6 +72,7 @@ class Reader:
             if ahead > 0:
                 await asyncio.sleep(min(ahead, MAX_SKEW_SECONDS))
             self._remember(changes)
+        self.read_at = time.monotonic()
         if status.next_publication is None:
             return POLL_SECONDS
         return min(POLL_SECONDS, max(0.0, (status.next_publication - utc_now()).total_seconds()))

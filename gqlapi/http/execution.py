@@ -70,7 +70,7 @@ class Executor:
             trusted = None if text or document_id is None else self._documents.trusted.get(document_id)
             if trusted is None or trusted.errors:
                 return self._find_and_run(request, context, types)
-            text, max_cost = trusted.text, trusted.max_cost
+            text, max_cost, context.is_of_trusted_document = trusted.text, trusted.max_cost, True
         return self._run(text, request, context, types, max_cost)
 
     def respond(self, operation: BoundOperation, context: Context, event: Any) -> Awaitable[ExecutionResult]:
@@ -95,6 +95,7 @@ class Executor:
             return self._schema.refuse(context, refused)
         except BadRequest as error:
             raise malformed(error.message) from None
+        context.is_of_trusted_document = self._documents.trusted.get(document_id or "") is document
         result = await self._run(document.text, request, context, types, document.max_cost)
         if document_id is not None and text and not isinstance(result, PreExecutionError):
             await self._documents.register(document_id, document)

@@ -64,6 +64,7 @@ class GraphQLEndpoint:
             await self._refuse(scope, send)
             return
         except HttpFailure as failure:
+            scope["state"]["code"] = str(failure.code)
             response = self._negotiation.failure(failure)
         authentication: Authentication | None = scope["state"].get("authentication")
         if isinstance(response, Begun):

@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse, Response
 
 from gqlapi.database.failures import describe
 from gqlapi.database.readiness import Checks, Probe
+from gqlapi.serving.stopping import stopping_of
 
 HTTP_SERVICE_UNAVAILABLE = 503
 # Many probes at once, and a flood of them, cost the database one query a second.
@@ -23,6 +24,19 @@ async def healthz(_request: Request) -> Response:
     return JSONResponse({"status": "ok"})
 
 
+class Startup:
+    """Whether the application has started; it has not where the server does not run its lifespan first."""
+
+    def __init__(self) -> None:
+        self.is_complete = False
+
+    async def startupz(self, _request: Request) -> Response:
+        """Return 200 or 503; a database that is down does not delay the start."""
+        if self.is_complete:
+            return JSONResponse({"status": "ok"})
+        return JSONResponse({"status": "starting"}, HTTP_SERVICE_UNAVAILABLE)
+
+
 class Readiness:
     """Whether to send requests here."""
 
@@ -33,8 +47,10 @@ class Readiness:
         self._last: Checks | None = None
         self._checked_at = float("-inf")
 
-    async def readyz(self, _request: Request) -> Response:
-        """Return 200 or 503, with the state of each part."""
+    async def readyz(self, request: Request) -> Response:
+        """Return 200 or 503, with the state of each part; a server that stops looks at none."""
+        if stopping_of(request.scope).is_set():
+            return JSONResponse({"status": "stopping"}, HTTP_SERVICE_UNAVAILABLE)
         checks = await self._check()
         status = "ok" if checks.passed else "unavailable"
         body = {"status": status, "checks": asdict(checks)}

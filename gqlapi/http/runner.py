@@ -16,7 +16,6 @@ from gqlapi.accounts.tokens import InvalidToken
 from gqlapi.context import Context
 from gqlapi.database.gate import Place
 from gqlapi.database.positions import format_position
-from gqlapi.database.tracing import Trace
 from gqlapi.database.unit import Database
 from gqlapi.feed import Feed, LiveQueries
 from gqlapi.http.caching import CacheableAnswer, Caching
@@ -26,6 +25,7 @@ from gqlapi.http.json import HeaderList, encode_json
 from gqlapi.http.methods import OPERATIONS, SUBSCRIPTIONS, type_not_allowed
 from gqlapi.http.pieces import Pieces
 from gqlapi.http.positions import POSITION_HEADER, position_of
+from gqlapi.http.reporting import Reporter
 from gqlapi.http.requests import GraphQLRequest, unauthenticated
 from gqlapi.http.responses import OK, Representation, Response, headers_of_rate
 from gqlapi.http.streaming import StreamedAnswer, Streaming
@@ -55,18 +55,18 @@ class Runner:
         caching: Caching,
         *,
         limits: Limits,
-        reports_costs: bool = False,
         usage: UsageCounter | None = None,
         rates: Rates | None = None,
+        reporter: Reporter | None = None,
     ) -> None:
         """Run operations on a database."""
+        self._reporter = reporter or Reporter()
         self.respond = executor.respond
         self.database = database
         self.accounts = accounts
         self.limits = limits
         self._executor = executor
         self._caching = caching
-        self._reports_costs = reports_costs
         self._usage = usage
         self._rates = rates
         # What subscriptions follow.
@@ -154,13 +154,16 @@ class Runner:
             types |= SUBSCRIPTIONS
         try:
             result = await self.execute(request, context, types, headers_of(scope))
+            if context.events is not None:
+                return Begun(request, context)
+            response = self._encode(result, representation, context, cacheable)
+            return self._report(scope, context, request, result, response)
         except InvalidToken:
             raise unauthenticated() from None
         except InvalidOperationTypeError as error:
             raise type_not_allowed(method, error.operation_type) from None
-        if context.events is not None:
-            return Begun(request, context)
-        return self._encode(result, representation, context, cacheable)
+        finally:
+            self._reporter.end(context)
 
     async def execute(
         self, request: GraphQLRequest, context: Context, types: frozenset[OperationType], headers: Headers
@@ -182,26 +185,45 @@ class Runner:
             if not context.is_closed:
                 await context.close()
 
+    def report(self, context: Context, result: ExecutionResult, name: str | None = None) -> None:
+        """Report an operation whose answer has no request: `name` is what its client calls it."""
+        self._reporter.report(context, result.errors, name or "")
+        self._reporter.end(context)
+
+    def _report(
+        self, scope: Scope, context: Context, request: GraphQLRequest, result: ExecutionResult, response: Response
+    ) -> Response:
+        report = self._reporter.report(context, result.errors, request.operation_name or "", response.status)
+        scope["state"]["reports"].append(report)
+        span = report.span
+        if span is not None and not response.may_be_kept:
+            response = response._replace(headers=(*response.headers, (b"traceresponse", span.header)))
+        return response
+
     def _context(self, scope: Scope, client: Client, place: Place) -> Context:
         state = scope["state"]
-        context = self.context(client, state.get("authentication"), state["request_id"], place)
-        if context.trace is not None:
-            state.setdefault("traces", []).append(context.trace)
-        return context
+        return self.context(client, state.get("authentication"), state["request_id"], place, headers_of(scope))
 
     def context(
-        self, client: Client, authentication: Authentication | None, request_id: str, place: Place | None = None
+        self,
+        client: Client,
+        authentication: Authentication | None,
+        request_id: str,
+        place: Place | None = None,
+        headers: Headers | None = None,
     ) -> Context:
-        """Create the context of one operation, which owns the place."""
+        """Create the context of one operation, which owns the place; `headers` are those of its request."""
+        trace = self._reporter.begin(headers or {})
         context = Context(
             self.database,
             accounts=self.accounts,
             client=client,
             request_id=request_id,
-            trace=Trace() if self._reports_costs else None,
+            trace=trace,
             place=place,
             find_viewer=None if authentication is None else authentication.find_viewer,
         )
+        context.reports_costs = self._reporter.reports_costs
         context.feed, context.live = self.feed, self.live
         return context
 

@@ -73,7 +73,9 @@ class SocketOperation:
         result = await socket.runner.execute(request, context, ALL_TYPES, socket.headers)
         if context.events is not None:
             await self._answer_events(request, context)
-        elif isinstance(result, PreExecutionError):
+            return
+        socket.runner.report(context, result, request.operation_name)
+        if isinstance(result, PreExecutionError):
             errors = [error.formatted for error in result.errors or ()]
             await socket.send(self._id, b"error", encode_json(errors))
         else:

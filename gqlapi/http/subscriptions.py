@@ -124,6 +124,7 @@ class Subscriptions:
         context = self.runner.context(began.client, subscription.authentication, began.request_id)
         context.error_mode = began.error_mode
         result = await self.runner.respond(subscription.operation, context, event)
+        self.runner.report(context, result)
         return result, context.viewer
 
 

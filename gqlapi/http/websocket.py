@@ -19,6 +19,8 @@ class WebSocketEndpoint:
         self._subscriptions = subscriptions
         self._origins = origins
         self._clients = Clients()
+        # How many sockets there are.
+        self.open = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one socket until one side closes it."""
@@ -36,4 +38,8 @@ class WebSocketEndpoint:
             return
         await send({"type": "websocket.accept", "subprotocol": PROTOCOL})
         peer = Peer(headers, lambda given: self._clients.client_of(scope, given), str(uuid4()))
-        await Socket(self._subscriptions, peer, receive, send).serve()
+        self.open += 1
+        try:
+            await Socket(self._subscriptions, peer, receive, send).serve()
+        finally:
+            self.open -= 1

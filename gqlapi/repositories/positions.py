@@ -31,9 +31,7 @@ def _statement() -> KeptStatement:
     token_id = sa.bindparam("token_id", type_=sa.Uuid())
     statement = sa.select(written.label("position"))
     for model, is_meant in ((Session, Session.id == sa.func.any(ids)), (ApiToken, ApiToken.id == token_id)):
-        # Of two that write at the same time, the later one counts.
-        later = sa.func.greatest(model.position, written)
-        statement = statement.add_cte(
-            sa.update(model).where(is_meant).values(position=later).cte(f"recorded_{model.__tablename__}")
-        )
+        # Of two at the same time, the second waits for the row, and then asks again how far PostgreSQL has written.
+        recording = sa.update(model).where(is_meant).values(position=written)
+        statement = statement.add_cte(recording.cte(f"recorded_{model.__tablename__}"))
     return KeptStatement(statement, "postgresql")

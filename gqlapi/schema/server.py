@@ -308,7 +308,7 @@ class Schema(strawberry.Schema):
         """Prepare the errors of a result for clients, and report its cost."""
         if result.errors:
             result.errors = [present(error, context.request_id, is_refused=is_refused) for error in result.errors]
-        if context.trace is not None:
+        if context.reports_costs and context.trace is not None:
             result.extensions = self._report(context, context.trace)
         if context.written_position:
             result.extensions = {**(result.extensions or {}), "position": format_position(context.written_position)}

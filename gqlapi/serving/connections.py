@@ -8,6 +8,7 @@ from typing import Protocol
 import structlog
 
 from gqlapi.serving.limits import MAX_UNSENT_BYTES, ConnectionLimits
+from gqlapi.serving.statistics import STATISTICS
 
 # A limit that is reached may stay so for a long time; the log needs one line a minute.
 REPORT_SECONDS = 60.0
@@ -62,12 +63,14 @@ class Connections:
             Whether there is room: all others may be busy.
         """
         self._open.add(connection)
+        STATISTICS.connections = len(self._open)
         if self._timer is None:
             self._schedule()
         if len(self._open) > self.limits.max_connections:
             self._report()
             if not self._waiting:
                 return False
+            STATISTICS.refusals["evicted"] += 1
             oldest, _ = self._waiting.popitem(last=False)
             self._open.discard(oldest)
             oldest.evict()
@@ -89,6 +92,7 @@ class Connections:
         """Forget a connection that was closed."""
         self._open.discard(connection)
         self._sockets.discard(connection)
+        STATISTICS.connections = len(self._open)
         self._waiting.pop(connection, None)
         self._stalled.pop(connection, None)
 

@@ -28,6 +28,7 @@ from gqlapi.serving.limits import (
     UNMETERED_BYTES,
 )
 from gqlapi.serving.refusals import Refusal, Refused
+from gqlapi.serving.statistics import STATISTICS
 from gqlapi.serving.websocket import BoundedWebSocket
 
 # The parser is fed at most this at a time, so that a limit is exceeded by no more.
@@ -83,6 +84,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self.deadline = time.monotonic() + self._limits.receive_timeout_seconds
         if not self._guard.admit(self):
             self._phase = REFUSED
+            STATISTICS.refusals[refusals.TOO_MANY_CONNECTIONS.reason] += 1
             # Without lingering: a file is what there is none of.
             self.transport.write(refusals.TOO_MANY_CONNECTIONS.encode(self.server_state.default_headers))
             self.transport.close()
@@ -304,6 +306,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self.transport.abort()
 
     def drop_slow_reader(self) -> None:
+        STATISTICS.refusals["slow_reader"] += 1
         logger.info("slow reader dropped", client=self._client_address(), unsent=self.unsent_bytes())
         self.transport.abort()
 
@@ -339,6 +342,7 @@ class BoundedProtocol(HttpToolsProtocol):
         logger.info(
             "request refused", client=self._client_address(), status=int(refusal.status), reason=refusal.message
         )
+        STATISTICS.refusals[refusal.reason] += 1
         refused = self.cycle if self._phase is BODY else None
         self._phase = REFUSED
         self._guard.stop_waiting(self)

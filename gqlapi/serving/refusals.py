@@ -16,6 +16,8 @@ class Refusal:
 
     status: HTTPStatus
     message: str
+    # Its label in the metrics.
+    reason: str
     code: Code = Code.BAD_REQUEST
 
     def encode(self, default_headers: Iterable[tuple[bytes, bytes]]) -> bytes:
@@ -45,14 +47,26 @@ class Refused(Exception):
         self.refusal = refusal
 
 
-MALFORMED = Refusal(HTTPStatus.BAD_REQUEST, "The request is not valid HTTP/1.1.")
-HOST_REQUIRED = Refusal(HTTPStatus.BAD_REQUEST, "The request must have exactly one Host header.")
-FRAMING_TOO_LARGE = Refusal(HTTPStatus.BAD_REQUEST, "The chunk sizes, extensions and trailers are too large.")
-URL_TOO_LONG = Refusal(HTTPStatus.REQUEST_URI_TOO_LONG, "The URL is too long. Send the operation with POST.")
-HEADERS_TOO_LARGE = Refusal(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "The headers are too large or too many.")
-CONNECT_NOT_SUPPORTED = Refusal(HTTPStatus.NOT_IMPLEMENTED, "CONNECT is not supported.")
-TOO_MANY_PIPELINED = Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "Too many pipelined requests.", Code.UNAVAILABLE)
-TOO_SLOW = Refusal(HTTPStatus.REQUEST_TIMEOUT, "The request did not arrive in time.", Code.TIMEOUT)
-TOO_MANY_CONNECTIONS = Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "The server has too many connections.", Code.UNAVAILABLE)
-TOO_MANY_SOCKETS = Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "The server has too many WebSockets.", Code.UNAVAILABLE)
-TOO_MANY_BODIES = Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "The server is receiving too much data.", Code.UNAVAILABLE)
+MALFORMED = Refusal(HTTPStatus.BAD_REQUEST, "The request is not valid HTTP/1.1.", "malformed")
+HOST_REQUIRED = Refusal(HTTPStatus.BAD_REQUEST, "The request must have exactly one Host header.", "host")
+FRAMING_TOO_LARGE = Refusal(
+    HTTPStatus.BAD_REQUEST, "The chunk sizes, extensions and trailers are too large.", "framing"
+)
+URL_TOO_LONG = Refusal(HTTPStatus.REQUEST_URI_TOO_LONG, "The URL is too long. Send the operation with POST.", "url")
+HEADERS_TOO_LARGE = Refusal(
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "The headers are too large or too many.", "headers"
+)
+CONNECT_NOT_SUPPORTED = Refusal(HTTPStatus.NOT_IMPLEMENTED, "CONNECT is not supported.", "connect")
+TOO_MANY_PIPELINED = Refusal(
+    HTTPStatus.SERVICE_UNAVAILABLE, "Too many pipelined requests.", "pipelined", Code.UNAVAILABLE
+)
+TOO_SLOW = Refusal(HTTPStatus.REQUEST_TIMEOUT, "The request did not arrive in time.", "slow_request", Code.TIMEOUT)
+TOO_MANY_CONNECTIONS = Refusal(
+    HTTPStatus.SERVICE_UNAVAILABLE, "The server has too many connections.", "connections", Code.UNAVAILABLE
+)
+TOO_MANY_SOCKETS = Refusal(
+    HTTPStatus.SERVICE_UNAVAILABLE, "The server has too many WebSockets.", "sockets", Code.UNAVAILABLE
+)
+TOO_MANY_BODIES = Refusal(
+    HTTPStatus.SERVICE_UNAVAILABLE, "The server is receiving too much data.", "receiving", Code.UNAVAILABLE
+)

@@ -19,7 +19,8 @@ from gqlapi.serving.connections import Connections
 from gqlapi.serving.limits import MAX_MESSAGE_BYTES, ConnectionLimits
 from gqlapi.serving.memory import relax_collector, return_freed_memory, start_trimming, without_collector
 from gqlapi.serving.protocol import BoundedProtocol
-from gqlapi.serving.supervisor import Supervisor
+from gqlapi.serving.stopping import STATE_KEY, Stopping, StopSignals
+from gqlapi.serving.supervisor import Supervisor, WorkerObserver
 
 # For requests in flight, and then for what the application closes; a worker ends within the sum of both.
 GRACEFUL_SHUTDOWN_SECONDS = 25
@@ -34,6 +35,10 @@ class BoundedLifespan(LifespanOn):
     """Relaxes the garbage collector at the start; ends the process when the application takes too long to end."""
 
     async def startup(self) -> None:
+        config, stopping = self.config, Stopping()
+        assert isinstance(config, ServerConfig)  # noqa: S101 - it is the one who names this class
+        self.state[STATE_KEY] = stopping
+        StopSignals(stopping, config.grace_seconds, is_supervised=config.workers > 1).install()
         await super().startup()
         relax_collector()
         start_trimming()
@@ -48,7 +53,8 @@ class BoundedLifespan(LifespanOn):
 class ServerConfig(uvicorn.Config):
     """The configuration of a server; reloader and workers receive it pickled."""
 
-    def __init__(self, app: str, limits: ConnectionLimits, **options: Any) -> None:
+    def __init__(self, app: str, limits: ConnectionLimits, *, grace_seconds: float = 0.0, **options: Any) -> None:
+        self.grace_seconds = grace_seconds
         super().__init__(
             app,
             factory=True,
@@ -97,8 +103,8 @@ class ProtocolFactory:
         return BoundedProtocol(config, server_state, app_state, _loop, guard=self._connections)
 
 
-def serve(config: ServerConfig) -> NoReturn:
-    """Serve until a signal ends it, then exit: with 0, or with uvicorn's status when the application did not start."""
+def serve(config: ServerConfig, observer: WorkerObserver | None = None) -> NoReturn:
+    """Serve until a signal ends it, then exit: with 0, or with uvicorn's status when it could not serve."""
     # After an orderly shutdown uvicorn raises the signal again, which would make the exit a failure.
     signal.signal(signal.SIGTERM, _exit_cleanly)
     server = uvicorn.Server(config)
@@ -107,7 +113,8 @@ def serve(config: ServerConfig) -> NoReturn:
         if config.should_reload:
             ChangeReload(config, target=server.run, sockets=[config.bind_socket()]).run()
         elif config.workers > 1:
-            started = Supervisor(config, [config.bind_socket()], GRACEFUL_SHUTDOWN_SECONDS + CLOSE_SECONDS).run()
+            shutdown_seconds = config.grace_seconds + GRACEFUL_SHUTDOWN_SECONDS + CLOSE_SECONDS
+            started = Supervisor(config, [config.bind_socket()], shutdown_seconds, observer).run()
         else:
             server.run()
             started = server.started

@@ -3,24 +3,45 @@
 import itertools
 import socket
 import time
+from typing import Protocol
 
 import structlog
 from uvicorn import Config
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
+from gqlapi.serving.stopping import announce_to
+
 SIGNAL_SECONDS = 0.1
 HEALTH_CHECK_TICKS = 5
+# Workers that die one after the other before one is ready: the next ones will.
+MAX_VAIN_STARTS = 5
 
 logger = structlog.get_logger()
+
+
+class WorkerObserver(Protocol):
+    """What learns of the end of workers."""
+
+    def note_end(self, pid: int, *, has_died: bool) -> None:
+        """Note that a worker has ended: by itself, or because it was replaced."""
 
 
 class Supervisor(Multiprocess):
     """Starts workers, replaces those that die, and ends them all in time."""
 
-    def __init__(self, config: Config, sockets: list[socket.socket], shutdown_seconds: float) -> None:
+    def __init__(
+        self,
+        config: Config,
+        sockets: list[socket.socket],
+        shutdown_seconds: float,
+        observer: WorkerObserver | None = None,
+    ) -> None:
         super().__init__(config, sockets)
+        self._observer = observer
+        self._pids: set[int] = set()
         self._shutdown_seconds = shutdown_seconds
+        self._vain_starts = 0
 
     def run(self) -> bool:  # type: ignore[override]  # uvicorn's returns nothing
         """Supervise until a signal arrives; return whether the workers could start."""
@@ -31,10 +52,10 @@ class Supervisor(Multiprocess):
             self.handle_signals()
             if tick % HEALTH_CHECK_TICKS == 0:
                 self.keep_subprocess_alive()
-        started = all(process.exitcode != STARTUP_FAILURE for process in self.processes)
+        failed = any(process.exitcode == STARTUP_FAILURE for process in self.processes)
         self.terminate_all()
         self.join_all()
-        return started
+        return not failed and self._vain_starts < MAX_VAIN_STARTS
 
     def init_processes(self) -> None:
         super().init_processes()
@@ -55,11 +76,33 @@ class Supervisor(Multiprocess):
         for old, new in zip(before, self.processes, strict=True):
             if old is not new:
                 logger.warning("worker died", pid=old.pid, exit_code=old.exitcode, replaced_by=new.pid)
+                self._vain_starts += 1
+        if self._vain_starts:
+            self._check_starts()
+        self._report_ends(died={old.pid for old, new in zip(before, self.processes, strict=True) if old is not new})
+
+    def _report_ends(self, died: set[int | None]) -> None:
+        pids = {process.pid for process in self.processes if process.pid is not None}
+        if self._observer is not None:
+            for pid in self._pids - pids:
+                self._observer.note_end(pid, has_died=pid in died)
+        self._pids = pids
+
+    def _check_starts(self) -> None:
+        """Stop where workers die before they are ready: a supervisor of this process sees that it cannot serve."""
+        if any(process.is_ready(self.config.timeout_worker_healthcheck) for process in self.processes):
+            self._vain_starts = 0
+        elif self._vain_starts >= MAX_VAIN_STARTS:
+            logger.error("workers die before they are ready", starts=self._vain_starts)
+            self.should_exit.set()
 
     def terminate_all(self) -> None:
         # The workers close the sockets that they have; while one is open here, the kernel accepts for it.
         for listener in self.sockets:
             listener.close()
+        for process in self.processes:
+            if process.pid is not None and process.exitcode is None:
+                announce_to(process.pid)
         super().terminate_all()
 
     def join_all(self) -> None:

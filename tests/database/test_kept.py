@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from gqlapi.database.dialect import bind_ids, is_one_of
 from gqlapi.database.engine import EngineOptions
 from gqlapi.database.kept import KeptStatement
-from gqlapi.database.tracing import ExplainingTrace, Trace
+from gqlapi.database.tracing import ExplainingTrace, Trace, tracing
 from gqlapi.database.unit import Database
 from gqlapi.models import Post, Tag, User, UserRole
 from tests.api import gets_everything_back
@@ -110,9 +110,10 @@ class TestTransaction:
 class TestTracing:
     async def test_counts(self, database: Database) -> None:
         trace = Trace()
-        async with database.write(trace) as session:
-            for _ in range(2):
-                await kept(sa.select(TAGS.id), database).rows(session, {})
+        with tracing(trace):
+            async with database.write() as session:
+                for _ in range(2):
+                    await kept(sa.select(TAGS.id), database).rows(session, {})
         assert trace.statements == 2
         assert trace.seconds > 0
 
@@ -120,9 +121,10 @@ class TestTracing:
         author = make_user()
         await save(database, [author, *(make_post(author) for _ in range(3))])
         trace = ExplainingTrace()
-        async with database.write(trace) as session:
-            statement = sa.select(POSTS.id).where(POSTS.author_id == sa.bindparam("author", type_=sa.Uuid)).limit(2)
-            await kept(statement, database).rows(session, {"author": author.id})
+        statement = sa.select(POSTS.id).where(POSTS.author_id == sa.bindparam("author", type_=sa.Uuid)).limit(2)
+        with tracing(trace):
+            async with database.write() as session:
+                await kept(statement, database).rows(session, {"author": author.id})
         [explained] = trace.explained
         assert (explained.rows, bool(explained.plan)) == (2, True)
 

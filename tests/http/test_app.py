@@ -3,53 +3,19 @@
 import json
 import logging
 import re
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
-from typing import Any
 
 import pytest
 import structlog
 
-from gqlapi.logs import configure_logs
 from gqlapi.repositories.users import UserRepository
 from gqlapi.settings import Settings
-from tests.api import Api, only_error, serve, settings_for
+from tests.api import only_error, serve, settings_for
+from tests.written_logs import PRODUCTION, SECRET, Logs, logging_server
 
 QUERY = "{ serverInfo { version } }"
 USER = '{ user(by: {username: "ann"}) { id } }'
-SECRET = "a secret of more than thirty-two characters"
-PRODUCTION = {"environment": "production", "secret_key": SECRET}
 UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
 HTML = {"Accept": "text/html"}
-
-
-class Logs:
-    """What was written to the log."""
-
-    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
-        self._capsys = capsys
-
-    def read(self) -> str:
-        """Return what was written since the last call."""
-        return self._capsys.readouterr().err
-
-
-@pytest.fixture
-def logs(capsys: pytest.CaptureFixture[str]) -> Iterator[Logs]:
-    """The log; its configuration is the process's, and put back."""
-    root, configuration = logging.getLogger(), structlog.get_config()
-    before = root.handlers, root.level, logging.getLogger("uvicorn.access").disabled
-    yield Logs(capsys)
-    root.handlers, root.level, logging.getLogger("uvicorn.access").disabled = before
-    structlog.configure(**configuration)
-
-
-@asynccontextmanager
-async def logging_server(url: str, **values: Any) -> AsyncIterator[Api]:
-    settings = settings_for(url, **{"log_level": "info", **values})
-    configure_logs(settings)
-    async with serve(settings) as api:
-        yield api
 
 
 def fail_with(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:

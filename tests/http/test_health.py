@@ -4,12 +4,16 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import sqlalchemy as sa
+from starlette.types import Receive, Scope, Send
 from structlog.testing import capture_logs
 
+from gqlapi.app import create_app
 from gqlapi.database.migrations import known_revisions
 from gqlapi.database.readiness import Probe
+from gqlapi.serving.stopping import STATE_KEY, Stopping
 from tests.api import Api, internals_in, only_error, serve, settings_for
 from tests.silent_proxy import silent_proxy
 
@@ -44,7 +48,32 @@ class TestLiveness:
         assert (response.status_code, response.json()) == (200, {"status": "ok"})
 
 
+class TestStartup:
+    async def test_is_complete_once_the_lifespan_has_begun(self, empty_sqlite_url: str) -> None:
+        app = create_app(settings_for(empty_sqlite_url))
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as http:
+            before = await http.get("/startupz")
+            async with app.router.lifespan_context(app):
+                after = await http.get("/startupz")
+        assert (before.status_code, before.json()) == (503, {"status": "starting"})
+        assert (after.status_code, after.json()) == (200, {"status": "ok"})
+
+
 class TestReadiness:
+    async def test_ends_when_the_server_stops(self, empty_sqlite_url: str) -> None:
+        app, stopping = create_app(settings_for(empty_sqlite_url)), Stopping()
+
+        async def with_state(scope: Scope, receive: Receive, send: Send) -> None:
+            await app({**scope, "state": {STATE_KEY: stopping}}, receive, send)
+
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(with_state), base_url="http://localhost") as http:
+            assert "checks" in (await http.get("/readyz")).json()
+            stopping.set()
+            response = await http.get("/readyz")
+            assert (response.status_code, response.json()) == (503, {"status": "stopping"})
+            assert (await http.get("/healthz")).status_code == 200
+        await app.state.database.dispose()
+
     async def test_is_good_while_the_database_can_serve(self, api: Api) -> None:
         with api.statements() as statements:
             assert await readiness(api) == (200, GOOD)

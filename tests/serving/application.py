@@ -3,6 +3,8 @@
 import argparse
 import asyncio
 import json
+import logging
+import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,6 +18,10 @@ from starlette.routing import Route
 
 from gqlapi.serving.limits import ConnectionLimits
 from gqlapi.serving.server import ServerConfig, serve
+from gqlapi.serving.stopping import stopping_of
+
+# Here and in each worker, which imports this module: tests find the workers in the log.
+logging.basicConfig(level=logging.INFO)
 
 
 async def answer_bytes(request: Request) -> Response:
@@ -38,9 +44,10 @@ async def describe(request: Request) -> Response:
     return JSONResponse({"url": len(str(request.url.query)), "headers": dict(request.headers), "body": len(body)})
 
 
-async def say_ready(_request: Request) -> Response:
-    """Answer at once."""
-    return PlainTextResponse(b"ready")
+async def say_ready(request: Request) -> Response:
+    """Answer at once, and with 503 when the server stops."""
+    is_stopping = stopping_of(request.scope).is_set()
+    return PlainTextResponse(b"stopping" if is_stopping else b"ready", 503 if is_stopping else 200)
 
 
 async def ignore(_request: Request) -> Response:
@@ -78,6 +85,11 @@ def create_broken_app() -> Starlette:
     raise RuntimeError("broken on purpose")
 
 
+def create_dying_app() -> Starlette:
+    """End the process as a failing library does, with no exception."""
+    os._exit(1)
+
+
 def main() -> None:
     """Serve until a signal arrives."""
     parser = argparse.ArgumentParser()
@@ -85,11 +97,13 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--factory", default="create_app")
     parser.add_argument("--limits", type=json.loads, default={})
+    parser.add_argument("--grace", type=float, default=0.0)
     options: Any = parser.parse_args()
     sys.path.insert(0, str(Path(__file__).parent))  # workers import this module by its name
     limits = ConnectionLimits(**options.limits)
     factory = f"application:{options.factory}"
-    serve(ServerConfig(factory, limits, host="127.0.0.1", port=options.port, workers=options.workers))
+    address = {"host": "127.0.0.1", "port": options.port}
+    serve(ServerConfig(factory, limits, grace_seconds=options.grace, workers=options.workers, **address))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A server that is asked to stop refuses connections at once, finishes what runs, and ends in time."""
+"""A server that is asked to stop says so, then refuses connections, finishes what runs, and ends in time."""
 
 import json
 import os
@@ -98,7 +98,63 @@ class TestSigterm:
             assert other.execute("SELECT count(*) FROM users").fetchone() == (1,)
 
 
+@pytest.mark.parametrize("workers", ["1", "2"])
+class TestGrace:
+    def test_announces_the_end_while_connections_are_accepted(self, folder: Folder, workers: str) -> None:
+        server = start_application(folder, "--workers", workers, "--grace", "60")
+        server.wait_until_ready()
+        with Client(server, HEAD % b"late/0.5" + b"\r\n") as running:
+            request(server)
+            server.process.send_signal(signal.SIGTERM)
+            wait_until_stopping(server)
+            assert {request(server).status for _ in range(20)} == {503}
+            assert server.process.poll() is None
+            assert request(server, "bytes/1").body == b"x"
+            end_grace(server)
+            wait_until_refused(server)
+            assert Answer(running.receive_all()).body == b"late"
+        assert server.process.wait(10) == 0
+
+    def test_ends_by_itself(self, folder: Folder, workers: str) -> None:
+        server = start_application(folder, "--workers", workers, "--grace", "0.5")
+        server.wait_until_ready()
+        status, seconds = server.stop()
+        assert (status, 0.5 <= seconds < 10) == (0, True)
+
+
+def wait_until_stopping(server: Server) -> None:
+    """Return when no worker is ready: several connections in a row meet different ones."""
+    started = time.monotonic()
+    while any(request(server).status != 503 for _ in range(10)):
+        assert time.monotonic() - started < 5
+
+
+def end_grace(server: Server) -> None:
+    """Send a second SIGTERM to the processes that serve."""
+    log = server.log.read_text()
+    started, finished = (set(re.findall(rf"{word} server process \[(\d+)\]", log)) for word in ("Started", "Finished"))
+    for pid in started - finished:
+        os.kill(int(pid), signal.SIGTERM)
+
+
 class TestWorkers:
+    def test_that_are_replaced_leave_the_server_ready(self, folder: Folder) -> None:
+        server = start_application(folder, "--workers", "2", "--grace", "60")
+        server.wait_until_ready()
+        server.wait_until_logged("Started server process", times=2)
+        server.process.send_signal(signal.SIGHUP)
+        server.wait_until_logged("Finished server process", times=2)
+        assert {request(server).status for _ in range(10)} == {200}
+        server.process.send_signal(signal.SIGTERM)
+        wait_until_stopping(server)
+        end_grace(server)
+        assert server.process.wait(10) == 0
+
+    def test_that_die_again_and_again_end_the_server_with_a_failure(self, folder: Folder) -> None:
+        server = start_application(folder, "--factory", "create_dying_app", "--workers", "2")
+        assert server.process.wait(30) == 3
+        assert "workers die before they are ready" in server.log.read_text()
+
     def test_are_replaced_with_a_warning_when_they_die(self, folder: Folder) -> None:
         assert folder.run("migrate").returncode == 0
         server = folder.start("serve", "--workers", "2", secret_key=SECRET)
