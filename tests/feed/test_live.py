@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from hypothesis import example, given
 
 from gqlapi.database.types import utc_now
+from gqlapi.feed.live import MAX_RUNNING
 from gqlapi.models import Post, PostChange, Tag, User, UserRole
 from gqlapi.schema.live import REPEATS
 from tests.api import Api, gets_everything_back, serve, settings_for
@@ -29,6 +30,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Answer as soon as there is something to answer."""
     monkeypatch.setattr("gqlapi.feed.live.INTERVAL_SECONDS", 0)
     monkeypatch.setattr("gqlapi.feed.live.REST_PER_RUN", 0)
+    monkeypatch.setattr("gqlapi.feed.live.SLOT_REST_PER_RUN", 0)
 
 
 @pytest.fixture
@@ -251,6 +253,30 @@ class TestSharing:
             await session.execute(sa.update(User).where(User.id == editor.id).values(role=UserRole.READER))
         assert (await subscriber.data(event))["live"] == {"post": None}
         await subscriber.close()
+
+
+class TestLoad:
+    async def test_of_many_queries_leaves_connections_to_others(self, api: Api, author: User, client: Api) -> None:
+        queries = api.app.state.live
+        run, running, peak = queries._run, 0, 0
+
+        async def count(query: Any, observation: Any) -> Any:
+            nonlocal running, peak
+            running += 1
+            peak = max(peak, running)
+            try:
+                return await run(query, observation)
+            finally:
+                running -= 1
+
+        queries._run = count
+        subscribers = [await live(api, HOME.replace("5", str(size))) for size in range(1, 8)]
+        await asyncio.gather(*map(answer_of, subscribers))
+        await client.payload("createPost", {"title": "One", "markdown": "", "publish": True})
+        await asyncio.gather(*map(answer_of, subscribers))
+        assert (queries.groups, peak) == (7, MAX_RUNNING)
+        for subscriber in subscribers:
+            await subscriber.close()
 
 
 class TestEnd:
