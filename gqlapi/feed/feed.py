@@ -57,7 +57,7 @@ class Feed:
 
     @property
     def lag_seconds(self) -> float:
-        """How long ago the feed was read to its end, 0 without subscribers: no change that is still to come is older."""
+        """How long ago the feed was read to its end, 0 without subscribers: none still to come is older."""
         return time.monotonic() - self._reader.read_at if self._subscribers and self._reader.read_at else 0.0
 
     def note_commit(self) -> None:
