@@ -186,7 +186,7 @@ class TestState:
         author = make_user()
         await save(api.database, [author])
         writer = await sign_in_as(api, author)
-        async with streaming(api, EVENTS, "subscription Changes { postChanged { kind } }") as stream:
+        async with streaming(writer, EVENTS, "subscription Changes { postChanged { kind } }") as stream:
             await until(lambda: api.app.state.subscriptions.count == 1)
             await create(writer, "Title")
             await stream.event()
