@@ -16,6 +16,7 @@ from gqlapi.app import create_app
 from gqlapi.database.read_unit import ReadUnit
 from gqlapi.database.unit import Database
 from gqlapi.settings import Settings
+from tests.wire import WireTransport
 
 ERRORS = """
 errors {
@@ -123,7 +124,9 @@ async def serve(settings: Settings, *, examines_pool: bool = False, notifies: bo
         await server.startup()
     try:
         port = server.servers[0].sockets[0].getsockname()[1]
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", verify=NO_TLS, timeout=30) as client:
+        async with httpx.AsyncClient(
+            base_url=f"http://127.0.0.1:{port}", transport=WireTransport(), timeout=30
+        ) as client:
             yield Api(app, client)
     finally:
         await _end(server)
