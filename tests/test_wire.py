@@ -86,6 +86,20 @@ class TestWireTransport:
                 response = await http.post("/", content=b"x" * 4_000)
                 assert (response.status_code, response.text) == (413, "large")
 
+    async def test_passes_over_what_only_announces_an_answer(self) -> None:
+        announced = b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
+        async with (
+            answering(*announced, b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok") as url,
+            clients(url) as both,
+        ):
+            for http in both:
+                response = await http.get("/")
+                assert (response.status_code, response.text, dict(response.headers)) == (
+                    200,
+                    "ok",
+                    {"content-length": "2"},
+                )
+
     async def test_waits_no_longer_than_it_may(self) -> None:
         async def wait(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             await reader.read()

@@ -11,6 +11,7 @@ import httptools
 import httpx
 
 READ_BYTES = 65_536
+FIRST_FINAL = 200  # lower ones announce another
 LAST_CHUNK = b"0\r\n\r\n"
 
 
@@ -29,6 +30,9 @@ class Exchange:
         self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
+        if self.parser.get_status_code() < FIRST_FINAL:
+            self.headers.clear()
+            return
         self.has_head = True
         self.is_complete = not self._has_body
 
@@ -36,7 +40,7 @@ class Exchange:
         self.chunks.append(body)
 
     def on_message_complete(self) -> None:
-        self.is_complete = True
+        self.is_complete = self.has_head
 
 
 class Connection:
