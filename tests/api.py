@@ -10,12 +10,14 @@ from unittest.mock import patch
 import httpx
 import sqlalchemy as sa
 import uvicorn
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 from starlette.applications import Starlette
 
 from gqlapi.app import create_app
 from gqlapi.database.read_unit import ReadUnit
 from gqlapi.database.unit import Database
 from gqlapi.settings import Settings
+from tests.wire import WireTransport
 
 ERRORS = """
 errors {
@@ -123,7 +125,9 @@ async def serve(settings: Settings, *, examines_pool: bool = False, notifies: bo
         await server.startup()
     try:
         port = server.servers[0].sockets[0].getsockname()[1]
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", verify=NO_TLS, timeout=30) as client:
+        async with httpx.AsyncClient(
+            base_url=f"http://127.0.0.1:{port}", transport=WireTransport(), timeout=30
+        ) as client:
             yield Api(app, client)
     finally:
         await _end(server)
@@ -144,8 +148,22 @@ async def _end(server: uvicorn.Server) -> None:
     await server.lifespan.shutdown()
 
 
+class GivenSettings(Settings):
+    """Settings as they are given: looking for each in the environment takes 1 ms."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - it is passed by name
+        init_settings: PydanticBaseSettingsSource,
+        *_: Any,
+        **__: Any,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings,)
+
+
 def settings_for(database_url: str, **overrides: Any) -> Settings:
-    """Return settings for a test: nothing is read from `.env`, and its one client gets the whole server.
+    """Return settings for a test: nothing is read from outside, and its one client gets the whole server.
 
     A busy machine ends no operation: many at once may take longer than the ten seconds of a server.
     """
@@ -155,7 +173,7 @@ def settings_for(database_url: str, **overrides: Any) -> Settings:
         "client_share": 1.0,
         "operation_timeout_seconds": 60,
     }
-    return Settings(_env_file=None, **{**defaults, **overrides})
+    return GivenSettings(**{**defaults, **overrides})
 
 
 # What no client may ever read: texts of statements, of drivers and of programs.

@@ -3,6 +3,7 @@
 import os
 import shutil
 import sys
+from asyncio import AbstractEventLoop
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,6 +15,7 @@ import asyncpg
 import pytest
 import pytest_asyncio
 import structlog
+import uvloop
 from argon2.profiles import CHEAPEST
 from hypothesis import settings as hypothesis_settings
 
@@ -97,6 +99,15 @@ def _find_server(config: pytest.Config) -> PostgresServer:
     if url := handed_over.get("postgres_url") or os.environ.get(SERVER_VARIABLE):
         return PostgresServer(url)
     return config.stash[RUN].enter_context(PrivatePostgres())
+
+
+@pytest.fixture(scope="session")
+def _asyncio_loop_factory() -> Callable[[], AbstractEventLoop]:
+    """Run tests on the loop that `gqlapi serve` runs on, which takes a fifth less than the one of the standard library.
+
+    The hook of pytest-asyncio would give it to asynchronous tests only; the fixtures of all others would get another.
+    """
+    return uvloop.new_event_loop
 
 
 @pytest.fixture(autouse=True)

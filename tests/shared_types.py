@@ -4,6 +4,7 @@ A document that is valid for these types is validated once, and the engines of a
 """
 
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import strawberry
@@ -13,11 +14,12 @@ from gqlapi.database import engine
 from gqlapi.database.statement_cache import StatementCache
 from gqlapi.operations import compiled
 from gqlapi.operations.documents import validation_errors
-from gqlapi.schema import Schema
+from gqlapi.schema import Schema, server
 
 build_types = strawberry.Schema.__init__
 MAX_KEPT_LENGTH = 2_000
 _built: dict[str, Any] = {}
+_prepared: set[Callable[..., None]] = set()
 _valid: set[str] = set()
 
 
@@ -29,6 +31,19 @@ def _build_types_once(schema: strawberry.Schema, **arguments: Any) -> None:
         build_types(schema, **arguments)
         _built.update(vars(schema))
     vars(schema).update(_built)
+
+
+def _once(prepare: Callable[..., None]) -> Callable[..., None]:
+    """Return a step of building that is taken once for the shared types."""
+
+    def prepare_once(schema: GraphQLSchema, *arguments: Any) -> None:
+        if schema is not _built.get("_schema"):
+            prepare(schema, *arguments)
+        elif prepare not in _prepared:
+            prepare(schema, *arguments)
+            _prepared.add(prepare)
+
+    return prepare_once
 
 
 def _validate_once(schema: GraphQLSchema, document: DocumentNode) -> list[GraphQLError]:
@@ -71,3 +86,5 @@ def share_types() -> None:
     setattr(engine, "StatementCache", _make_statement_cache)  # noqa: B010 - it is of another type
     strawberry.Schema.__init__ = _build_types_once  # type: ignore[method-assign, assignment] # it takes what it passes on
     setattr(compiled, "validation_errors", _validate_once)  # noqa: B010 - the module does not export it
+    for step in ("attach_rules", "install_resolvers"):
+        setattr(server, step, _once(getattr(server, step)))

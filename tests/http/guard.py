@@ -13,7 +13,8 @@ import httpx
 from benchmarks.attacks.attack import WARM_UP, Attack
 from benchmarks.attacks.databases import Copies, prepared
 from benchmarks.attacks.processes import Service, serving
-from benchmarks.attacks.sending import NO_TLS, Answer, client, send
+from benchmarks.attacks.sending import Answer, send
+from tests.wire import WireTransport
 
 OBSERVED = Path(__file__).with_name("observed.py")
 # What takes longer hangs; its server is replaced. Budgets are of CPU time, which a busy machine does not use up.
@@ -52,7 +53,7 @@ class Guard:
     async def attack(self, attack: Attack, *, counting: bool = False) -> Effort:
         """Send an attack, and return its cost. A server that does not answer is replaced."""
         service = await self._running()
-        async with client(service.url) as http:
+        async with client_of(service) as http:
             await self._observe("begin&calls" if counting else "begin")
             service.reset_peak()
             rss, cpu = service.memory(), service.cpu_seconds
@@ -88,9 +89,9 @@ class Guard:
             url = await self._stack.enter_async_context(self._copies.copy())
             self._service = self._stack.enter_context(serving(url, self._folder, program=[str(OBSERVED)]))
             self._observer = await self._stack.enter_async_context(
-                httpx.AsyncClient(base_url=self._service.url, verify=NO_TLS, timeout=PATIENCE_SECONDS)
+                httpx.AsyncClient(base_url=self._service.url, transport=WireTransport(), timeout=PATIENCE_SECONDS)
             )
-            async with client(self._service.url) as http:
+            async with client_of(self._service) as http:
                 for request in WARM_UP * WARM_UP_ROUNDS:
                     await send(http, request, PATIENCE_SECONDS)
             await self._observe("trim")
@@ -101,6 +102,12 @@ class Guard:
         assert self._observer is not None
         observed: dict[str, Any] = (await self._observer.get(f"/observe?{what}")).json()
         return observed
+
+
+def client_of(service: Service) -> httpx.AsyncClient:
+    """Return a client with a connection for each request; `send` has its own deadline."""
+    transport = WireTransport(keeps_connections=False)
+    return httpx.AsyncClient(transport=transport, base_url=service.url, timeout=None)  # noqa: S113
 
 
 async def _send_all(http: httpx.AsyncClient, attack: Attack, count: int) -> Answer:
