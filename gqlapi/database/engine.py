@@ -13,6 +13,7 @@ from gqlapi.database.connector import Connector, PoolerSetting, install_pooler_s
 from gqlapi.database.driver import bounded_connection, connect_sqlite
 from gqlapi.database.parking import IDLE_SINCE
 from gqlapi.database.statement_cache import StatementCache
+from gqlapi.database.tracing import install_tracing
 from gqlapi.database.url import normalize_url
 
 SQLITE_BUSY_TIMEOUT_MS = 5_000
@@ -81,6 +82,7 @@ def _create_postgresql_engine(url: str, options: EngineOptions, *, is_silent: bo
         isolation_level="READ COMMITTED",
         connect_args=postgresql_arguments(options, is_silent=is_silent),
     )
+    install_tracing(engine)
     install_pooler_support(engine)
     _replace_after_silence(engine)
     _replace_after_alteration(engine)
@@ -155,6 +157,7 @@ def _create_sqlite_engine(url: str, options: EngineOptions, *, begin: str, query
             "cached_statements": SQLITE_STATEMENTS,
         },
     )
+    install_tracing(engine)
 
     @sa.event.listens_for(engine.sync_engine, "connect")
     def _set_pragmas(connection: Any, _record: object) -> None:

@@ -22,7 +22,6 @@ from gqlapi.database.parking import Parking
 from gqlapi.database.read_unit import MAX_BODY_LENGTH, ReadUnit
 from gqlapi.database.readiness import Probe
 from gqlapi.database.replicas import Replica, Replicas, refuse_sqlite
-from gqlapi.database.tracing import install_tracing
 from gqlapi.database.url import normalize_url
 from gqlapi.errors import ApiError
 from gqlapi.settings import Settings
@@ -63,12 +62,9 @@ class Database:
         # Called when an operation has committed a transaction.
         self.on_commit: Callable[[], None] = _nothing
         read_engine, self.write_engine = create_engines(url, options, is_silent=not logs_incidents)
-        for engine in {read_engine, self.write_engine}:
-            install_tracing(engine)
         self.read_engine = read_engine.execution_options(**_read_options(read_engine, read_consistency))
         # On SQLite every statement begins a transaction; a pool that pings looks at each connection it hands out.
-        parks = self.dialect_name == "postgresql" and not options.pool_pre_ping
-        self.parking = Parking(self.read_engine, is_used=parks)
+        self.parking = Parking(self.read_engine, is_used=self.dialect_name != "sqlite" and not options.pool_pre_ping)
         self.replicas = self._create_replicas(url, options, read_consistency) if options.replica_urls else None
         self.incidents = Incidents(is_silent=not logs_incidents)
         self.probe = Probe(url, options)
@@ -92,7 +88,6 @@ class Database:
         replicas = []
         for replica_url in options.replica_urls:
             engine, _ = create_engines(replica_url, options)
-            install_tracing(engine)
             engine = engine.execution_options(**_read_options(engine, consistency))
             replicas.append(Replica(replica_url, Parking(engine, is_used=self.parking.is_used)))
         return Replicas(url, replicas, options)
