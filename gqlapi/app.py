@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import structlog
 from starlette.applications import Starlette
+from starlette.datastructures import State
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -20,6 +21,7 @@ from gqlapi.accounts.passwords import Passwords
 from gqlapi.accounts.registration import ReservedNames
 from gqlapi.accounts.throttling import AttemptLimits, Throttle
 from gqlapi.accounts.tokens import AccessTokens
+from gqlapi.background import POOL_SIZE, BackgroundWork, Job
 from gqlapi.database.unit import Database, create_database
 from gqlapi.doctor import Severity, check_proxies, examine_pool, examine_readiness
 from gqlapi.documents.automatic import MemoryStore
@@ -41,9 +43,10 @@ from gqlapi.http.responses import Negotiation
 from gqlapi.http.runner import Runner
 from gqlapi.http.sdl import SchemaFile
 from gqlapi.http.shortcut import Shortcut
-from gqlapi.http.usage import UsageCounter
+from gqlapi.http.usage import FLUSH_SECONDS, UsageCounter
 from gqlapi.logs import configure_logs
 from gqlapi.operations.rate import Rates
+from gqlapi.pruning import prune, retention_of
 from gqlapi.schema import Limits, Schema
 from gqlapi.settings import Settings
 
@@ -62,7 +65,8 @@ def create_app(settings: Settings | None = None) -> Starlette:
     schema = Schema(create_limits(settings), settings.executor)
     origins = Origins(settings.cors_origins, None if settings.is_production else DEV_ORIGINS)
     documents = create_documents(settings, schema)
-    usage = UsageCounter(database) if settings.count_usage else None
+    background = create_background(settings, database)
+    usage = create_usage(settings, background)
     compression = Compression(is_on=settings.compression)
     runner = Runner(
         Executor(schema, documents),
@@ -82,15 +86,12 @@ def create_app(settings: Settings | None = None) -> Starlette:
         routes=_routes(settings, graphql, Readiness(database.probe), schema),
         middleware=_middleware(settings, origins, graphql, endpoint),
         exception_handlers={HTTPException: answer_refusal},
-        lifespan=_lifespan(settings, database, documents, usage),
+        lifespan=_lifespan(settings, database, background, documents, usage),
     )
     # Starlette would redirect to the Host that the client sent.
     app.router.redirect_slashes = False
-    app.state.database = database
-    app.state.accounts = accounts
-    app.state.schema = schema
-    app.state.documents = documents
-    app.state.usage = usage
+    parts = {"database": database, "accounts": accounts, "schema": schema, "documents": documents, "usage": usage}
+    app.state = State({**parts, "background": background})
     return app
 
 
@@ -98,6 +99,26 @@ def create_rates(settings: Settings) -> Rates | None:
     """Build the rate limits from the settings, or None if there are none."""
     points = settings.user_points_per_minute, settings.visitor_points_per_minute
     return Rates(*points) if any(points) else None
+
+
+def create_background(settings: Settings, database: Database) -> BackgroundWork:
+    """Create what runs jobs beside requests, such as pruning: on a separate pool, or through SQLite's one writer."""
+    is_own = database.dialect_name == "postgresql"
+    own = create_database(settings, pool_size=POOL_SIZE) if is_own else database
+    background = BackgroundWork(own, releases_connections=is_own)
+    if settings.prune_minutes:
+        retention = retention_of(settings)
+        background.register(Job("prune", 60 * settings.prune_minutes, lambda: prune(own, retention)))
+    return background
+
+
+def create_usage(settings: Settings, background: BackgroundWork) -> UsageCounter | None:
+    """Create what counts the use of fields, and the job that writes the sums, if the settings ask for it."""
+    if not settings.count_usage:
+        return None
+    usage = UsageCounter(background.database)
+    background.register(Job("usage", FLUSH_SECONDS, usage.write, is_exclusive=False))
+    return usage
 
 
 def create_limits(settings: Settings) -> Limits:
@@ -168,15 +189,21 @@ def _routes(settings: Settings, graphql: ASGIApp, readiness: Readiness, schema: 
 
 
 def _lifespan(
-    settings: Settings, database: Database, documents: PersistedDocuments, usage: UsageCounter | None
+    settings: Settings,
+    database: Database,
+    background: BackgroundWork,
+    documents: PersistedDocuments,
+    usage: UsageCounter | None,
 ) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         await _warn(settings)
-        async with documents.trusted.watching(database):
+        async with background.running(), documents.trusted.watching(database):
             yield
         if usage is not None:
             await usage.close()
+        if background.database is not database:
+            await background.database.dispose()
         await database.dispose()
 
     return lifespan

@@ -35,6 +35,7 @@ class EngineOptions:
     pool_pre_ping: bool = False
     connect_timeout_seconds: float = 3.0
     statement_timeout_ms: int = 5_000
+    sqlite_synchronous: str = "normal"
 
     @property
     def command_timeout_seconds(self) -> float:
@@ -145,10 +146,12 @@ def _create_sqlite_engine(url: str, options: EngineOptions, *, begin: str, query
         },
     )
 
+    synchronous = options.sqlite_synchronous.upper()
+
     @sa.event.listens_for(engine.sync_engine, "connect")
     def _set_pragmas(connection: Any, _record: object) -> None:
         cursor = connection.cursor()
-        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", f"busy_timeout={SQLITE_BUSY_TIMEOUT_MS}"):
+        for pragma in ("journal_mode=WAL", f"synchronous={synchronous}", f"busy_timeout={SQLITE_BUSY_TIMEOUT_MS}"):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.execute(f"PRAGMA cache_size=-{SQLITE_PAGES_KIB}")
         cursor.execute("PRAGMA foreign_keys=ON")

@@ -198,13 +198,14 @@ def _read_options(engine: AsyncEngine, consistency: ReadConsistency) -> dict[str
     return {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
 
 
-def create_database(settings: Settings, *, logs_incidents: bool = False) -> Database:
-    """Create the database from settings."""
+def create_database(settings: Settings, *, logs_incidents: bool = False, pool_size: int | None = None) -> Database:
+    """Create the database from settings, with another size of its pool if one is given."""
     options = EngineOptions(
-        pool_size=settings.pool_size,
+        pool_size=pool_size or settings.pool_size,
         pool_pre_ping=settings.pool_pre_ping,
         connect_timeout_seconds=settings.connect_timeout_seconds,
         statement_timeout_ms=settings.statement_timeout_ms,
+        sqlite_synchronous=settings.synchronous,
     )
     return Database(
         settings.database_url,
