@@ -24,7 +24,7 @@ from gqlapi.accounts.tokens import AccessTokens
 from gqlapi.background import POOL_SIZE, BackgroundWork, Job
 from gqlapi.database.unit import Database, create_database
 from gqlapi.doctor import Severity, check_proxies, examine_pool, examine_readiness
-from gqlapi.documents.automatic import MemoryStore
+from gqlapi.documents.automatic import DocumentStore, MemoryStore, RedisStore
 from gqlapi.documents.persisted import PersistedDocuments
 from gqlapi.documents.trusted import TrustedDocuments
 from gqlapi.http import GRAPHQL_PATH
@@ -49,6 +49,7 @@ from gqlapi.operations.rate import Rates
 from gqlapi.pruning import prune, retention_of
 from gqlapi.schema import Limits, Schema
 from gqlapi.settings import Settings
+from gqlapi.shared import SharedStore
 
 DEV_ORIGINS = r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?"
 
@@ -61,10 +62,11 @@ def create_app(settings: Settings | None = None) -> Starlette:
     if not structlog.is_configured():  # a worker, or an ASGI server of somebody else's
         configure_logs(settings)
     database = create_database(settings, logs_incidents=True)
-    accounts = create_accounts(settings)
+    store = create_store(settings)
+    accounts = create_accounts(settings, store)
     schema = Schema(create_limits(settings), settings.executor)
     origins = Origins(settings.cors_origins, None if settings.is_production else DEV_ORIGINS)
-    documents = create_documents(settings, schema)
+    documents = create_documents(settings, schema, store)
     background = create_background(settings, database)
     usage = create_usage(settings, background)
     compression = Compression(is_on=settings.compression)
@@ -76,7 +78,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
         limits=schema.limits,
         reports_costs=settings.reports_costs,
         usage=usage,
-        rates=create_rates(settings),
+        rates=create_rates(settings, store),
     )
     negotiation = Negotiation(settings.http_status)
     endpoint = GraphQLEndpoint(runner, negotiation, origins, compression, max_body_bytes=settings.max_body_bytes)
@@ -91,14 +93,24 @@ def create_app(settings: Settings | None = None) -> Starlette:
     # Starlette would redirect to the Host that the client sent.
     app.router.redirect_slashes = False
     parts = {"database": database, "accounts": accounts, "schema": schema, "documents": documents, "usage": usage}
-    app.state = State({**parts, "background": background})
+    app.state = State({**parts, "background": background, "shared": store})
     return app
 
 
-def create_rates(settings: Settings) -> Rates | None:
+def create_store(settings: Settings) -> SharedStore | None:
+    """Create the access to Redis, if the settings name one.
+
+    Raises:
+        RedisMissing: the extra `redis` is not installed.
+        ValueError: it is not the URL of a Redis.
+    """
+    return None if settings.redis_url is None else SharedStore(settings.redis_url.get_secret_value())
+
+
+def create_rates(settings: Settings, store: SharedStore | None = None) -> Rates | None:
     """Build the rate limits from the settings, or None if there are none."""
     points = settings.user_points_per_minute, settings.visitor_points_per_minute
-    return Rates(*points) if any(points) else None
+    return Rates(*points, store) if any(points) else None
 
 
 def create_background(settings: Settings, database: Database) -> BackgroundWork:
@@ -145,13 +157,16 @@ def create_caching(settings: Settings, compression: Compression) -> Caching:
     return Caching(compression, max_age_seconds=settings.cache_max_age_seconds, max_tag_bytes=settings.cache_tag_bytes)
 
 
-def create_documents(settings: Settings, schema: Schema) -> PersistedDocuments:
+def create_documents(settings: Settings, schema: Schema, store: SharedStore | None = None) -> PersistedDocuments:
     """Create what finds the documents of requests; no trusted document is read yet."""
-    registered = MemoryStore(settings.max_apq_bytes) if settings.max_apq_bytes else None
+    size = settings.max_apq_bytes
+    registered: DocumentStore | None = None
+    if size:
+        registered = MemoryStore(size) if store is None else RedisStore(size, store)
     return PersistedDocuments(settings.documents, TrustedDocuments(schema.operations.static_errors), registered)
 
 
-def create_accounts(settings: Settings) -> Accounts:
+def create_accounts(settings: Settings, store: SharedStore | None = None) -> Accounts:
     """Create the account services."""
     common_passwords()  # read now, not while the first person signs up
     secrets = [key.get_secret_value() for key in (settings.secret_key, *settings.previous_secret_keys)]
@@ -165,7 +180,7 @@ def create_accounts(settings: Settings) -> Accounts:
     return Accounts(
         passwords=Passwords(),
         access_tokens=AccessTokens(secrets, timedelta(minutes=settings.access_token_minutes)),
-        throttle=Throttle(limits),
+        throttle=Throttle(limits, store),
         refresh_lifetime=timedelta(days=settings.refresh_token_days),
         reserved_names=ReservedNames(settings.reserved_usernames),
         session_lifetime=timedelta(days=settings.session_days),
@@ -196,12 +211,14 @@ def _lifespan(
     usage: UsageCounter | None,
 ) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
-    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
         await _warn(settings)
         async with background.running(), documents.trusted.watching(database):
             yield
         if usage is not None:
             await usage.close()
+        if (store := app.state.shared) is not None:
+            await store.close()
         if background.database is not database:
             await background.database.dispose()
         await database.dispose()

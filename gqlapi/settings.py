@@ -83,6 +83,11 @@ class Settings(BaseSettings):
         "sqlite+aiosqlite:///gqlapi.db",
         description="SQLite or PostgreSQL; `postgres://` and libpq's parameters are accepted.",
     )
+    redis_url: SecretStr | None = Field(
+        None,
+        description="Redis (`redis://`, `rediss://`) for rate limits, sign-in limits and registered documents that all "
+        "processes share; needs the extra `redis`.",
+    )
     read_consistency: Literal["snapshot", "statement"] = Field(
         "snapshot",
         description="`snapshot`: a query operation reads one state of the database. `statement`: each statement its "

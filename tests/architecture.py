@@ -39,11 +39,12 @@ APART: dict[str, set[str]] = {
     "lines": set(),
     "logs": {"settings"},
     "names": {"lines", "words"},
-    "operations": {"cache", "errors", "execution"},
+    "operations": {"cache", "errors", "execution", "shared"},
     "problems": set(),
     "progress": set(),
     "serving": {"errors"},
     "settings": set(),
+    "shared": set(),
     "words": set(),
     "work_pool": {"errors"},
 }

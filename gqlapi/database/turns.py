@@ -32,10 +32,10 @@ async def turn(engine: AsyncEngine, name: str, max_seconds: float) -> AsyncItera
             yield has_turn
         return
     async with engine.connect() as connection, connection.begin() as transaction:
-        has_turn = await connection.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(LOCK_SPACE, _key(name))))
+        is_taken = await connection.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(LOCK_SPACE, _key(name))))
         # After the SELECT, whose portal keeps its snapshot until the next statement.
         await connection.exec_driver_sql(f"SET LOCAL idle_in_transaction_session_timeout = {int(max_seconds * 1000)}")
-        yield bool(has_turn)
+        yield bool(is_taken)
         if transaction.is_valid and not connection.invalidated:
             await transaction.rollback()
 

@@ -158,7 +158,7 @@ class Schema(strawberry.Schema):
         try:
             async with asyncio.timeout(self.limits.operation_timeout_seconds):
                 await context.authenticate()
-                context.spend()
+                await context.spend()
                 run = self._run_incrementally if operation.is_incremental else self._run
                 return await run(operation, context, root, variables)
         except TimeoutError:
