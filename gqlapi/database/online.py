@@ -49,7 +49,7 @@ def change_in_batches(
     change: Callable[[sa.Connection, Sequence[Any]], None],
     *,
     key: str = "id",
-    batch_size: int = BATCH_SIZE,
+    batch_size: int | None = None,
 ) -> int:
     """Call `change` with the keys of rows that are due, in their order; return how many rows there were.
 
@@ -64,13 +64,13 @@ def change_in_batches(
         connection = op.get_bind()
         while True:
             follows = sa.true() if last is None else column > last
-            due = sa.select(column).where(is_due, follows).order_by(column).limit(batch_size)
+            due = sa.select(column).where(is_due, follows).order_by(column).limit(batch_size or BATCH_SIZE)
             keys = [*connection.scalars(due)]
             if not keys:
                 break
             change(connection, keys)
             last, total = keys[-1], total + len(keys)
-        if connection.scalar(sa.select(sa.exists().where(is_due, column <= last))) if total else False:
+        if total and connection.scalar(sa.select(sa.exists().where(is_due, column <= last))):
             raise RuntimeError(f"rows of {table.name} are still due after their change")
     return total
 
