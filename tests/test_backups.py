@@ -49,7 +49,8 @@ class Shell:
             )
 
         done = await asyncio.to_thread(call)
-        assert done.returncode == 0, done.stdout + done.stderr
+        logs = [path.read_text() for path in self.folder.glob("restored/log")]
+        assert done.returncode == 0, (done.stdout, done.stderr, logs)
         return done.stdout
 
 
@@ -84,7 +85,6 @@ def archiving() -> Iterator[tuple[PrivatePostgres, str]]:
 async def test_a_dump_is_restored(tmp_path: Path, archiving: tuple[PrivatePostgres, str]) -> None:
     _, maintenance_url = archiving
     port = maintenance_url.rpartition(":")[2].partition("/")[0]
-    url = maintenance_url.replace("/postgres", "/gqlapi").replace("//gqlapi@", "//postgres@")
     shell = Shell(tmp_path, BACKUPS=str(tmp_path), PGHOST="127.0.0.1", PGPORT=port, PGUSER="postgres")
     await execute(maintenance_url, "CREATE DATABASE gqlapi")
     url = f"postgresql://postgres@127.0.0.1:{port}/gqlapi"
@@ -119,9 +119,12 @@ async def test_a_moment_is_restored(archiving: tuple[PrivatePostgres, str]) -> N
         while not (folder / "backups" / "wal" / segment).exists():
             await asyncio.sleep(0.02)
     with (folder / "backups" / "base" / "postgresql.conf").open("a") as configuration:
-        configuration.write(f"\nunix_socket_directories = '{folder}'\nlisten_addresses = '127.0.0.1'\n")
-    private.process.terminate() if private.process else None
-    await asyncio.to_thread(private.process.wait) if private.process else None
+        # Those of the command line are not in the backup.
+        configuration.write(f"\nunix_socket_directories = '{folder}'\nmax_connections = 200\n")
+    process = private.process
+    assert process is not None
+    process.terminate()
+    await asyncio.to_thread(process.wait)
     try:
         await shell.run("rewind", MOMENT=moment)
         async with asyncio.timeout(WAIT_SECONDS):
