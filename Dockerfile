@@ -2,7 +2,8 @@
 # Python and the installed packages only. docs/deployment.md says how to run it.
 
 # GraphiQL. Not the slim image: the full one brings the Python 3.11 that starts npm and names the bundle.
-FROM node:20-bookworm AS graphiql
+# All bases by their full versions: raise them together with the pins of pyproject.toml.
+FROM node:24.19.0-bookworm AS graphiql
 WORKDIR /src
 COPY gqlapi/__init__.py gqlapi/
 COPY gqlapi/http/__init__.py gqlapi/http/
@@ -11,7 +12,7 @@ COPY gqlapi/http/graphiql/source gqlapi/http/graphiql/source
 RUN python3 -c "from gqlapi.http.graphiql.build import build_bundle; print(build_bundle())"
 
 
-FROM python:3.11-slim-bookworm AS install
+FROM python:3.11.18-slim-bookworm AS install
 # The version that pyproject.toml pins.
 RUN pip install --no-cache-dir --disable-pip-version-check --root-user-action=ignore uv==0.13.8
 ENV UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy UV_NO_CACHE=1 UV_PYTHON_DOWNLOADS=never
@@ -35,7 +36,7 @@ WORKDIR /
 RUN ["/opt/gqlapi/bin/python", "-c", "from gqlapi.database.migrations import head_revision; from gqlapi.http.graphiql.page import current_bundle, load_examples; assert current_bundle() and load_examples() and head_revision()"]
 
 
-FROM python:3.11-slim-bookworm
+FROM python:3.11.18-slim-bookworm
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="gqlapi" \
       org.opencontainers.image.description="A GraphQL API server for publishing" \

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import structlog
 from starlette.applications import Starlette
+from starlette.datastructures import State
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -21,10 +22,11 @@ from gqlapi.accounts.passwords import Passwords
 from gqlapi.accounts.registration import ReservedNames
 from gqlapi.accounts.throttling import AttemptLimits, Throttle
 from gqlapi.accounts.tokens import AccessTokens
+from gqlapi.background import POOL_SIZE, BackgroundWork, Job
 from gqlapi.context import Context
 from gqlapi.database.unit import Database, create_database
 from gqlapi.doctor import Severity, check_proxies, examine_pool, examine_readiness
-from gqlapi.documents.automatic import MemoryStore
+from gqlapi.documents.automatic import DocumentStore, MemoryStore, RedisStore
 from gqlapi.documents.persisted import PersistedDocuments
 from gqlapi.documents.trusted import TrustedDocuments
 from gqlapi.feed import Feed, LiveQueries, LiveQuery
@@ -46,13 +48,15 @@ from gqlapi.http.sdl import SchemaFile
 from gqlapi.http.shortcut import Shortcut
 from gqlapi.http.subscriptions import Subscriptions
 from gqlapi.http.telemetry import Telemetry
-from gqlapi.http.usage import UsageCounter
+from gqlapi.http.usage import FLUSH_SECONDS, UsageCounter
 from gqlapi.http.websocket import WebSocketEndpoint
 from gqlapi.logs import configure_logs
 from gqlapi.operations.caching import Observation
 from gqlapi.operations.rate import Rates
+from gqlapi.pruning import prune, retention_of
 from gqlapi.schema import Limits, Schema
 from gqlapi.settings import Settings
+from gqlapi.shared import SharedStore
 
 DEV_ORIGINS = r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?"
 
@@ -65,15 +69,16 @@ def create_app(settings: Settings | None = None) -> Starlette:
     if not structlog.is_configured():  # a worker, or an ASGI server of somebody else's
         configure_logs(settings)
     database = create_database(settings, logs_incidents=True)
-    accounts = create_accounts(settings)
+    store, compression = create_store(settings), Compression(is_on=settings.compression)
+    accounts = create_accounts(settings, store)
     schema = Schema(create_limits(settings), settings.executor)
     origins = Origins(settings.cors_origins, None if settings.is_production else DEV_ORIGINS)
-    documents = create_documents(settings, schema)
-    usage = UsageCounter(database) if settings.count_usage else None
-    compression = Compression(is_on=settings.compression)
+    documents = create_documents(settings, schema, store)
+    background = create_background(settings, database)
+    usage = create_usage(settings, background)
     telemetry = Telemetry(settings, database, schema.operations.cache)
     executor, caching = Executor(schema, documents), create_caching(settings, compression)
-    rates, reporter = create_rates(settings), telemetry.reporter
+    rates, reporter = create_rates(settings, store), telemetry.reporter
     runner = Runner(
         executor, database, accounts, caching, limits=schema.limits, usage=usage, rates=rates, reporter=reporter
     )
@@ -90,14 +95,13 @@ def create_app(settings: Settings | None = None) -> Starlette:
         routes=[*graphql_routes, *_routes(settings, startup, Readiness(database.probe), schema), *telemetry.routes],
         middleware=_middleware(settings, origins, shortcut, telemetry.on_request),
         exception_handlers={HTTPException: answer_refusal},
-        lifespan=_lifespan(settings, startup, telemetry, runner, documents, usage),
+        lifespan=_lifespan(settings, startup, telemetry, runner, background, documents, usage),
     )
     # Starlette would redirect to the Host that the client sent.
     app.router.redirect_slashes = False
     parts = {"database": database, "accounts": accounts, "schema": schema, "documents": documents, "usage": usage}
     live = {"feed": runner.feed, "live": runner.live, "subscriptions": subscriptions, "metrics": telemetry.metrics}
-    for name, part in {**parts, **live}.items():
-        setattr(app.state, name, part)
+    app.state = State({**parts, **live, "background": background, "shared": store})
     return app
 
 
@@ -126,10 +130,40 @@ def create_subscriptions(settings: Settings, runner: Runner, schema: Schema) -> 
     return Subscriptions(runner, per_user=per_user, in_all=in_all)
 
 
-def create_rates(settings: Settings) -> Rates | None:
+def create_store(settings: Settings) -> SharedStore | None:
+    """Create the access to Redis, if the settings name one.
+
+    Raises:
+        RedisMissing: the extra `redis` is not installed.
+        ValueError: it is not the URL of a Redis.
+    """
+    return None if settings.redis_url is None else SharedStore(settings.redis_url.get_secret_value())
+
+
+def create_rates(settings: Settings, store: SharedStore | None = None) -> Rates | None:
     """Build the rate limits from the settings, or None if there are none."""
     points = settings.user_points_per_minute, settings.visitor_points_per_minute
-    return Rates(*points) if any(points) else None
+    return Rates(*points, store) if any(points) else None
+
+
+def create_background(settings: Settings, database: Database) -> BackgroundWork:
+    """Create what runs jobs beside requests, such as pruning: on a separate pool, or through SQLite's one writer."""
+    is_own = database.dialect_name == "postgresql"
+    own = create_database(settings, pool_size=POOL_SIZE) if is_own else database
+    background = BackgroundWork(own, releases_connections=is_own)
+    if settings.prune_minutes:
+        retention = retention_of(settings)
+        background.register(Job("prune", 60 * settings.prune_minutes, lambda: prune(own, retention)))
+    return background
+
+
+def create_usage(settings: Settings, background: BackgroundWork) -> UsageCounter | None:
+    """Create what counts the use of fields, and the job that writes the sums, if the settings ask for it."""
+    if not settings.count_usage:
+        return None
+    usage = UsageCounter(background.database)
+    background.register(Job("usage", FLUSH_SECONDS, usage.write, is_exclusive=False))
+    return usage
 
 
 def create_limits(settings: Settings) -> Limits:
@@ -156,13 +190,16 @@ def create_caching(settings: Settings, compression: Compression) -> Caching:
     return Caching(compression, max_age_seconds=settings.cache_max_age_seconds, max_tag_bytes=settings.cache_tag_bytes)
 
 
-def create_documents(settings: Settings, schema: Schema) -> PersistedDocuments:
+def create_documents(settings: Settings, schema: Schema, store: SharedStore | None = None) -> PersistedDocuments:
     """Create what finds the documents of requests; no trusted document is read yet."""
-    registered = MemoryStore(settings.max_apq_bytes) if settings.max_apq_bytes else None
+    size = settings.max_apq_bytes
+    registered: DocumentStore | None = None
+    if size:
+        registered = MemoryStore(size) if store is None else RedisStore(size, store)
     return PersistedDocuments(settings.documents, TrustedDocuments(schema.operations.static_errors), registered)
 
 
-def create_accounts(settings: Settings) -> Accounts:
+def create_accounts(settings: Settings, store: SharedStore | None = None) -> Accounts:
     """Create the account services."""
     common_passwords()  # read now, not while the first person signs up
     secrets = [key.get_secret_value() for key in (settings.secret_key, *settings.previous_secret_keys)]
@@ -176,7 +213,7 @@ def create_accounts(settings: Settings) -> Accounts:
     return Accounts(
         passwords=Passwords(),
         access_tokens=AccessTokens(secrets, timedelta(minutes=settings.access_token_minutes)),
-        throttle=Throttle(limits),
+        throttle=Throttle(limits, store),
         refresh_lifetime=timedelta(days=settings.refresh_token_days),
         reserved_names=ReservedNames(settings.reserved_usernames),
         session_lifetime=timedelta(days=settings.session_days),
@@ -204,20 +241,30 @@ def _lifespan(
     startup: Startup,
     telemetry: Telemetry,
     runner: Runner,
+    background: BackgroundWork,
     documents: PersistedDocuments,
     usage: UsageCounter | None,
 ) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
-    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
         await _warn(settings)
         database, feed = runner.database, runner.feed
-        async with telemetry.running(), documents.trusted.watching(database), database.watching_replicas():
+        async with (
+            telemetry.running(),
+            background.running(),
+            documents.trusted.watching(database),
+            database.watching_replicas(),
+        ):
             startup.is_complete = True
             yield
         if feed is not None:
             await feed.close()
         if usage is not None:
             await usage.close()
+        if (store := app.state.shared) is not None:
+            await store.close()
+        if background.database is not database:
+            await background.database.dispose()
         await database.dispose()
 
     return lifespan

@@ -224,7 +224,7 @@ class Context:
         """What the operation costs its client: at least one point."""
         return max(1, sum(self.costs.values()))
 
-    def spend(self) -> None:
+    async def spend(self) -> None:
         """Take the points of the operation from those of the caller, who is authenticated.
 
         Raises:
@@ -234,7 +234,7 @@ class Context:
             return
         try:
             network = str(self.client.keys[0]) if self.client.keys else ""
-            self.spent = self.rates.spend(self.viewer.id, network, self.points)
+            self.spent = await self.rates.spend(self.viewer.id, network, self.points)
         except RateLimited as error:
             self.spent = error.spent
             raise

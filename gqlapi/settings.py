@@ -21,6 +21,7 @@ RESERVED_USERNAMES = (
 ExecutorName = Literal["compiled", "reference"]
 HttpStatus = Literal["422", "400"]
 DocumentsMode = Literal["any", "persisted", "trusted"]
+SqliteSynchronous = Literal["normal", "full"]
 # As browsers write it: no path, and no port that the scheme implies.
 ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#@\s*A-Z]+")
 
@@ -68,6 +69,15 @@ class Settings(BaseSettings):
     )
     change_retention_days: int = Field(30, ge=1, le=3_650, description="How long `gqlapi prune` keeps the change feed.")
     audit_retention_days: int = Field(90, ge=1, le=3_650, description="How long `gqlapi prune` keeps the audit trail.")
+    deleted_post_days: int = Field(
+        90,
+        ge=0,
+        le=3_650,
+        description="How long a deleted post can be restored; then it is removed with its slugs. 0 keeps it for good.",
+    )
+    prune_minutes: int = Field(
+        60, ge=0, le=10_080, description="How often servers prune by themselves; 0 leaves it to `gqlapi prune`."
+    )
 
     database_url: str = Field(
         "sqlite+aiosqlite:///gqlapi.db",
@@ -94,6 +104,11 @@ class Settings(BaseSettings):
         ge=0,
         description="Longest wait for a replica to catch up with the caller's writes, before the primary is read.",
     )
+    redis_url: SecretStr | None = Field(
+        None,
+        description="Redis (`redis://`, `rediss://`) for rate limits, sign-in limits and registered documents that all "
+        "processes share; needs the extra `redis`.",
+    )
     read_consistency: Literal["snapshot", "statement"] = Field(
         "snapshot",
         description="`snapshot`: a query operation reads one state of the database. `statement`: each statement its "
@@ -109,6 +124,11 @@ class Settings(BaseSettings):
         gt=0,
         le=1,
         description="Share of the connections and of the queue that one client, known by address or token, may have.",
+    )
+    sqlite_synchronous: SqliteSynchronous | None = Field(
+        None,
+        description="`full`: a commit is on the disk before it is acknowledged, by default in production. `normal`: "
+        "faster, but a power failure may lose the last commits (SQLite only).",
     )
     pool_pre_ping: bool = Field(default=False, description="Test each connection before use (one more round trip).")
     connect_timeout_seconds: float = Field(3.0, gt=0, description="Longest wait for a new connection to PostgreSQL.")
@@ -326,6 +346,11 @@ class Settings(BaseSettings):
     def is_production(self) -> bool:
         """Return whether the strict rules of production apply."""
         return self.environment == "production"
+
+    @property
+    def synchronous(self) -> SqliteSynchronous:
+        """Return how far SQLite writes a commit before it is acknowledged."""
+        return self.sqlite_synchronous or ("full" if self.is_production else "normal")
 
     @property
     def serves_graphiql(self) -> bool:

@@ -172,6 +172,8 @@ def settings_for(database_url: str, **overrides: Any) -> Settings:
         "log_level": "error",
         "client_share": 1.0,
         "operation_timeout_seconds": 60,
+        # No statement runs beside those of the test.
+        "prune_minutes": 0,
     }
     return GivenSettings(**{**defaults, **overrides})
 

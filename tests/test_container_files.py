@@ -99,6 +99,8 @@ class TestBuild:
         bases = [text.split()[0] for text in texts("FROM")]
         pythons = {base for base in bases if base.startswith("python:")}
         assert len(pythons) == 1
+        # Not a tag that means another image next month.
+        assert all(re.search(r":\d+\.\d+\.\d+-", base) for base in bases)
         version = re.match(r"python:([\d.]+)-slim-", pythons.pop())
         assert version
         assert SpecifierSet(PROJECT["project"]["requires-python"]).contains(version[1])
@@ -129,13 +131,14 @@ class TestBuild:
 
 class TestCompose:
     def test_takes_only_variables_that_exist(self) -> None:
-        names = {name for service in SERVICES.values() for name in service.get("environment", {})}
+        names = {*SERVICES["migrate"]["environment"]} | {*SERVICES["server"]["environment"]}
         ours = {name for name in names if name.startswith("GQLAPI_")}
         assert {"GQLAPI_DATABASE_URL", "GQLAPI_SECRET_KEY"} <= ours <= VARIABLES
 
     def test_holds_no_secret(self) -> None:
         assert SERVICES["server"]["environment"]["GQLAPI_SECRET_KEY"].startswith("${GQLAPI_SECRET_KEY:?")
-        assert SERVICES["db"]["environment"]["POSTGRES_PASSWORD"].startswith("${POSTGRES_PASSWORD:?")
+        for name in ("POSTGRES_PASSWORD", "GQLAPI_OWNER_PASSWORD", "GQLAPI_SERVER_PASSWORD"):
+            assert SERVICES["db"]["environment"][name].startswith(f"${{{name}:?")
 
     def test_migrates_before_it_serves(self) -> None:
         assert SERVICES["db"]["healthcheck"]
@@ -157,6 +160,12 @@ class TestCompose:
         assert json.loads(trusted[1]) == [network["gateway"]]
         assert ip_address(network["gateway"]) in ip_network(network["subnet"])
 
+    def test_serves_as_a_role_that_owns_nothing(self) -> None:
+        urls = {name: SERVICES[name]["environment"]["GQLAPI_DATABASE_URL"] for name in ("migrate", "server")}
+        assert urls["migrate"].startswith("postgresql://gqlapi_owner:${GQLAPI_OWNER_PASSWORD}@db:")
+        assert urls["server"].startswith("postgresql://gqlapi:${GQLAPI_SERVER_PASSWORD}@db:")
+
     def test_keeps_the_data_in_a_volume(self) -> None:
-        [mount] = SERVICES["db"]["volumes"]
+        mount, roles = SERVICES["db"]["volumes"]
+        assert (ROOT / roles.partition(":")[0]).is_file()
         assert mount.partition(":")[0] in COMPOSE["volumes"]

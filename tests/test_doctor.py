@@ -18,6 +18,7 @@ from structlog.testing import capture_logs
 from gqlapi.cli.diagnosis import _table
 from gqlapi.database.inspection import DatabaseFacts, PostgresFacts, SqliteFacts
 from gqlapi.database.migrations import connect, head_revision, missing_revisions, upgrade
+from gqlapi.database.unit import create_database
 from gqlapi.database.url import mask_url
 from gqlapi.doctor import CHECKS, Finding, Severity, database, examine, examine_pool, machine, servers
 from gqlapi.doctor.database import examine_database
@@ -219,12 +220,12 @@ class TestPostgresql:
 
 class TestPool:
     @pytest.mark.parametrize(
-        ("workers", "pool_size", "severity"), [(1, 97, WARNING), (1, 94, OK), (2, 48, WARNING), (2, 49, ERROR)]
+        ("workers", "pool_size", "severity"), [(1, 95, WARNING), (1, 92, OK), (2, 46, WARNING), (2, 48, ERROR)]
     )
     def test_must_fit(self, workers: int, pool_size: int, severity: Severity) -> None:
         finding = servers.check_pool(POSTGRES, pool_size, workers)
         assert finding.severity is severity
-        assert f"= {workers * pool_size}; PostgreSQL admits 97 (max_connections 100, 3 " in finding.found
+        assert f"= {workers * pool_size + workers + 1}; PostgreSQL admits 97 (max_connections 100, 3 " in finding.found
 
     async def test_counts_the_workers_of_production_only(self, postgresql_url: str) -> None:
         values = {"workers": 50, "pool_size": 50, "secret_key": SECRET}
@@ -242,7 +243,7 @@ class TestPool:
                 pass
         [line] = [line for line in logs if line["event"] == "doctor"]
         assert (line["code"], line["log_level"]) == ("D106", "warning")
-        assert "= 5000; PostgreSQL admits " in line["found"]
+        assert "= 5002; PostgreSQL admits " in line["found"]
 
     @pytest.mark.parametrize("url", ["postgresql://nobody@127.0.0.1:1/none", "nonsense", "sqlite:///none.db"])
     async def test_is_not_checked_without_a_server(self, url: str) -> None:
@@ -272,6 +273,22 @@ class TestSqlite:
 
     def test_must_have_full_text_search(self) -> None:
         assert servers.check_sqlite_version(replace(self.facts, has_fts5=False)).severity is ERROR
+
+    @pytest.mark.parametrize(
+        ("environment", "value", "severity"),
+        [("dev", None, OK), ("production", None, OK), ("production", "normal", WARNING), ("production", "full", OK)],
+    )
+    async def test_must_be_durable_in_production(
+        self, sqlite_url: str, environment: str, value: str | None, severity: Severity
+    ) -> None:
+        settings = {"environment": environment, "sqlite_synchronous": value, "secret_key": SECRET}
+        finding = (await found_in(sqlite_url, **settings))["D105"]
+        assert (finding.severity, "power failure" in finding.found) == (severity, "NORMAL" in finding.found)
+        database = create_database(settings_for(sqlite_url, **settings))
+        async with database.write_engine.connect() as connection:
+            state = (await connection.exec_driver_sql("PRAGMA synchronous")).scalar_one()
+        await database.dispose()
+        assert state == (1 if "NORMAL" in finding.found else 2)
 
     async def test_must_have_the_right_journal(self, sqlite_url: str) -> None:
         assert (await found_in(sqlite_url))["D111"].severity is OK
@@ -356,7 +373,7 @@ class TestCommand:
         done = run("doctor", url=sqlite_url, port="0")
         assert (done.status, done.errors) == (0, "")
         assert [line[:4] for line in done.lines] == [
-            *("D001", "D002", "D003", "D004", "D005", "D101", "D102", "D103", "D108", "D111", "D112", "D113"),
+            *("D001", "D002", "D003", "D004", "D005", "D101", "D102", "D103", "D105", "D108", "D111", "D112", "D113"),
             *("D121", "D122", "D123", "D201", "D202"),
         ]
 

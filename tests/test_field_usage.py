@@ -13,7 +13,7 @@ from gqlapi.database.unit import Database
 from gqlapi.http import usage as counting
 from gqlapi.models import FieldUsage
 from gqlapi.operations.coordinates import coordinates_of, coordinates_of_schema, coordinates_of_variables
-from gqlapi.pruning import prune
+from gqlapi.pruning import Retention, prune
 from gqlapi.repositories.field_usage import add_usage, list_usage
 from gqlapi.schema import Limits, Schema
 from tests.api import Api, serve, settings_for
@@ -90,12 +90,9 @@ class TestCounts:
         expected = {("web", name): 4 for name in USED_BY_TAGS} | {("ios", name): 2 for name in USED_BY_TAGS}
         assert await counts(database_url) == expected
 
-    async def test_are_written_from_time_to_time(
-        self, database_url: str, server: Api, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(counting, "FLUSH_SECONDS", 0)
+    async def test_are_written_by_a_job(self, database_url: str, server: Api) -> None:
         await send(server, TAGS)
-        await server.app.state.usage._writing
+        await server.app.state.background.run("usage")
         assert (await counts(database_url))["web", "Tag.name"] == 1
 
     async def test_outlive_a_write_that_fails(
@@ -109,16 +106,16 @@ class TestCounts:
 
         monkeypatch.setattr(counting, "add_usage", fail)
         await send(server, TAGS)
-        await usage._write()
+        await usage.write()
         assert await counts(database_url) == {}
         monkeypatch.undo()
         await send(server, TAGS)
-        await usage._write()
+        await usage.write()
         assert (await counts(database_url))["web", "Tag.name"] == 2
 
     async def test_are_of_each_operation_of_a_batch(self, database_url: str, server: Api) -> None:
         await server.http.post("/graphql", json=[{"query": TAGS}, {"query": TAGS}])
-        await server.app.state.usage._write()
+        await server.app.state.usage.write()
         assert (await counts(database_url))["", "Tag.name"] == 2
 
 
@@ -132,7 +129,7 @@ class TestClients:
     async def test_are_not_counted_for_what_was_refused(self, database_url: str, server: Api) -> None:
         await send(server, "{ nope }")
         await send(server.bearing("wrong"), TAGS)
-        await server.app.state.usage._write()
+        await server.app.state.usage.write()
         assert await counts(database_url) == {}
 
     async def test_name_themselves_in_either_header(self, database_url: str, server: Api) -> None:
@@ -140,7 +137,7 @@ class TestClients:
             await server.with_headers(**headers).execute(TAGS)
         for name in ("", "x" * 101, "a\tb", "<b>"):
             await send(server, TAGS, client=name)
-        await server.app.state.usage._write()
+        await server.app.state.usage.write()
         found = {client: uses for (client, name), uses in (await counts(database_url)).items() if name == "Query"}
         assert found == {"a": 1, "b": 1, "": 5}
 
@@ -152,7 +149,7 @@ class TestClients:
             async with serve(settings_for(database_url, count_usage=True)) as api:
                 for name in names:
                     await send(api, TAGS, client=name)
-                    await api.app.state.usage._write()  # from then on the names in the table are known
+                    await api.app.state.usage.write()  # from then on the names in the table are known
         found = {client: uses for (client, name), uses in (await counts(database_url)).items() if name == "Query"}
         assert found == {"a": 2, "b": 2, "c": 1, "(others)": 1}
 
@@ -222,6 +219,6 @@ class TestPruning:
                 )
                 for days in (1, 364, 366, 400)
             )  # fmt: skip
-        await prune(database, keep_changes_for=timedelta(days=1), keep_events_for=timedelta(days=1))
+        await prune(database, Retention(timedelta(days=1), timedelta(days=1)))
         await database.dispose()
         assert {client for client, _ in await counts(database_url)} == {"1", "364"}

@@ -17,7 +17,7 @@ from gqlapi.database.types import utc_now
 from gqlapi.database.unit import create_database
 from gqlapi.models import ApiScope, AuditKind, User, UserRole, Viewer
 from gqlapi.problems import Rejected, reject_if_any
-from gqlapi.pruning import prune
+from gqlapi.pruning import prune, retention_of
 from gqlapi.repositories import WriteScope
 from gqlapi.repositories.accounts import AccountWriteRepository
 from gqlapi.repositories.audit import record
@@ -113,17 +113,13 @@ def create_token(
 
 @cli.command("prune")
 def prune_command() -> None:
-    """Delete expired sessions and tokens, old idempotency keys, changes of posts, audit events and counts of fields."""
+    """Delete expired sessions and tokens, and old idempotency keys, changes, audit events, counts and deleted posts."""
     settings = load_settings()
 
     async def work() -> None:
         database = create_database(settings)
         try:
-            pruned = await prune(
-                database,
-                keep_changes_for=timedelta(days=settings.change_retention_days),
-                keep_events_for=timedelta(days=settings.audit_retention_days),
-            )
+            pruned = await prune(database, retention_of(settings))
         finally:
             await database.dispose()
         for kind, count in pruned.items():

@@ -15,12 +15,22 @@ DEFAULT_SIZE = SeedSize()
 
 
 @cli.command()
-def migrate(revision: Annotated[str, typer.Argument(help="Where to.")] = "head") -> None:
+def migrate(
+    revision: Annotated[str, typer.Argument(help="Where to.")] = "head",
+    *,
+    check: Annotated[bool, typer.Option("--check", help="Only look; fail if the database is behind.")] = False,
+) -> None:
     """Bring the database's schema up to date; safe to run several times at once.
 
     Changes nothing, and succeeds, when a newer version has migrated the database already: this one runs on it.
     """
     settings = load_settings()
+    if check:
+        finding = run(examine_revision(settings))
+        if finding.severity is Severity.ERROR:
+            fail(f"{finding.found} {finding.fix}")
+        console.print(finding.found, markup=False, highlight=False, soft_wrap=True)
+        return
     try:
         is_known = run(migrations.upgrade(settings.direct_url, revision, has_own_sessions=settings.has_own_sessions))
     except migrations.UnknownRevision as error:

@@ -46,6 +46,7 @@ class EngineOptions:
     replica_urls: tuple[str, ...] = ()
     replica_max_lag_seconds: float = 10.0
     replica_wait_seconds: float = 0.1
+    sqlite_synchronous: str = "normal"
 
     @property
     def command_timeout_seconds(self) -> float:
@@ -159,10 +160,12 @@ def _create_sqlite_engine(url: str, options: EngineOptions, *, begin: str, query
     )
     install_tracing(engine)
 
+    synchronous = options.sqlite_synchronous.upper()
+
     @sa.event.listens_for(engine.sync_engine, "connect")
     def _set_pragmas(connection: Any, _record: object) -> None:
         cursor = connection.cursor()
-        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", f"busy_timeout={SQLITE_BUSY_TIMEOUT_MS}"):
+        for pragma in ("journal_mode=WAL", f"synchronous={synchronous}", f"busy_timeout={SQLITE_BUSY_TIMEOUT_MS}"):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.execute(f"PRAGMA cache_size=-{SQLITE_PAGES_KIB}")
         cursor.execute("PRAGMA foreign_keys=ON")

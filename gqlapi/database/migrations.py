@@ -33,7 +33,8 @@ LOCK_POLL_SECONDS = 0.5
 LOCK_TIMEOUT_SECONDS = 2
 ATTEMPTS = 5
 PAUSE_SECONDS = 1.0
-LOCK_NOT_AVAILABLE = "55P03"
+# A lock was not granted in time; a deadlock with a server that writes.
+RETRIED = frozenset({"55P03", "40P01"})
 SQLITE_BUSY_TIMEOUT_MS = 60_000
 
 _running_here = threading.Lock()
@@ -238,7 +239,7 @@ def _run_until_locks_are_granted(connection: sa.Connection, run: Callable[[], No
         try:
             run()
         except DBAPIError as error:
-            if getattr(error.orig, "sqlstate", None) != LOCK_NOT_AVAILABLE or attempt == ATTEMPTS:
+            if getattr(error.orig, "sqlstate", None) not in RETRIED or attempt == ATTEMPTS:
                 raise
             logger.warning("a table is locked; attempt %d of %d", attempt, ATTEMPTS)
         else:

@@ -5,6 +5,8 @@ from enum import StrEnum
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeEngine
 
 
@@ -58,6 +60,23 @@ class UtcDateTime(sa.TypeDecorator[datetime]):
 
     def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
         return None if value is None else value.replace(tzinfo=UTC)
+
+
+class DatabaseNow(FunctionElement[datetime]):
+    """The clock of the database, as the default of a column: for rows that other programs write."""
+
+    inherit_cache = True
+    type = UtcDateTime()
+
+
+@compiles(DatabaseNow, "postgresql")
+def _now_on_postgresql(*_: Any, **__: Any) -> str:
+    return "date_trunc('milliseconds', now())"
+
+
+@compiles(DatabaseNow, "sqlite")
+def _now_on_sqlite(*_: Any, **__: Any) -> str:
+    return "strftime('%Y-%m-%d %H:%M:%f000', 'now')"
 
 
 # Text that sorts by code point on both databases, like Python's `str`: SQLite compares bytes by default, PostgreSQL

@@ -234,10 +234,10 @@ def _read_options(engine: AsyncEngine, consistency: ReadConsistency) -> dict[str
     return {"isolation_level": level, "postgresql_readonly": True}
 
 
-def create_database(settings: Settings, *, logs_incidents: bool = False) -> Database:
-    """Create the database from settings."""
+def create_database(settings: Settings, *, logs_incidents: bool = False, pool_size: int | None = None) -> Database:
+    """Create the database from settings, with another size of its pool if one is given."""
     options = EngineOptions(
-        pool_size=settings.pool_size,
+        pool_size=pool_size or settings.pool_size,
         pool_pre_ping=settings.pool_pre_ping,
         connect_timeout_seconds=settings.connect_timeout_seconds,
         statement_timeout_ms=settings.statement_timeout_ms,
@@ -246,6 +246,7 @@ def create_database(settings: Settings, *, logs_incidents: bool = False) -> Data
         replica_urls=tuple(settings.replica_urls),
         replica_max_lag_seconds=settings.replica_max_lag_seconds,
         replica_wait_seconds=settings.replica_wait_ms / 1000,
+        sqlite_synchronous=settings.synchronous,
     )
     return Database(
         settings.database_url,

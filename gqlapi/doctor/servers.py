@@ -33,7 +33,7 @@ def workers_of(settings: Settings) -> int:
 def check_server(facts: PostgresFacts | SqliteFacts, settings: Settings) -> list[Finding]:
     """Run all checks of a server, or of a file."""
     if isinstance(facts, SqliteFacts):
-        return [*_check_sqlite(facts)]
+        return [*_check_sqlite(facts, settings)]
     return [*_check_postgresql(facts, settings)]
 
 
@@ -73,12 +73,15 @@ def check_durability(facts: PostgresFacts) -> Finding:
 
 def check_pool(facts: PostgresFacts, pool_size: int, workers: int) -> Finding:
     """Compare the connections of all workers with what the server admits."""
-    wanted = workers * pool_size
+    # A worker takes one more for its jobs, and the worker that has the turn another one.
+    jobs = workers + 1
+    wanted = workers * pool_size + jobs
     if facts.is_pooled:
         found = f"{plural(workers, 'worker')} {TIMES} {plural(pool_size, 'connection')} = {wanted} of the pooler."
         return ok("D106", found)
     found = (
-        f"{plural(workers, 'worker')} {TIMES} {plural(pool_size, 'connection')} = {wanted}; PostgreSQL admits "
+        f"{plural(workers, 'worker')} {TIMES} {plural(pool_size, 'connection')}, and {jobs} for background jobs, "
+        f"= {wanted}; PostgreSQL admits "
         f"{facts.usable_connections} "
         f"(max_connections {facts.max_connections}, {facts.reserved_connections} of them reserved)."
     )
@@ -127,8 +130,9 @@ def check_rights(facts: PostgresFacts) -> Finding:
     return ok("D113", "The role may write.")
 
 
-def _check_sqlite(facts: SqliteFacts) -> Iterator[Finding]:
+def _check_sqlite(facts: SqliteFacts, settings: Settings) -> Iterator[Finding]:
     yield check_sqlite_version(facts)
+    yield check_synchronous(settings)
     yield check_journal(facts)
     yield check_disk_space(facts)
     yield check_writing(facts)
@@ -142,6 +146,16 @@ def check_sqlite_version(facts: SqliteFacts) -> Finding:
     if not facts.has_fts5:
         return error("D103", f"SQLite {facts.version} was built without FTS5, which search needs.", fix)
     return ok("D103", f"SQLite {facts.version}.")
+
+
+def check_synchronous(settings: Settings) -> Finding:
+    """Ask that a commit is on the disk before it is acknowledged, in production."""
+    if settings.synchronous == "full":
+        return ok("D105", "synchronous is FULL.")
+    found = "synchronous is NORMAL: a power failure or a crash of the system may lose the last acknowledged commits"
+    if settings.is_production:
+        return warning("D105", f"{found}.", "Unset GQLAPI_SQLITE_SYNCHRONOUS, or set it to full.")
+    return ok("D105", f"{found}; a crash of the program does not. Production uses FULL.")
 
 
 def check_journal(facts: SqliteFacts) -> Finding:

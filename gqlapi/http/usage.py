@@ -36,8 +36,6 @@ class UsageCounter:
         self._database = database
         self._counts: dict[str, Counter[str]] = {}
         self._clients: set[str] = set()
-        self._timer: asyncio.TimerHandle | None = None
-        self._writing: asyncio.Task[None] | None = None
 
     def count(self, operation: Operation, variables: Mapping[str, Any] | None, headers: Headers) -> None:
         """Count an operation that has run; its variables were counted and coerced before."""
@@ -47,26 +45,16 @@ class UsageCounter:
         counts.update(operation.coordinates)
         if variables:
             counts.update(coordinates_of_variables(operation, variables))
-        if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(FLUSH_SECONDS, self._start)
 
     async def close(self) -> None:
         """Write what is left, unless the database takes too long."""
-        if self._timer is not None:
-            self._timer.cancel()
         try:
             async with asyncio.timeout(CLOSE_SECONDS):
-                if self._writing is not None:
-                    await asyncio.wait([self._writing])
-                await self._write()
+                await self.write()
         except TimeoutError:
             logger.warning("usage of fields not written", seconds=CLOSE_SECONDS)
 
-    def _start(self) -> None:
-        self._timer = None
-        self._writing = asyncio.create_task(self._write())
-
-    async def _write(self) -> None:
+    async def write(self) -> None:
         """Write the sums in one transaction; when it fails, they wait for the next one."""
         counts, self._counts = self._counts, {}
         if not counts:

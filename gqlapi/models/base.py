@@ -11,7 +11,7 @@ from sqlalchemy.engine.default import DefaultExecutionContext
 from sqlalchemy.orm import DeclarativeBase, Mapped, declared_attr, mapped_column
 from uuid_utils.compat import uuid7
 
-from gqlapi.database.types import UtcDateTime, utc_now
+from gqlapi.database.types import DatabaseNow, UtcDateTime, utc_now
 from gqlapi.models.global_id import GlobalIdMixin
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -64,10 +64,14 @@ class Row(GlobalIdMixin, Base):
     typename: ClassVar[str]
 
     id: Mapped[UUID] = mapped_column(sa.Uuid, primary_key=True, default=_id_from_created_at, sort_order=-4)
-    version: Mapped[int] = mapped_column(sa.Integer, default=1, sort_order=-3)
+    version: Mapped[int] = mapped_column(sa.Integer, default=1, server_default="1", sort_order=-3)
     # The id carries the time of creation, so that ordering by id is ordering by created_at.
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=_created_at_from_id, sort_order=-2)
-    updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now, onupdate=utc_now, sort_order=-1)
+    created_at: Mapped[datetime] = mapped_column(
+        UtcDateTime, default=_created_at_from_id, server_default=DatabaseNow(), sort_order=-2
+    )
+    updated_at: Mapped[datetime] = mapped_column(
+        UtcDateTime, default=utc_now, onupdate=utc_now, server_default=DatabaseNow(), sort_order=-1
+    )
 
     @declared_attr.directive
     @classmethod

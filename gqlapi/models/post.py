@@ -49,6 +49,7 @@ MAX_TITLE_KEY_LENGTH = 600
 MAX_POST_SLUG_LENGTH = 200
 
 LIVE = sa.text("deleted_at IS NULL")
+DELETED = sa.text("deleted_at IS NOT NULL")
 PUBLISHED_AND_LIVE = sa.text("state = 'published' AND deleted_at IS NULL")
 
 
@@ -75,6 +76,8 @@ class Post(Row):
         _partial_index("title_key", "id", where=LIVE, name="ix_posts_title_key_id"),
         _partial_index("author_id", "published_at", "id", where=LIVE, name="ix_posts_author_id_published_at_id"),
         _partial_index("author_id", "id", where=LIVE, name="ix_posts_author_id_id"),
+        # For `gqlapi prune`, which removes them after a time.
+        _partial_index("deleted_at", "id", where=DELETED, name="ix_posts_deleted_at_id"),
         # The public posts of an author are counted and paged from it alone.
         _partial_index("author_id", "published_at", "id", where=PUBLISHED_AND_LIVE, name="ix_posts_author_id_public"),
     )

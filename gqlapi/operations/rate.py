@@ -1,16 +1,32 @@
-"""How many points clients may spend in a minute, counted in the memory of one process."""
+"""How many points clients may spend in a minute, counted in Redis or in the memory of one process."""
 
 import math
 import time
 from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any
 from uuid import UUID
 
 from gqlapi.errors import ApiError, Code
+from gqlapi.shared import SharedStore
 
 WINDOW_SECONDS = 60
 # About 300 bytes each. Further clients share one budget until a window of another one ends.
 MAX_CLIENTS = 20_000
 OTHERS = "(others)"
+# Returns whether the points were counted, how many there are now, and how many milliseconds the window lasts.
+SPEND = """
+local limit, points = tonumber(ARGV[1]), tonumber(ARGV[2])
+local used, rest = tonumber(redis.call('GET', KEYS[1]) or '0'), redis.call('PTTL', KEYS[1])
+if rest <= 0 then
+  used, rest = 0, tonumber(ARGV[3])
+end
+if used + points > limit then
+  return {0, used, rest}
+end
+redis.call('SET', KEYS[1], used + points, 'PX', rest)
+return {1, used + points, rest}
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,20 +97,57 @@ class PointRate:
             del self._windows[client]
 
 
+class SharedPointRate:
+    """Counts the points of each client for all processes; while Redis is down, for this one."""
+
+    def __init__(self, limit: int, store: SharedStore, name: str) -> None:
+        """Allow so many points a minute; `name` is part of the keys."""
+        self._limit = limit
+        self._store = store
+        self._name = name
+        self._own = PointRate(limit)
+        self._script = store.script(SPEND)
+
+    async def spend(self, client: str, points: int) -> Spent:
+        """Count points.
+
+        Raises:
+            RateLimited: there are not enough of them left.
+        """
+        key = f"gqlapi:points:{self._name}:{blake2b(client.encode(), digest_size=16).hexdigest()}"
+        arguments = [self._limit, points, 1000 * WINDOW_SECONDS]
+
+        async def spend_shared(redis: Any) -> tuple[bool, Spent]:
+            is_counted, used, rest = await self._script(redis, [key], arguments)
+            return bool(is_counted), Spent(self._limit, used, rest / 1000)
+
+        is_counted, spent = await self._store.use(spend_shared, lambda: (True, self._own.spend(client, points)))
+        if not is_counted:
+            raise RateLimited(spent, points)
+        return spent
+
+
 class Rates:
     """The points of users and of networks, as far as they are limited."""
 
-    def __init__(self, user_points: int, network_points: int) -> None:
+    def __init__(self, user_points: int, network_points: int, store: SharedStore | None = None) -> None:
         """Set the points per minute of each signed-in user and of each network of visitors; 0 is no limit."""
-        self._users = PointRate(user_points) if user_points else None
-        self._networks = PointRate(network_points) if network_points else None
+        self._users = _rate(user_points, store, "user")
+        self._networks = _rate(network_points, store, "network")
 
-    def spend(self, user_id: UUID | None, network: str, points: int) -> Spent | None:
+    async def spend(self, user_id: UUID | None, network: str, points: int) -> Spent | None:
         """Count the points of an operation; None where there is no limit.
 
         Raises:
             RateLimited: the client has not enough of them left.
         """
-        if user_id is not None:
-            return None if self._users is None else self._users.spend(str(user_id), points)
-        return None if self._networks is None else self._networks.spend(network, points)
+        rate, client = (self._networks, network) if user_id is None else (self._users, str(user_id))
+        if rate is None:
+            return None
+        return await rate.spend(client, points) if isinstance(rate, SharedPointRate) else rate.spend(client, points)
+
+
+def _rate(points: int, store: SharedStore | None, name: str) -> PointRate | SharedPointRate | None:
+    if not points:
+        return None
+    return PointRate(points) if store is None else SharedPointRate(points, store, name)

@@ -185,7 +185,7 @@ class Schema(strawberry.Schema):
         try:
             async with asyncio.timeout(self.limits.operation_timeout_seconds):
                 await context.authenticate()
-                context.spend()
+                await context.spend()
                 if operation.is_subscription and root is None:
                     return await self._subscribe(operation, context)
                 if isinstance(root, LiveAnswer) and is_shared_by(context, root):

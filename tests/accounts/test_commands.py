@@ -29,7 +29,7 @@ from gqlapi.models import (
     UserCredential,
     UserRole,
 )
-from gqlapi.pruning import prune
+from gqlapi.pruning import Retention, prune
 from gqlapi.repositories import pruning
 from gqlapi.repositories.pruning import Prunable
 from tests.api import Api, serve, settings_for
@@ -215,13 +215,13 @@ class TestPrune:
         now = utc_now()
         for days in (-40, -39, -38, -37, -36, 1):
             await self.add_rows(api, ada, now + timedelta(days=days))
-        pruned = await prune(api.database, **KEEP)
+        pruned = await prune(api.database, KEEP)
         # Refresh tokens go with their sessions, and the use of fields is kept for longer.
-        none = {Prunable.REFRESH_TOKENS, Prunable.FIELD_USAGE}
+        none = {Prunable.REFRESH_TOKENS, Prunable.FIELD_USAGE, Prunable.DELETED_POSTS}
         assert pruned == {kind: 0 if kind in none else 5 for kind in Prunable}
         for model in (Session, RefreshToken, ApiToken, IdempotencyKey, PostChange, AuditEvent):
             assert await count(api, model) == 1
-        assert set((await prune(api.database, **KEEP)).values()) == {0}
+        assert set((await prune(api.database, KEEP)).values()) == {0}
 
     async def test_deletes_refresh_tokens_of_a_session_that_goes_on(self, api: Api) -> None:
         ada = make_user(username="ada")
@@ -229,7 +229,7 @@ class TestPrune:
         session = Session(user_id=ada.id, expires_at=utc_now() + timedelta(days=1))
         await add(api, session)
         await add(api, RefreshToken(hash="x", session_id=session.id, expires_at=utc_now() - timedelta(days=1)))
-        pruned = await prune(api.database, **KEEP)
+        pruned = await prune(api.database, KEEP)
         assert pruned[Prunable.REFRESH_TOKENS] == 1
         assert await count(api, Session) == 1
 
@@ -255,7 +255,7 @@ class TestPrune:
         )
 
 
-KEEP = {"keep_changes_for": timedelta(days=30), "keep_events_for": timedelta(days=30)}
+KEEP = Retention(timedelta(days=30), timedelta(days=30))
 
 
 async def add(api: Api, *rows: Base) -> None:

@@ -15,7 +15,7 @@ from gqlapi.database.types import utc_now
 from gqlapi.database.unit import create_database
 from gqlapi.feed import Feed, PositionExpired
 from gqlapi.models import ChangeKind, FeedState, PostChange, new_id
-from gqlapi.pruning import prune
+from gqlapi.pruning import Retention, prune
 from gqlapi.repositories.feed import Change
 from gqlapi.repositories.pruning import Prunable
 from tests.api import Api, gets_everything_back, serve, settings_for
@@ -90,7 +90,7 @@ class TestPruning:
     async def test_also_deletes_what_nobody_has_read(self, api: Api, feed: Feed) -> None:
         old = utc_now() - KEEP - timedelta(days=1)
         await write_changes(api, *(change_values(created_at=old) for _ in range(3)), change_values())
-        pruned = await prune(api.database, keep_changes_for=KEEP, keep_events_for=KEEP)
+        pruned = await prune(api.database, Retention(changes=KEEP, events=KEEP))
         assert pruned[Prunable.POST_CHANGES] == 3
         with pytest.raises(PositionExpired):
             await feed.follow(2)

@@ -173,19 +173,19 @@ class TestVisitors:
 
 
 class TestRates:
-    def test_are_counted_for_each_user_and_for_each_network(self, clock: list[float]) -> None:
+    async def test_are_counted_for_each_user_and_for_each_network(self, clock: list[float]) -> None:
         rates, one, other = Rates(10, 5), uuid4(), uuid4()
         for user, network in ((one, "n"), (other, "n"), (None, "n"), (None, "m")):
             limit = 5 if user is None else 10
-            spent = rates.spend(user, network, limit)
+            spent = await rates.spend(user, network, limit)
             assert spent is not None
             assert spent.remaining == 0
             with pytest.raises(RateLimited):
-                rates.spend(user, network, 1)
+                await rates.spend(user, network, 1)
 
-    def test_without_a_limit_are_not_counted(self) -> None:
-        assert Rates(0, 5).spend(uuid4(), "n", 100) is None
-        assert Rates(5, 0).spend(None, "n", 100) is None
+    async def test_without_a_limit_are_not_counted(self) -> None:
+        assert await Rates(0, 5).spend(uuid4(), "n", 100) is None
+        assert await Rates(5, 0).spend(None, "n", 100) is None
 
     def test_of_too_many_clients_are_shared_by_the_last(self, clock: list[float]) -> None:
         points = PointRate(2)
