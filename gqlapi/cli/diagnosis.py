@@ -48,7 +48,9 @@ def explain_command(
     *,
     variables: Annotated[str, typer.Option(help="The variables, as a JSON object.")] = "{}",
     operation: Annotated[str | None, typer.Option(help="Which operation, where there are several.")] = None,
-    username: Annotated[str | None, typer.Option("--as", help="The user who asks; by default nobody.")] = None,
+    username: Annotated[
+        str | None, typer.Option("--as", help="Run it as this user; by default as an anonymous viewer.")
+    ] = None,
     document: Annotated[str | None, typer.Option(help="The id of a trusted document, instead of a query.")] = None,
 ) -> None:
     """Run a query, and show its cost and each SQL statement with its plan, which may show values of variables."""
