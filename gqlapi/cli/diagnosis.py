@@ -48,9 +48,7 @@ def explain_command(
     *,
     variables: Annotated[str, typer.Option(help="The variables, as a JSON object.")] = "{}",
     operation: Annotated[str | None, typer.Option(help="Which operation, where there are several.")] = None,
-    username: Annotated[
-        str | None, typer.Option("--as", help="Run it as this user; by default as an anonymous viewer.")
-    ] = None,
+    username: Annotated[str | None, typer.Option("--as", help="The user to run it as; default: anonymous.")] = None,
     document: Annotated[str | None, typer.Option(help="The id of a trusted document, instead of a query.")] = None,
 ) -> None:
     """Run a query, and show its cost and each SQL statement with its plan, which may show values of variables."""
