@@ -30,6 +30,7 @@ LINES = (
 # Independent parts: what they import is listed, and who imports them is not restricted.
 APART: dict[str, set[str]] = {
     "": set(),
+    "advice": set(),
     "background": {"database"},
     "cache": set(),
     "checks": {"lines", "names", "problems", "words"},

@@ -4,12 +4,17 @@ import re
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
+from gqlapi.advice import advise
+from gqlapi.database.tracing import ExplainedStatement
 from gqlapi.database.unit import create_database
-from gqlapi.explain import explain
+from gqlapi.documents.ids import sha256_id
+from gqlapi.explain import Explanation, explain
 from gqlapi.seeding import SeedSize, seed
 from tests.api import settings_for
 from tests.commands import run
+from tests.factories import make_draft, make_user, save
 from tests.test_examples import READING, variables_of
 
 FEED = """
@@ -107,3 +112,78 @@ class TestCommand:
         done = run("explain", *arguments, url=sqlite_url)
         assert done.status == 2
         assert message in done.errors
+
+
+class TestViewer:
+    async def test_reads_what_the_user_may_see(self, seeded_url: str) -> None:
+        database = create_database(settings_for(seeded_url))
+        await save(database, [ada := make_user(username="zita"), make_draft(ada)])
+        await database.dispose()
+        query = '{ posts(filter: {status: [DRAFT], author: {username: {eq: "zita"}}}) { nodes { title } } }'
+        for username, rows in ((None, 0), ("Zita", 1)):
+            explanation = await explain(settings_for(seeded_url), query, username=username)
+            assert explanation.errors == ()
+            assert [statement.rows for statement in explanation.statements] == [rows]
+
+    def test_must_exist(self, sqlite_url: str) -> None:
+        done = run("explain", "{ __typename }", "--as", "nobody", url=sqlite_url)
+        assert (done.status, done.errors) == (1, "error There is no user nobody.\n")
+
+
+class TestDocument:
+    def test_is_a_trusted_one(self, sqlite_url: str, tmp_path: Path) -> None:
+        path = tmp_path / "tags.graphql"
+        path.write_text("query Tags { tags(first: 2) { nodes { name } } }")
+        assert run("documents", "add", str(path), url=sqlite_url).status == 0
+        done = run("explain", "--document", sha256_id(path.read_text()), url=sqlite_url)
+        assert (done.status, "  tags: " in done.output) == (0, True)
+        missing = run("explain", "--document", "x-none", url=sqlite_url)
+        assert (missing.status, missing.errors) == (1, "error There is no trusted document x-none.\n")
+
+    @pytest.mark.parametrize("arguments", [(), ("{ __typename }", "--document", "x-none")])
+    def test_replaces_the_query(self, sqlite_url: str, arguments: tuple[str, ...]) -> None:
+        assert run("explain", *arguments, url=sqlite_url).status == 2
+
+
+class TestAdvice:
+    async def test_is_of_plans_of_the_database(self, seeded_url: str, dialect: str) -> None:
+        """A large table without indexes, read by a condition and in an order."""
+        rows = {
+            "postgresql": "SELECT n AS id, n % 7 AS size, n::text AS name FROM generate_series(1, 50000) AS n",
+            "sqlite": "WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < 50)"
+            " SELECT n AS id, n % 7 AS size, n AS name FROM s",
+        }[dialect]
+        explaining = {"postgresql": "EXPLAIN", "sqlite": "EXPLAIN QUERY PLAN"}[dialect]
+        database = create_database(settings_for(seeded_url))
+        async with database.write() as session:
+            await session.execute(sa.text(f"CREATE TABLE things AS {rows}"))
+            if dialect == "postgresql":
+                await session.execute(sa.text("ANALYZE things"))
+            query = "SELECT name FROM things WHERE size = 3 AND name <> 'x' ORDER BY name"
+            found = [row[-1] for row in await session.execute(sa.text(f"{explaining} {query}"))]
+        await database.dispose()
+        expected = {
+            "postgresql": {
+                "things is read as a whole: an index on things (name, size) may help.",
+                "Rows are sorted by name: an index in that order would save it.",
+            },
+            "sqlite": {
+                "things is read as a whole, which is slow if it is large.",
+                "Rows are sorted for ORDER BY: an index in that order would save it.",
+            },
+        }[dialect]
+        assert {*advise(found)} == expected
+
+    def test_names_the_index_that_sqlite_builds(self) -> None:
+        plan = ["SCAN a", "SEARCH b USING AUTOMATIC COVERING INDEX (x=? AND y=?)"]
+        assert "one on b (x, y) would save it" in advise(plan)[1]
+
+    def test_leaves_small_tables_and_indexes_alone(self) -> None:
+        small = ["Seq Scan on tags  (cost=0.00..1.05 rows=5 width=32)", "  Filter: (name = 'x'::text)"]
+        index = ["Index Scan using ix_posts on posts  (cost=0.29..900.10 rows=9 width=4)"]
+        assert advise(small) == advise(index) == advise(["SEARCH posts USING INDEX ix_posts (id=?)"]) == []
+
+    async def test_is_printed_with_the_plan(self) -> None:
+        statement = ExplainedStatement("SELECT 1", 1, 0.1, ("SCAN things",))
+        lines = [*Explanation({}, 1, (statement,), 0.1, ()).lines()]
+        assert "  suggestion: things is read as a whole, which is slow if it is large." in lines

@@ -42,17 +42,28 @@ def doctor(
 
 @cli.command("explain")
 def explain_command(
-    query: Annotated[str, typer.Argument(help="A query, the path of a .graphql file, or - for standard input.")],
+    query: Annotated[
+        str | None, typer.Argument(help="A query, the path of a .graphql file, or - for standard input.")
+    ] = None,
+    *,
     variables: Annotated[str, typer.Option(help="The variables, as a JSON object.")] = "{}",
     operation: Annotated[str | None, typer.Option(help="Which operation, where there are several.")] = None,
+    username: Annotated[str | None, typer.Option("--as", help="The user to run it as; default: anonymous.")] = None,
+    document: Annotated[str | None, typer.Option(help="The id of a trusted document, instead of a query.")] = None,
 ) -> None:
     """Run a query, and show its cost and each SQL statement with its plan, which may show values of variables."""
     # A second of imports, for which the other commands should not wait.
-    from gqlapi.explain import explain  # noqa: PLC0415
+    from gqlapi.explain import NotFound, explain  # noqa: PLC0415
 
+    if (query is None) is (document is None):
+        fail("Give a query, or the --document of one.", status=WRONG_USAGE)
     settings = load_settings()
     configure_logs(settings)
-    explanation = run(explain(settings, _read_query(query), _read_variables(variables), operation))
+    text, values = _read_query(query or ""), _read_variables(variables)
+    try:
+        explanation = run(explain(settings, text, values, operation, username=username, document_id=document))
+    except NotFound as error:
+        fail(str(error))
     typer.echo("\n".join(explanation.lines()))
     if explanation.errors:
         fail(*explanation.errors)
