@@ -14,7 +14,7 @@ from alembic.util import CommandError
 from sqlalchemy.sql import visitors
 
 from gqlapi.database import migrations
-from gqlapi.database.types import UtcDateTime
+from gqlapi.database.types import DatabaseNow, UtcDateTime
 from gqlapi.database.url import normalize_url
 from gqlapi.models import Base
 from gqlapi.settings import Settings
@@ -28,7 +28,13 @@ def include_name(name: str | None, _type: str, _parent_names: Mapping[str, str |
 
 
 def render_item(kind: str, item: object, autogen_context: AutogenContext) -> str | Literal[False]:
-    """Write our column type with its import; Alembic would write a dotted name without one."""
+    """Write our column type and our default with their imports.
+
+    Alembic would write a dotted name without one, and the default of the one database that it looks at.
+    """
+    if kind == "server_default" and isinstance(item, sa.DefaultClause) and isinstance(item.arg, DatabaseNow):
+        autogen_context.imports.add("from gqlapi.database.types import DatabaseNow")
+        return "DatabaseNow()"
     if kind != "type" or not isinstance(item, UtcDateTime):
         return False
     autogen_context.imports.add("from gqlapi.database.types import UtcDateTime")

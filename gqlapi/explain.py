@@ -78,15 +78,10 @@ async def explain(
         viewer = ANONYMOUS if username is None else await _viewer(database, username)
         query = query if document_id is None else await _document(database, document_id)
         context = Context(database, viewer=viewer, request_id="explain", trace=trace)
-        schema = Schema(create_limits(settings))
+        execute = Schema(create_limits(settings)).execute
+        types = [OperationType.QUERY]
         with tracing(trace):
-            result = await schema.execute(
-                query,
-                variables,
-                context,
-                operation_name=operation_name,
-                allowed_operation_types=[OperationType.QUERY],
-            )
+            result = await execute(query, variables, context, None, operation_name, allowed_operation_types=types)
         errors = tuple(error.message for error in result.errors or ())
     except InvalidOperationTypeError:
         errors = ("Only queries can be explained: it runs them.",)

@@ -111,9 +111,11 @@ class TestExamples:
 
     async def test_refuse_a_change_that_leaves_rows_due(self, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
         original = online.change_in_batches
-        monkeypatch.setattr(
-            online, "change_in_batches", lambda table, is_due, _: original(table, is_due, lambda *_: None)
-        )
+
+        def change_nothing(table: sa.TableClause, is_due: Any, _: Any) -> int:
+            return original(table, is_due, lambda *_: None)
+
+        monkeypatch.setattr(online, "change_in_batches", change_nothing)
         with pytest.raises(RuntimeError, match="still due"):
             await upgrade(url)
 
@@ -136,7 +138,7 @@ class TestExamples:
             await save(api.database, [bela := make_user()])
             mine = await sign_in_as(api, bela)
             done = asyncio.Event()
-            outcomes: list[Any] = []
+            outcomes: list[list[Any]] = []
 
             async def write(number: int) -> None:
                 while not done.is_set():
