@@ -208,7 +208,9 @@ class TestOffline:
         async with connect(checkout.url) as connection:
             driver = await connection.get_raw_connection()
             assert driver.driver_connection is not None
-            await driver.driver_connection.execute(script)
+            # One by one, as psql does: several at once are a transaction, in which no index is built concurrently.
+            for statement in filter(str.strip, script.split(";\n\n")):
+                await driver.driver_connection.execute(statement)
         assert await current_revision(checkout.url) == head_revision()
         assert await read_catalog(checkout.url) == await read_catalog(postgresql_url)
 

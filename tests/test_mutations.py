@@ -143,7 +143,10 @@ class TestPlace:
 
 @contextmanager
 def connections_and_places(database: Database) -> Iterator[list[tuple[int, int]]]:
-    """Record, each time that a connection is taken, how many are in use then, and how many places."""
+    """Record, each time that a connection is taken, how many are in use then, and how many places.
+
+    One that is parked is idle, although the pool does not have it.
+    """
     recorded: list[tuple[int, int]] = []
     in_use = 0
     places = database.gate.free
@@ -151,7 +154,7 @@ def connections_and_places(database: Database) -> Iterator[list[tuple[int, int]]
     def take(*_: object) -> None:
         nonlocal in_use
         in_use += 1
-        recorded.append((in_use, places - database.gate.free))
+        recorded.append((in_use - len(database.parking), places - database.gate.free))
 
     def give_back(*_: object) -> None:
         nonlocal in_use

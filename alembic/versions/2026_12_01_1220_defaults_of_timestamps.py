@@ -5,6 +5,9 @@ Revises: 6d40b7f1e8a3
 Created: 2026-12-01 12:20 UTC
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -22,7 +25,7 @@ TIMES = ("created_at", "updated_at")
 def upgrade() -> None:
     for table in TABLES:
         # On PostgreSQL only the catalog changes; SQLite writes the table anew.
-        with op.batch_alter_table(table) as batch:
+        with _same_indexes(table), op.batch_alter_table(table) as batch:
             batch.alter_column("version", existing_type=sa.Integer(), existing_nullable=False, server_default="1")
             for name in TIMES:
                 batch.alter_column(
@@ -30,9 +33,24 @@ def upgrade() -> None:
                 )
 
 
+@contextmanager
+def _same_indexes(table: str) -> Iterator[None]:
+    """Have the indexes of a table of SQLite in the order of before: of two that are as good, it uses the later one."""
+    if op.get_context().dialect.name != "sqlite":
+        yield
+        return
+    connection = op.get_bind()
+    query = sa.text("SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name = :name AND sql IS NOT NULL")
+    indexes = connection.execute(query, {"name": table}).all()
+    yield
+    for name, sql in indexes:
+        connection.exec_driver_sql(f'DROP INDEX "{name}"')
+        connection.exec_driver_sql(sql)
+
+
 def downgrade() -> None:
     for table in TABLES:
-        with op.batch_alter_table(table) as batch:
+        with _same_indexes(table), op.batch_alter_table(table) as batch:
             batch.alter_column("version", existing_type=sa.Integer(), existing_nullable=False, server_default=None)
             for name in TIMES:
                 batch.alter_column(name, existing_type=UtcDateTime(), existing_nullable=False, server_default=None)

@@ -233,6 +233,7 @@ class TestExport:
                     found = Scrape(client.get("/metrics").text)
                     if found.value(name, **labels) == value:
                         return
+                    time.sleep(0.05)  # workers send their numbers once a second
                 pytest.fail(str(found.values))
 
             wait_for("gqlapi_workers", 2)
