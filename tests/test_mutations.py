@@ -194,7 +194,7 @@ class TestConnections:
                 await author.data(many, {"a": new_post(4), "b": new_post(5, title=""), "c": new_post(6)})
         # The caller, the transaction, the payload: each has the one connection in its turn, and the place with it.
         assert {*recorded} == {(1, 1)}
-        assert len(recorded) > 15
+        assert len(recorded) >= 10  # on PostgreSQL most reads take a parked one
 
     @pytest.mark.parametrize("pool_timeout_seconds", [20, 0.05])
     async def test_suffice_for_more_mutations_than_there_are(

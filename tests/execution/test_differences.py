@@ -24,8 +24,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning"),
     # That warning cannot be given from a function without builtins, as namedtuple makes them.
     pytest.mark.filterwarnings(
-        r"ignore:Exception ignored in. .coroutine object (Later\.|Executor\.|_type_checks\.|_name_type_later)"
-        ".*:pytest.PytestUnraisableExceptionWarning"
+        "ignore:Exception ignored in. .coroutine object :pytest.PytestUnraisableExceptionWarning"
     ),
 ]
 
