@@ -15,6 +15,8 @@ from gqlapi.repositories.accounts import AccountWriteRepository, use_of_api_toke
 
 # `lastUsedAt` is that precise; a write with each request would be more expensive than most requests.
 USE_PRECISION = timedelta(minutes=5)
+# How often it is looked whether the session of a subscriber has ended to whom nothing is sent.
+SESSION_SECONDS = 30.0
 
 
 class Authentication:
@@ -23,7 +25,7 @@ class Authentication:
     def __init__(self, access_tokens: AccessTokens, token: str) -> None:
         """Take a token that nothing is known of yet."""
         self._access_tokens = access_tokens
-        self._token = token
+        self.token = token
         self._stale_token_id: UUID | None = None
 
     async def find_viewer(self, unit: ReadUnit) -> Viewer:
@@ -35,9 +37,9 @@ class Authentication:
             InvalidToken: it is not valid, or was revoked, or its user is deleted.
         """
         now = utc_now()
-        if self._token.startswith(API_TOKEN_PREFIX):
+        if self.token.startswith(API_TOKEN_PREFIX):
             return await self._find_by_api_token(unit, now)
-        claims = self._access_tokens.read(self._token)
+        claims = self._access_tokens.read(self.token)
         viewer = await viewer_of_session(unit, claims.user_id, claims.session_id, now)
         if viewer is None:
             raise InvalidToken
@@ -56,7 +58,7 @@ class Authentication:
         database.start_if_free(touch, "use of an API token")
 
     async def _find_by_api_token(self, unit: ReadUnit, now: datetime) -> Viewer:
-        use = await use_of_api_token(unit, hash_secret(self._token), now)
+        use = await use_of_api_token(unit, hash_secret(self.token), now)
         if use is None:
             raise InvalidToken
         if use.last_used_at is None or use.last_used_at < now - USE_PRECISION:

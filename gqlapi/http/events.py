@@ -5,14 +5,17 @@ https://www.apollographql.com/docs/graphos/routing/operations/subscriptions/mult
 """
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing, suppress
 from http import HTTPStatus
 from typing import NamedTuple
 
 from starlette.types import Send
 
-from gqlapi.errors import ApiError, Code
+from gqlapi.accounts.authentication import SESSION_SECONDS
+from gqlapi.accounts.tokens import InvalidToken
+from gqlapi.errors import ApiError, Code, Unauthenticated
 from gqlapi.http.json import NO_STORE, HeaderList, encode_json
 from gqlapi.http.media_types import EVENT_STREAM, MULTIPART
 from gqlapi.http.streaming import UNBUFFERED
@@ -76,11 +79,12 @@ class EventStream:
     An answer is made when the client has taken the one before: nothing waits in memory for a slow reader.
     """
 
-    def __init__(self, send: Send, framing: EventFraming, headers: HeaderList = ()) -> None:
-        """Send in a framing, with these headers beside those of the framing."""
+    def __init__(self, send: Send, framing: EventFraming, check_session: Callable[[], Awaitable[None]]) -> None:
+        """Send in a framing; `check_session` raises InvalidToken when the session of the client has ended."""
         self._send = send
         self._framing = framing
-        self._headers = headers
+        self._check_session = check_session
+        self._checked_at = time.monotonic()
         self._is_leaving = asyncio.Event()
 
     def leave(self) -> None:
@@ -90,7 +94,7 @@ class EventStream:
     async def run(self, answers: AsyncGenerator[bytes]) -> None:
         """Send everything: the answers, and the error that ends them if there is one."""
         framing = self._framing
-        headers = [*framing.headers, *self._headers, NO_STORE]
+        headers = [*framing.headers, NO_STORE]
         await self._send({"type": "http.response.start", "status": HTTPStatus.OK, "headers": headers})
         await self._write(framing.start)
         end = framing.end
@@ -115,6 +119,7 @@ class EventStream:
                 if leaving in done:
                     return
                 if not done:
+                    await self._check()
                     yield framing.heartbeat
                     continue
                 try:
@@ -128,6 +133,17 @@ class EventStream:
             if answer is not None and not answer.done():
                 answer.cancel()
                 await asyncio.wait([answer])
+
+    async def _check(self) -> None:
+        """Raise Unauthenticated if the session has ended; a database that is not available decides nothing."""
+        if time.monotonic() - self._checked_at < SESSION_SECONDS:
+            return
+        self._checked_at = time.monotonic()
+        try:
+            with suppress(ApiError):
+                await self._check_session()
+        except InvalidToken:
+            raise Unauthenticated("The session has ended.") from None
 
     async def _write(self, body: bytes, *, more: bool = True) -> None:
         await self._send({"type": "http.response.body", "body": body, "more_body": more})

@@ -91,7 +91,13 @@ class GraphQLEndpoint:
         """Send the answers of a subscription until it, the client or the server ends."""
         framing = self._negotiation.choose(scope, headers_of(scope)).events
         assert framing is not None  # noqa: S101 - else it has not begun
-        stream = EventStream(send, framing)
+        context = begun.context
+
+        async def check_session() -> None:
+            if authentication is not None:
+                await self._subscriptions.check_session(authentication, context.client)
+
+        stream = EventStream(send, framing, check_session)
         disconnect: Disconnect | None = scope.get("extensions", {}).get(EXTENSION)
         if disconnect is not None:
             disconnect.on_shutdown = stream.leave

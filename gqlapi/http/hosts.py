@@ -29,7 +29,11 @@ class HostCheck:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass one request on, or refuse it."""
         hosts = [value for name, value in scope.get("headers", ()) if name == b"host"]
-        if scope["type"] == "http" and not all(map(self._is_allowed, hosts)):
+        if scope["type"] in {"http", "websocket"} and not all(map(self._is_allowed, hosts)):
+            if scope["type"] == "websocket":
+                await receive()  # websocket.connect
+                await send({"type": "websocket.close"})  # before it is accepted: the response is 403
+                return
             failure = _refusal(next(host for host in hosts if not self._is_allowed(host)))
             await send_json(send, failure.status_code, failure.content)
             return

@@ -148,7 +148,8 @@ class Runner:
         cacheable = self._caching.answer_to(scope, request)
         if cacheable is not None:
             context.observation = cacheable.observation
-        if representation.events is not None and context.budget is None:
+        # The answer to HEAD has no body, so that no event would reach the client.
+        if representation.events is not None and context.budget is None and method != "HEAD":
             types |= SUBSCRIPTIONS
         try:
             result = await self.execute(request, context, types, headers_of(scope))

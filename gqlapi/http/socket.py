@@ -13,7 +13,7 @@ import structlog
 from starlette.types import Message, Receive, Send
 
 from gqlapi.accounts import Client
-from gqlapi.accounts.authentication import Authentication
+from gqlapi.accounts.authentication import SESSION_SECONDS, Authentication
 from gqlapi.accounts.tokens import InvalidToken
 from gqlapi.errors import ApiError, Code
 from gqlapi.http.body import parse_json
@@ -27,11 +27,10 @@ from gqlapi.http.subscriptions import Subscriptions
 
 PROTOCOL = "graphql-transport-ws"
 INIT_SECONDS = 5.0
-# How often a socket that says nothing is asked whether its session has ended.
-SESSION_SECONDS = 30.0
 MAX_OPERATIONS = 20
 MAX_MESSAGES_PER_SECOND = 50
 MAX_ID_LENGTH = 128
+MAX_REASON_BYTES = 123  # RFC 6455, section 5.5
 
 logger = structlog.get_logger()
 
@@ -112,6 +111,7 @@ class Socket:
         """Close the socket, unless it is closed; the loop that receives ends then."""
         if not self._code:
             self._code = int(code)
+            reason = reason.encode()[:MAX_REASON_BYTES].decode(errors="ignore")
             await self._send({"type": "websocket.close", "code": int(code), "reason": reason})
 
     async def send(self, id_: str, kind: bytes, payload: bytes | None = None) -> None:
@@ -172,10 +172,11 @@ class Socket:
     async def _authenticate(self, payload: Any) -> None:
         """Take the token from `connection_init`, as the header that it would be over HTTP, or from the handshake."""
         headers = self.headers
-        given = payload.get("headers", payload) if isinstance(payload, dict) else {}
-        names = [name for name in given if name.lower() == "authorization"] if isinstance(given, dict) else []
-        if names and isinstance(given[names[0]], str):
-            headers = {**headers, b"authorization": given[names[0]].encode(errors="replace")}
+        authorization = _authorization_of(payload)
+        if authorization is not None:
+            if not isinstance(authorization, str):
+                raise Closed(CloseCode.FORBIDDEN, "Forbidden")
+            headers = {**headers, b"authorization": authorization.encode(errors="replace")}
         try:
             token = bearer_token(headers)
         except HttpFailure:
@@ -189,15 +190,12 @@ class Socket:
     async def _check_session(self) -> None:
         """Raise Closed if the session of the socket has ended."""
         assert self.authentication is not None  # noqa: S101 - it has a token
-        unit = self.runner.database.read(client=self.client.keys)
         try:
-            await self.authentication.find_viewer(unit)
+            await self.subscriptions.check_session(self.authentication, self.client)
         except InvalidToken:
             raise Closed(CloseCode.FORBIDDEN, "Forbidden") from None
         except ApiError:
             raise Closed(CloseCode.TRY_AGAIN_LATER, "Try again later") from None
-        finally:
-            await unit.close()
 
     async def _watch(self) -> None:
         """Close the socket when its session has ended; a database that is not available decides nothing."""
@@ -233,7 +231,7 @@ class Socket:
         if not isinstance(id_, str) or not id_ or len(id_) > MAX_ID_LENGTH:
             raise Closed(CloseCode.BAD_REQUEST, "Invalid message")
         if id_ in self._operations:
-            raise Closed(CloseCode.SUBSCRIBER_EXISTS, f"Subscriber for {id_[:64]} already exists")
+            raise Closed(CloseCode.SUBSCRIBER_EXISTS, f"Subscriber for {id_} already exists")
         if len(self._operations) >= MAX_OPERATIONS:
             message = f"A socket may have {MAX_OPERATIONS} operations at a time."
             await self.send(id_, b"error", encode_error(message, Code.LIMIT_EXCEEDED))
@@ -248,9 +246,23 @@ class Socket:
             await operation.run()
         except Ended:
             await self.close(CloseCode.FORBIDDEN, "Forbidden")
+        except Exception:
+            if self._code:
+                return
+            logger.exception("operation of a socket failed", request_id=self.request_id)
+            message = f"Internal server error. The server's log has details under request id {self.request_id}."
+            await self.send(operation.id, b"error", encode_error(message, Code.INTERNAL_SERVER_ERROR))
 
     def _forget(self, id_: str, task: asyncio.Task[None]) -> None:
         if self._operations.get(id_) is task:
             del self._operations[id_]
-        if not task.cancelled() and (error := task.exception()) is not None and not self._code:
-            logger.error("operation of a socket failed", exc_info=error, request_id=self.request_id)
+        if not task.cancelled():
+            task.exception()  # the client has gone
+
+
+def _authorization_of(payload: Any) -> Any:
+    """Return what the payload of `connection_init` has as Authorization, beside other fields or in its `headers`."""
+    given = payload if isinstance(payload, dict) else {}
+    nested = given.get("headers")
+    fields = [*given.items(), *(nested.items() if isinstance(nested, dict) else ())]
+    return next((value for name, value in fields if name.lower() == "authorization" and value is not None), None)

@@ -45,7 +45,7 @@ class SocketOperation:
     def __init__(self, socket: Socket, id_: str, payload: Any) -> None:
         """Take the operation that a client has named; what it is, is not known yet."""
         self._socket = socket
-        self._id = id_
+        self.id = id_
         self._payload = payload
 
     async def run(self) -> None:
@@ -77,19 +77,19 @@ class SocketOperation:
         socket.runner.report(context, result, request.operation_name)
         if isinstance(result, PreExecutionError):
             errors = [error.formatted for error in result.errors or ()]
-            await socket.send(self._id, b"error", encode_json(errors))
+            await socket.send(self.id, b"error", encode_json(errors))
         else:
             content = encode_json(body_of(result))
             if len(content) > socket.runner.limits.max_answer_bytes:
                 raise answer_too_large(socket.runner.limits.max_answer_bytes)
-            await socket.send(self._id, b"next", content)
-            await socket.send(self._id, b"complete")
+            await socket.send(self.id, b"next", content)
+            await socket.send(self.id, b"complete")
 
     async def _answer_events(self, request: GraphQLRequest, context: Context) -> None:
         subscription = Subscription(Begun(request, context), self._socket.authentication)
         async for answer in self._socket.subscriptions.answers(subscription):
-            await self._socket.send(self._id, b"next", answer)
-        await self._socket.send(self._id, b"complete")
+            await self._socket.send(self.id, b"next", answer)
+        await self._socket.send(self.id, b"complete")
 
     async def _fail(self, message: str, code: str) -> None:
-        await self._socket.send(self._id, b"error", encode_error(message, code))
+        await self._socket.send(self.id, b"error", encode_error(message, code))

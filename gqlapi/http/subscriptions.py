@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import orjson
 from strawberry.types import ExecutionResult
 
+from gqlapi.accounts import Client
 from gqlapi.accounts.authentication import Authentication
 from gqlapi.accounts.tokens import InvalidToken
 from gqlapi.errors import Code, LimitExceeded, Unauthenticated
@@ -17,8 +18,10 @@ from gqlapi.http.runner import Begun, Runner
 from gqlapi.models import Viewer
 from gqlapi.operations import BoundOperation
 
-# Answers that are kept for the subscribers that have not asked for them yet.
+# Answers that are kept for the subscribers that have not asked for them yet, and for how long: the post of an old one
+# may have changed.
 MAX_SHARED = 64
+SHARED_SECONDS = 1.0
 # A database that is not available is asked again after these pauses: no event is lost while another one takes over.
 RETRY_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0)
 TRANSIENT = frozenset({str(Code.UNAVAILABLE), str(Code.TIMEOUT)})
@@ -47,9 +50,13 @@ class Subscription:
 
     @property
     def key(self) -> Hashable:
-        """What answers depend on, beside the event: equal subscriptions of equal viewers have equal ones."""
+        """What answers depend on, beside the event: equal subscriptions of equal viewers have equal ones.
+
+        The token is a part of it: of two of one session, one may have expired.
+        """
         context = self.context
-        return self.operation.operation, self._variables, context.error_mode, context.viewer
+        token = None if self.authentication is None else self.authentication.token
+        return self.operation.operation, self._variables, context.error_mode, context.viewer, token
 
 
 class Subscriptions:
@@ -87,6 +94,19 @@ class Subscriptions:
                     if event.is_for(answer.viewer):
                         yield answer.content
 
+    async def check_session(self, authentication: Authentication, client: Client) -> None:
+        """Read whether a session is active.
+
+        Raises:
+            InvalidToken: it has ended.
+            ApiError: the database timed out or is not available.
+        """
+        unit = self.runner.database.read(client=client.keys)
+        try:
+            await authentication.find_viewer(unit)
+        finally:
+            await unit.close()
+
     @contextmanager
     def _counted(self, viewer: Viewer) -> Iterator[None]:
         if self.count >= self._in_all:
@@ -102,13 +122,24 @@ class Subscriptions:
                 del self._by_user[viewer.id]
 
     async def _answer(self, subscription: Subscription, event: Any) -> Answer:
-        key = (event.position, subscription.key)
+        # The event has who may see its post: where that has changed, it is another one.
+        key = (event, subscription.key)
         task = self._shared.get(key)
         if task is None:
             task = self._shared[key] = asyncio.create_task(self._make(subscription, event))
+            task.add_done_callback(lambda task: self._forget_soon(key, task))
             if len(self._shared) > MAX_SHARED:
                 self._shared.popitem(last=False)
         return await asyncio.shield(task)
+
+    def _forget_soon(self, key: Hashable, task: asyncio.Task[Answer]) -> None:
+        if not task.cancelled():
+            task.exception()  # there may be no subscriber left to see it
+        asyncio.get_running_loop().call_later(SHARED_SECONDS, self._forget, key, task)
+
+    def _forget(self, key: Hashable, task: asyncio.Task[Answer]) -> None:
+        if self._shared.get(key) is task:
+            del self._shared[key]
 
     async def _make(self, subscription: Subscription, event: Any) -> Answer:
         result, viewer = await self._respond(subscription, event)

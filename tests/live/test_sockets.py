@@ -1,18 +1,25 @@
 """GraphQL over WebSocket, by the protocol `graphql-transport-ws`."""
 
 import asyncio
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
 import pytest
+from websockets import Origin, Subprotocol
+from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
+from gqlapi.accounts.tokens import Claims, InvalidToken
+from gqlapi.database.types import utc_now
 from gqlapi.http import socket as sockets
+from gqlapi.http import subscriptions as shared
+from gqlapi.http.socket import PROTOCOL
 from gqlapi.http.subscriptions import Subscriptions
 from gqlapi.models import User
 from tests.api import Api
 from tests.live.sockets import CHANGED, connected, create, end_session, opened, until
-from tests.signing_in import sign_in_as
+from tests.signing_in import accounts_of, sign_in_as
 
 TYPENAME = "{ __typename }"
 
@@ -62,6 +69,34 @@ class TestSubscription:
             await socket.subscribe("1", CHANGED, since=since)
             message = await socket.receive()
             assert (message["type"], message["payload"][0]["extensions"]["code"]) == ("error", code)
+
+    async def test_shows_the_post_as_it_is_and_not_as_another_subscriber_saw_it(
+        self, api: Api, ada: Api, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(shared, "SHARED_SECONDS", 0)
+        post = await create(ada, "First", publish=True)
+        titles = []
+        for title in ("Second", "Third"):
+            given = {"id": post["id"], "expectedVersion": post["version"], "patch": {"title": title}}
+            post = (await ada.payload("updatePost", given, "post { id version }"))["post"]
+            async with connected(api) as socket:
+                await socket.subscribe("1", CHANGED, since="0")
+                titles.append((await socket.next("1"))["postChanged"]["post"]["title"])
+        assert titles == ["Second", "Third"]
+
+    async def test_shows_no_post_that_was_archived_since_another_subscriber_saw_it(self, api: Api, ada: Api) -> None:
+        """Although answers are shared for a moment: the first event of both is the loss of the post."""
+        post = await create(ada, "Post", publish=True)
+        seen = []
+        for mutations in (["archivePost", "publishPost"], ["archivePost"]):
+            for mutation in mutations:
+                given = {"id": post["id"], "expectedVersion": post["version"]}
+                post = (await ada.payload(mutation, given, "post { id version }"))["post"]
+            async with connected(api) as socket:
+                await socket.subscribe("1", CHANGED, since="1")
+                event = (await socket.next("1"))["postChanged"]
+                seen.append((event["kind"], event["position"], event["post"] is None))
+        assert seen == [("ARCHIVED", "2", False), ("ARCHIVED", "2", True)]
 
     async def test_of_one_author_or_tag_tells_of_no_other_post(self, ada: Api) -> None:
         queries = {
@@ -161,6 +196,17 @@ class TestOperation:
             assert (message["type"], message["payload"][0]["extensions"]["code"]) == ("error", code)
             assert statements == []
 
+    async def test_that_fails_unexpectedly_is_answered(self, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+        async def fail(*_: Any) -> None:
+            raise RuntimeError("secret")
+
+        monkeypatch.setattr(api.app.state.subscriptions.runner, "execute", fail)
+        async with connected(api) as socket:
+            await socket.subscribe("1", TYPENAME)
+            message = await socket.receive()
+            assert (message["type"], message["payload"][0]["extensions"]["code"]) == ("error", "INTERNAL_SERVER_ERROR")
+            assert "secret" not in str(message)
+
     async def test_that_is_one_too_many_is_refused(self, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(sockets, "MAX_OPERATIONS", 1)
         async with connected(api) as socket:
@@ -188,11 +234,14 @@ class TestRules:
             await socket.send(type="connection_init")
             assert await socket.closed() == (4429, "Too many initialisation requests")
 
-    async def test_ids_are_unique(self, api: Api) -> None:
+    @pytest.mark.parametrize(("id_", "reason"), [("1", "1 already exists"), ("\N{GRINNING FACE}" * 64, "")])
+    async def test_ids_are_unique(self, api: Api, id_: str, reason: str) -> None:
+        """A reason has 123 bytes at most."""
         async with connected(api) as socket:
-            await socket.subscribe("1", CHANGED)
-            await socket.subscribe("1", CHANGED)
-            assert await socket.closed() == (4409, "Subscriber for 1 already exists")
+            await socket.subscribe(id_, CHANGED)
+            await socket.subscribe(id_, CHANGED)
+            code, given = await socket.closed()
+            assert (code, given.startswith(f"Subscriber for {id_[:1]}"), given.endswith(reason)) == (4409, True, True)
 
     @pytest.mark.parametrize(
         "text",
@@ -238,17 +287,38 @@ class TestRules:
                 pass
         assert refused.value.response.status_code == 403
 
+    async def test_other_hosts_are_refused(self, api: Api) -> None:
+        """A page whose name was made to lead here has an Origin that is its Host."""
+        port = api.http.base_url.port
+        with pytest.raises(InvalidStatus) as refused:
+            async with connect(
+                f"ws://evil.example:{port}/graphql",
+                host="127.0.0.1",
+                port=port,
+                proxy=None,
+                origin=Origin(f"http://evil.example:{port}"),
+                subprotocols=[Subprotocol(PROTOCOL)],
+            ):
+                pass
+        assert refused.value.response.status_code == 403
+
 
 class TestSession:
     async def test_comes_from_connection_init(self, api: Api, ada: Api) -> None:
         token = ada.headers["Authorization"]
-        for payload in ({"Authorization": token}, {"authorization": token}, {"headers": {"Authorization": token}}):
+        payloads: list[dict[str, Any]] = [
+            {"Authorization": token},
+            {"authorization": token},
+            {"headers": {"Authorization": token}},
+            {"headers": {"Client": "web"}, "Authorization": token},
+        ]
+        for payload in payloads:
             async with connected(api, payload) as socket:
                 await socket.subscribe("1", "{ viewer { username } }")
                 assert await socket.next("1") == {"viewer": {"username": "ada"}}
 
-    @pytest.mark.parametrize("authorization", ["Bearer nonsense", "Basic abc", ""])
-    async def test_that_is_not_valid_closes_the_socket(self, api: Api, authorization: str) -> None:
+    @pytest.mark.parametrize("authorization", ["Bearer nonsense", "Basic abc", "", 5, ["Bearer nonsense"]])
+    async def test_that_is_not_valid_closes_the_socket(self, api: Api, authorization: Any) -> None:
         async with opened(api) as socket:
             await socket.send(type="connection_init", payload={"Authorization": authorization})
             assert await socket.closed() == (4403, "Forbidden")
@@ -260,6 +330,29 @@ class TestSession:
             await end_session(ada)
             await create(await sign_in_as(api, user), "Post")
             assert await socket.closed() == (4403, "Forbidden")
+
+    @pytest.mark.parametrize("is_first", [True, False])
+    async def test_is_not_ended_by_another_token_of_it_that_has_expired(
+        self, api: Api, ada: Api, user: User, monkeypatch: pytest.MonkeyPatch, *, is_first: bool
+    ) -> None:
+        tokens = accounts_of(api).access_tokens
+        token = ada.headers["Authorization"].removeprefix("Bearer ")
+        old, _ = tokens.issue(tokens.read(token), utc_now() - timedelta(seconds=1))
+        async with connected(api.bearing(old)) as expired, connected(ada) as valid:
+            for number, socket in enumerate((expired, valid) if is_first else (valid, expired), 1):
+                await socket.subscribe("1", CHANGED)
+                await until(partial(lambda expected: ada.app.state.subscriptions.count == expected, number))
+            read = tokens.read
+
+            def refuse_old(given: str) -> Claims:
+                if given == old:
+                    raise InvalidToken
+                return read(given)
+
+            monkeypatch.setattr(tokens, "read", refuse_old)
+            await create(await sign_in_as(api, user), "Post")
+            assert await expired.closed() == (4403, "Forbidden")
+            assert (await valid.next("1"))["postChanged"]["kind"] == "CREATED"
 
     async def test_that_has_ended_closes_a_silent_socket(self, ada: Api, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(sockets, "SESSION_SECONDS", 0.05)

@@ -61,6 +61,22 @@ class TestServerSentEvents:
             assert await stream.event() == ("complete", None)
             assert await stream.part() == b""
 
+    async def test_end_with_the_session_without_an_event(
+        self, ada: Api, subscriptions: Subscriptions, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(events, "HEARTBEAT_SECONDS", 0.01)
+        monkeypatch.setattr(events, "SESSION_SECONDS", 0.05)
+        async with streaming(ada, EVENTS, CHANGED) as stream:
+            await begun(subscriptions)
+            await end_session(ada)
+            name, payload = await stream.event()
+            assert (name, payload["errors"][0]["extensions"]["code"]) == ("next", "UNAUTHENTICATED")
+            assert await stream.event() == ("complete", None)
+
+    async def test_are_not_begun_by_head(self, api: Api, subscriptions: Subscriptions) -> None:
+        response = await api.http.head("/graphql", params={"query": CHANGED}, headers={"Accept": EVENTS})
+        assert (response.status_code, subscriptions.count) == (406, 0)
+
     async def test_end_without_completion_when_the_server_shuts_down(self) -> None:
         """The client must come back."""
         sent: list[bytes] = []
@@ -73,7 +89,10 @@ class TestServerSentEvents:
             await asyncio.Event().wait()
             yield b""
 
-        stream = events.EventStream(send, events.EVENT_FRAMINGS[b"text/event-stream"])
+        async def check_session() -> None:
+            pass
+
+        stream = events.EventStream(send, events.EVENT_FRAMINGS[b"text/event-stream"], check_session)
         asyncio.get_running_loop().call_soon(stream.leave)
         await stream.run(nothing())
         assert b"".join(sent) == b":\n\nretry: 1000\n\n"
