@@ -9,10 +9,13 @@ from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
 from websockets.exceptions import InvalidState
-from websockets.frames import CloseCode
+from websockets.frames import CloseCode, Frame
 
 from gqlapi.serving.connections import Connections
 from gqlapi.serving.limits import MIN_BYTES_PER_SECOND
+
+# Pings, and continuations of messages.
+MAX_FRAMES_PER_SECOND = 200
 
 logger = structlog.get_logger()
 
@@ -30,6 +33,7 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
         self._guard = guard
         self._limits = guard.limits
         self._send_deadline, self._unsent_goal = inf, 0
+        self._second = self._frames = 0
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
@@ -42,6 +46,25 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
     def resume_writing(self) -> None:
         super().resume_writing()
         self._guard.resume(self)
+
+    def handle_ping(self) -> None:
+        if self._may_have_frame():
+            super().handle_ping()
+
+    def handle_cont(self, event: Frame) -> None:
+        if self._may_have_frame():
+            super().handle_cont(event)
+
+    def _may_have_frame(self) -> bool:
+        """Count frames that are no messages: the application counts those. Too many close the socket."""
+        second = int(self.loop.time())
+        if second != self._second:
+            self._second, self._frames = second, 0
+        self._frames += 1
+        if self._frames > MAX_FRAMES_PER_SECOND and not self.close_sent:
+            self._close(CloseCode.POLICY_VIOLATION, "Too many frames")
+            self.transport.close()
+        return self._frames <= MAX_FRAMES_PER_SECOND
 
     async def send(self, message: ASGISendEvent) -> None:
         await super().send(message)

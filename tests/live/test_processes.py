@@ -13,6 +13,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from gqlapi.http.socket import PROTOCOL
+from gqlapi.serving.websocket import MAX_FRAMES_PER_SECOND
 from tests.live.sockets import CHANGED
 from tests.processes import Folder, Server
 
@@ -94,3 +95,13 @@ class TestLimits:
                 stack.enter_context(subscribed(server))
             assert refused.value.response.status_code == 503
             assert server.execute("{ __typename }") == {"__typename": "Query"}
+
+    def test_count_frames_that_are_no_messages(self, folder: Folder) -> None:
+        folder.run("migrate")
+        server = folder.start("serve", "--workers", "1", secret_key=SECRET)
+        server.wait_until_ready()
+        with subscribed(server) as socket:
+            with suppress(ConnectionClosed):
+                for _ in range(2 * MAX_FRAMES_PER_SECOND + 1):
+                    socket.ping()
+            assert code_of(socket) == 1008
