@@ -17,6 +17,7 @@ from gqlapi.serving import refusals
 from gqlapi.serving.answers import WholeAnswer
 from gqlapi.serving.connections import Connections
 from gqlapi.serving.disconnect import EXTENSION, Disconnect
+from gqlapi.serving.guarded import GuardedConnection
 from gqlapi.serving.limits import (
     LINGER_BYTES,
     LINGER_SECONDS,
@@ -52,7 +53,7 @@ class Phase(Enum):
 IDLE, HEAD, BODY, DONE, REFUSED = Phase
 
 
-class BoundedProtocol(HttpToolsProtocol):
+class BoundedProtocol(GuardedConnection, HttpToolsProtocol):
     """Receives requests and sends answers within the limits of `Connections`."""
 
     def __init__(
@@ -66,7 +67,6 @@ class BoundedProtocol(HttpToolsProtocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self.url, self.headers = b"", []
-        self.deadline = inf
         self._guard = guard
         self._limits = guard.limits
         self._phase = IDLE
@@ -75,7 +75,6 @@ class BoundedProtocol(HttpToolsProtocol):
         self._head_bytes = 0
         self._body_since, self._body_bytes, self._framing_bytes = 0.0, 0, 0
         self._metered_bytes = self._discarded_bytes = 0
-        self._send_deadline, self._unsent_goal = inf, 0
 
     # The transport's side.
 
@@ -91,7 +90,6 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        self._guard.remove(self)
         self._release()
         self.pipeline.clear()
         if self._answering is not None:
@@ -110,13 +108,8 @@ class BoundedProtocol(HttpToolsProtocol):
         for start in range(0, len(data), SLICE_BYTES):
             self._parse(data[start : start + SLICE_BYTES])
 
-    def pause_writing(self) -> None:
-        super().pause_writing()
-        self._guard.stall(self)
-
     def resume_writing(self) -> None:
         super().resume_writing()
-        self._guard.resume(self)
         if self.pipeline and self._answering is None:
             self._start_asgi_task(*self.pipeline.pop())
 
@@ -297,28 +290,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self.deadline = now + self._limits.receive_timeout_seconds
         self._guard.wait(self)
 
-    # The side of `Connections`, and refusals.
-
-    def unsent_bytes(self) -> int:
-        return self.transport.get_write_buffer_size()
-
-    def evict(self) -> None:
-        self.transport.abort()
-
-    def drop_slow_reader(self) -> None:
-        STATISTICS.refusals["slow_reader"] += 1
-        logger.info("slow reader dropped", client=self._client_address(), unsent=self.unsent_bytes())
-        self.transport.abort()
-
-    def check_sending(self, now: float) -> None:
-        unsent = self.unsent_bytes()
-        if not unsent:
-            self._send_deadline = inf
-        elif self._send_deadline == inf or unsent <= self._unsent_goal:
-            self._send_deadline = now + self._limits.send_timeout_seconds
-            self._unsent_goal = max(0, unsent - int(MIN_BYTES_PER_SECOND * self._limits.send_timeout_seconds))
-        elif now >= self._send_deadline:
-            self.drop_slow_reader()
+    # Deadlines and refusals.
 
     def expire(self, now: float) -> None:
         if self.transport.is_closing():
@@ -370,9 +342,6 @@ class BoundedProtocol(HttpToolsProtocol):
             self.flow.resume_reading()
         else:
             self.transport.close()
-
-    def _client_address(self) -> str:
-        return self.client[0] if self.client else ""
 
 
 def _disconnect_of(cycle: RequestResponseCycle) -> Disconnect:

@@ -1,9 +1,7 @@
 """One WebSocket: uvicorn's protocol, within the limits of all connections."""
 
-from math import inf
 from typing import Any
 
-import structlog
 from uvicorn import Config
 from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
@@ -12,40 +10,24 @@ from websockets.exceptions import InvalidState
 from websockets.frames import CloseCode, Frame
 
 from gqlapi.serving.connections import Connections
-from gqlapi.serving.limits import MIN_BYTES_PER_SECOND
+from gqlapi.serving.guarded import GuardedConnection
 
 # Pings, and continuations of messages.
 MAX_FRAMES_PER_SECOND = 200
 
-logger = structlog.get_logger()
 
+class BoundedWebSocket(GuardedConnection, WebSocketsSansIOProtocol):
+    """Receives messages one at a time, sends them as fast as the client takes them, and counts as a connection.
 
-class BoundedWebSocket(WebSocketsSansIOProtocol):
-    """Receives messages one at a time, sends them as fast as the client takes them, and counts as a connection."""
-
-    # The application closes sockets that say nothing.
-    deadline = inf
+    There is no deadline: the application closes sockets that say nothing.
+    """
 
     def __init__(
         self, config: Config, server_state: ServerState, app_state: dict[str, Any], *, guard: Connections
     ) -> None:
         super().__init__(config, server_state, app_state)
         self._guard = guard
-        self._limits = guard.limits
-        self._send_deadline, self._unsent_goal = inf, 0
         self._second = self._frames = 0
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        super().connection_lost(exc)
-        self._guard.remove(self)
-
-    def pause_writing(self) -> None:
-        super().pause_writing()
-        self._guard.stall(self)
-
-    def resume_writing(self) -> None:
-        super().resume_writing()
-        self._guard.resume(self)
 
     def handle_ping(self) -> None:
         if self._may_have_frame():
@@ -81,32 +63,6 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
             self.queue.put_nowait({"type": "websocket.disconnect", "code": int(CloseCode.GOING_AWAY)})
             self._close(CloseCode.GOING_AWAY, "The server shuts down.")
         self.transport.close()
-
-    # The side of `Connections`.
-
-    def unsent_bytes(self) -> int:
-        return self.transport.get_write_buffer_size()
-
-    def evict(self) -> None:
-        self.transport.abort()
-
-    def expire(self, now: float) -> None:
-        """Do nothing: there is no deadline."""
-
-    def drop_slow_reader(self) -> None:
-        client = self.client[0] if self.client else ""
-        logger.info("slow reader dropped", client=client, unsent=self.unsent_bytes())
-        self.transport.abort()
-
-    def check_sending(self, now: float) -> None:
-        unsent = self.unsent_bytes()
-        if not unsent:
-            self._send_deadline = inf
-        elif self._send_deadline == inf or unsent <= self._unsent_goal:
-            self._send_deadline = now + self._limits.send_timeout_seconds
-            self._unsent_goal = max(0, unsent - int(MIN_BYTES_PER_SECOND * self._limits.send_timeout_seconds))
-        elif now >= self._send_deadline:
-            self.drop_slow_reader()
 
     def _close(self, code: int, reason: str) -> None:
         try:

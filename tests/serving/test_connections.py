@@ -13,6 +13,8 @@ from gqlapi.serving.connections import Connections
 from gqlapi.serving.limits import MAX_HEADER_BYTES, MAX_URL_BYTES, MIN_BYTES_PER_SECOND, ConnectionLimits
 from gqlapi.serving.protocol import BoundedProtocol
 from gqlapi.serving.server import ServerConfig
+from gqlapi.serving.statistics import STATISTICS
+from gqlapi.serving.websocket import BoundedWebSocket
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n"
 CHUNKED = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -66,6 +68,16 @@ class Connected(BoundedProtocol):
         self.connection_made(cast("Any", self.fake))
 
 
+class ConnectedWebSocket(BoundedWebSocket):
+    """A WebSocket with a fake transport."""
+
+    def __init__(self, config: ServerConfig, guard: Connections) -> None:
+        super().__init__(config, ServerState(), {}, guard=guard)
+        self.fake = FakeTransport()
+        self.connection_made(cast("Any", self.fake))
+        guard.become_socket(self, self)
+
+
 @pytest.fixture
 def config() -> ServerConfig:
     config = ServerConfig("tests.serving.application:create_app", ConnectionLimits())
@@ -84,10 +96,12 @@ async def guard() -> AsyncIterator[Connections]:
 
 
 class TestCheckSending:
+    @pytest.mark.parametrize("connected", [Connected, ConnectedWebSocket])
     async def test_drops_a_client_that_takes_less_than_the_least_rate(
-        self, config: ServerConfig, guard: Connections
+        self, config: ServerConfig, guard: Connections, connected: type[Connected | ConnectedWebSocket]
     ) -> None:
-        slow = Connected(config, guard)
+        dropped = STATISTICS.refusals["slow_reader"]
+        slow = connected(config, guard)
         least = 10 * MIN_BYTES_PER_SECOND
         for now, unsent in ((0, 1_000_000), (5, 1_000_000 - least // 2), (9.9, 1_000_001 - least)):
             slow.fake.unsent = unsent
@@ -95,6 +109,7 @@ class TestCheckSending:
             assert slow.fake.ended == ""
         slow.check_sending(10)
         assert slow.fake.ended == "aborted"
+        assert STATISTICS.refusals["slow_reader"] == dropped + 1
 
     async def test_keeps_a_client_that_takes_enough(self, config: ServerConfig, guard: Connections) -> None:
         steady = Connected(config, guard)
