@@ -27,7 +27,7 @@ logger = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Work that comes round again.
+    """Work that is repeated.
 
     `run` uses the database of the jobs, and may return counts of what it has done, which are logged. With
     `is_exclusive` it runs on one process at a time. What has not ended after `max_seconds` is cancelled, and begins
@@ -43,7 +43,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class JobState:
-    """What became known of a job in this process: numbers of runs, and the outcome of the last one."""
+    """What is known of a job in this process: numbers of runs, and the outcome of the last one."""
 
     runs: int = 0
     failures: int = 0

@@ -20,16 +20,19 @@ from argon2.profiles import CHEAPEST
 from hypothesis import settings as hypothesis_settings
 
 from gqlapi.database.migrations import upgrade
+from gqlapi.models import User
 from gqlapi.serving.memory import relax_collector
 from tests.api import Api, serve, settings_for
 from tests.clocks import Deadlines
 from tests.commands import keeping_logs
 from tests.examples import COMMON, rounds
+from tests.factories import make_user, save
 from tests.pgbouncer import MODE_VARIABLE, PgBouncer
 from tests.postgres import SERVER_VARIABLE, Kill, PostgresServer, PostgresUnavailable, PrivatePostgres
 from tests.processes import Folder
 from tests.recycling import Recycler
 from tests.shared_types import share_types
+from tests.signing_in import sign_in_as
 from tests.written_logs import Logs
 
 # pytest rewrites the assertions of a test file once, not in every worker of every run: that takes 2 s.
@@ -276,6 +279,20 @@ async def api(database_url: str) -> AsyncIterator[Api]:
     """A client of a server over an empty database."""
     async with serve(settings_for(database_url)) as client:
         yield client
+
+
+@pytest.fixture
+async def ada(api: Api) -> User:
+    """An author of the server's."""
+    ada = make_user(username="ada")
+    await save(api.database, [ada])
+    return ada
+
+
+@pytest.fixture
+async def client(api: Api, ada: User) -> Api:
+    """A client that is signed in as Ada."""
+    return await sign_in_as(api, ada)
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ from precis_i18n.profile import Profile
 from gqlapi import words as words_module
 from gqlapi.content import MAX_MARKDOWN_LENGTH, Checkpoint, RenderedContent
 from gqlapi.database.search import MAX_INDEX_BYTES, SLICE_LENGTH, WORD_OVERHEAD, Indexed, PreparedText
-from gqlapi.models import User
 from gqlapi.repositories import post_content
 from gqlapi.words import MAX_WORD_LENGTH, words
 from gqlapi.work_pool import POOL, Ended
@@ -34,18 +33,6 @@ LONG_TEXTS = {
     "one word": "x" * MAX_MARKDOWN_LENGTH,
     "long words": ("\U0001d518" * 63 + " ") * 1_500,
 }
-
-
-@pytest.fixture
-async def ada(api: Api) -> User:
-    ada = make_user(username="ada")
-    await save(api.database, [ada])
-    return ada
-
-
-@pytest.fixture
-async def client(api: Api, ada: User) -> Api:
-    return await sign_in_as(api, ada)
 
 
 @pytest.fixture

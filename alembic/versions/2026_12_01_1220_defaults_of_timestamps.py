@@ -35,7 +35,7 @@ def upgrade() -> None:
 
 @contextmanager
 def _same_indexes(table: str) -> Iterator[None]:
-    """Have the indexes of a table of SQLite in the order of before: of two that are as good, it uses the later one."""
+    """Create the indexes of a table of SQLite again, in the same order: of two equally good ones it uses the newer."""
     if op.get_context().dialect.name != "sqlite":
         yield
         return

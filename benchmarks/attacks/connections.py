@@ -55,7 +55,7 @@ class Held:
 
 
 async def hold_all(database_url: str, folder: Path, seconds: float) -> list[Held]:
-    """Hold connections of each kind, each against its own server."""
+    """Hold connections of each kind. Each kind has a new server."""
     held = []
     for stream in STREAMS:
         with serving(database_url, folder) as service:

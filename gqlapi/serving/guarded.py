@@ -1,4 +1,4 @@
-"""What both kinds of connections share: they tell `Connections` when they close, and drop a slow reader."""
+"""What both kinds of connections share: `Connections` forgets one that closes, and a slow reader is dropped."""
 
 import asyncio
 from math import inf

@@ -66,7 +66,7 @@ class ServerConfig(uvicorn.Config):
             ws_per_message_deflate=False,
             log_config=None,
             access_log=False,
-            # The application trusts the proxies of its own settings, under any ASGI server.
+            # The application has its own setting for trusted proxies, under any ASGI server.
             proxy_headers=False,
             server_header=False,
             timeout_graceful_shutdown=GRACEFUL_SHUTDOWN_SECONDS,

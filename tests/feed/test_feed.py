@@ -15,21 +15,8 @@ from gqlapi.models import ChangeKind, PostChange, PostState, User
 from gqlapi.repositories.feed import Change
 from tests.api import Api, serve, settings_for
 from tests.factories import make_post, make_user, save
-from tests.signing_in import sign_in_as
 
 PATIENCE_SECONDS = 10
-
-
-@pytest.fixture
-async def ada(api: Api) -> User:
-    ada = make_user(username="ada")
-    await save(api.database, [ada])
-    return ada
-
-
-@pytest.fixture
-async def client(api: Api, ada: User) -> Api:
-    return await sign_in_as(api, ada)
 
 
 @pytest.fixture

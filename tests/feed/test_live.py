@@ -2,57 +2,24 @@
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from hypothesis import example, given
 
 from gqlapi.database.types import utc_now
 from gqlapi.feed.live import MAX_RUNNING
-from gqlapi.models import Post, PostChange, Tag, User, UserRole
+from gqlapi.models import PostChange, User, UserRole
 from gqlapi.schema.live import REPEATS
 from tests.api import Api, gets_everything_back, serve, settings_for
-from tests.examples import large_examples
 from tests.factories import make_draft, make_post, make_scheduled_post, make_tag, make_user, save
-from tests.publishing.test_stateful import ALL, HISTORIES, ROLES, History, Step
+from tests.feed.live_queries import HOME, ONE, answer_of, live, update
 from tests.signing_in import sign_in_as
-from tests.subscribing import PATIENCE_SECONDS, Subscriber, refusal, subscribe
+from tests.subscribing import PATIENCE_SECONDS, refusal
 
-HOME = "{ posts(first: 5) { nodes { title } } }"
-ONE = "{ post(by: { id: $id }) { title } }"
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Answer as soon as there is something to answer."""
-    monkeypatch.setattr("gqlapi.feed.live.INTERVAL_SECONDS", 0)
-    monkeypatch.setattr("gqlapi.feed.live.REST_PER_RUN", 0)
-    monkeypatch.setattr("gqlapi.feed.live.SLOT_REST_PER_RUN", 0)
-
-
-@pytest.fixture
-async def author(api: Api) -> User:
-    author = make_user(username="ada")
-    await save(api.database, [author])
-    return author
-
-
-@pytest.fixture
-async def client(api: Api, author: User) -> Api:
-    return await sign_in_as(api, author)
-
-
-async def live(api: Api, query: str, **variables: Any) -> Subscriber:
-    head = "subscription($id: ID!)" if "$id" in query else "subscription"
-    return await subscribe(api, f"{head} {{ live {query} }}", **variables)
-
-
-async def answer_of(subscriber: Subscriber) -> Any:
-    """Wait for the next answer, and return its data."""
-    return (await subscriber.data(await subscriber.event()))["live"]
+pytestmark = pytest.mark.usefixtures("quick")
 
 
 @contextmanager
@@ -75,14 +42,9 @@ def runs(api: Api) -> Iterator[list[Any]]:
             one._run = run
 
 
-async def update(client: Api, post: Post, **patch: Any) -> None:
-    payload = await client.payload("updatePost", {"id": post.global_id, "patch": patch})
-    assert payload["errors"] == []
-
-
 class TestAnswer:
-    async def test_comes_at_once_and_with_each_change(self, api: Api, client: Api, author: User) -> None:
-        post = make_post(author, title="One")
+    async def test_comes_at_once_and_with_each_change(self, api: Api, client: Api, ada: User) -> None:
+        post = make_post(ada, title="One")
         await save(api.database, [post])
         subscriber = await live(api, ONE, id=post.global_id)
         assert await answer_of(subscriber) == {"post": {"title": "One"}}
@@ -94,8 +56,8 @@ class TestAnswer:
         assert await answer_of(subscriber) == {"post": {"title": "Two"}}
         await subscriber.close()
 
-    async def test_is_not_sent_again_when_it_is_the_same(self, api: Api, client: Api, author: User) -> None:
-        post = make_post(author, title="One")
+    async def test_is_not_sent_again_when_it_is_the_same(self, api: Api, client: Api, ada: User) -> None:
+        post = make_post(ada, title="One")
         await save(api.database, [post])
         subscriber = await live(api, ONE, id=post.global_id)
         await answer_of(subscriber)
@@ -106,8 +68,8 @@ class TestAnswer:
             assert await answer_of(subscriber) == {"post": {"title": "Two"}}
         await subscriber.close()
 
-    async def test_with_the_same_errors_is_not_sent_again(self, api: Api, client: Api, author: User) -> None:
-        post = make_post(author, title="One")
+    async def test_with_the_same_errors_is_not_sent_again(self, api: Api, client: Api, ada: User) -> None:
+        post = make_post(ada, title="One")
         await save(api.database, [post])
         subscriber = await live(api, '{ post(by: { id: $id }) { title } nodes(ids: ["x"]) { id } }', id=post.global_id)
         event = await subscriber.event()
@@ -121,8 +83,8 @@ class TestAnswer:
             assert result.data["live"]["post"] == {"title": "Two"}
         await subscriber.close()
 
-    async def test_is_made_only_when_a_change_touches_it(self, api: Api, client: Api, author: User) -> None:
-        shown, other, draft = make_post(author), make_post(author), make_draft(author)
+    async def test_is_made_only_when_a_change_touches_it(self, api: Api, client: Api, ada: User) -> None:
+        shown, other, draft = make_post(ada), make_post(ada), make_draft(ada)
         await save(api.database, [shown, other, draft])
         one, home = await live(api, ONE, id=shown.global_id), await live(api, HOME)
         for subscriber in (one, home):
@@ -136,18 +98,18 @@ class TestAnswer:
         for subscriber in (one, home):
             await subscriber.close()
 
-    async def test_shows_a_scheduled_post_when_its_time_comes(self, api: Api, author: User) -> None:
+    async def test_shows_a_scheduled_post_when_its_time_comes(self, api: Api, ada: User) -> None:
         moment = utc_now() + timedelta(seconds=0.3)
-        await save(api.database, [make_scheduled_post(author, title="Soon", published_at=moment)])
+        await save(api.database, [make_scheduled_post(ada, title="Soon", published_at=moment)])
         subscriber = await live(api, HOME)
         assert await answer_of(subscriber) == {"posts": {"nodes": []}}
         assert await answer_of(subscriber) == {"posts": {"nodes": [{"title": "Soon"}]}}
         await subscriber.close()
 
     async def test_includes_a_change_that_was_committed_while_it_was_made(
-        self, api: Api, client: Api, author: User
+        self, api: Api, client: Api, ada: User
     ) -> None:
-        post = make_post(author, title="One")
+        post = make_post(ada, title="One")
         await save(api.database, [post])
         queries = api.app.state.live
         run, read, committed = queries._run, asyncio.Event(), asyncio.Event()
@@ -169,7 +131,7 @@ class TestAnswer:
         assert await answer_of(subscriber) == {"post": {"title": "Two"}}
         await subscriber.close()
 
-    async def test_with_an_error_does_not_end_it(self, api: Api, client: Api, author: User) -> None:
+    async def test_with_an_error_does_not_end_it(self, api: Api, client: Api, ada: User) -> None:
         queries = api.app.state.live
         run = queries._run
 
@@ -211,9 +173,9 @@ async def settled(api: Api, recorded: list[Any], count: int) -> None:
 
 
 class TestSharing:
-    async def test_runs_equal_queries_of_equal_rights_once(self, api: Api, client: Api, author: User) -> None:
+    async def test_runs_equal_queries_of_equal_rights_once(self, api: Api, client: Api, ada: User) -> None:
         users = [make_user(role=role) for role in (UserRole.READER, UserRole.READER, UserRole.EDITOR, UserRole.ADMIN)]
-        await save(api.database, [*users, make_post(author, title="One")])
+        await save(api.database, [*users, make_post(ada, title="One")])
         clients = [api, api, *[await sign_in_as(api, user) for user in users]]
         subscribers = [await live(one, HOME) for one in clients]
         for answer in await asyncio.gather(*map(answer_of, subscribers)):
@@ -231,10 +193,10 @@ class TestSharing:
         for subscriber in subscribers:
             await subscriber.close()
 
-    async def test_does_not_share_what_is_about_the_viewer(self, api: Api, author: User, client: Api) -> None:
+    async def test_does_not_share_what_is_about_the_viewer(self, api: Api, ada: User, client: Api) -> None:
         query = "{ viewer { username } posts { nodes { viewerCanUpdate } } }"
         reader = make_user(username="reader", role=UserRole.READER)
-        await save(api.database, [reader, make_post(author)])
+        await save(api.database, [reader, make_post(ada)])
         subscribers = [await live(one, query) for one in (api, await sign_in_as(api, reader), client)]
         answers = [await answer_of(subscriber) for subscriber in subscribers]
         assert [answer["viewer"] for answer in answers] == [None, {"username": "reader"}, {"username": "ada"}]
@@ -242,9 +204,9 @@ class TestSharing:
         for subscriber in subscribers:
             await subscriber.close()
 
-    async def test_ends_for_one_who_loses_their_rights(self, api: Api, author: User) -> None:
+    async def test_ends_for_one_who_loses_their_rights(self, api: Api, ada: User) -> None:
         editor = make_user(role=UserRole.EDITOR)
-        draft = make_draft(author, title="Secret")
+        draft = make_draft(ada, title="Secret")
         await save(api.database, [editor, draft])
         subscriber = await live(await sign_in_as(api, editor), ONE, id=draft.global_id)
         event = await subscriber.event()
@@ -256,7 +218,7 @@ class TestSharing:
 
 
 class TestLoad:
-    async def test_of_many_queries_leaves_connections_to_others(self, api: Api, author: User, client: Api) -> None:
+    async def test_of_many_queries_leaves_connections_to_others(self, api: Api, ada: User, client: Api) -> None:
         queries = api.app.state.live
         run, running, peak = queries._run, 0, 0
 
@@ -280,7 +242,7 @@ class TestLoad:
 
 
 class TestEnd:
-    async def test_leaves_nothing_behind(self, api: Api, author: User, client: Api) -> None:
+    async def test_leaves_nothing_behind(self, api: Api, ada: User, client: Api) -> None:
         before = asyncio.all_tasks()
         subscribers = [await live(api, query) for query in (HOME, HOME, "{ tags { nodes { name } } }")]
         for subscriber in subscribers:
@@ -310,94 +272,6 @@ class TestCost:
         subscriber = await live(api, HOME)
         [plain] = subscriber.api.app.state.schema.operations.bind(HOME).costs.values()
         assert subscriber.operation.costs == {"live": REPEATS * (plain + 1)}
-
-
-QUERIES = {
-    "home": HOME,
-    "any": f"{{ posts(first: 10, filter: {{ status: {ALL} }}) {{ totalCount nodes {{ id status }} }} }}",
-    "one": "{ node(id: $id) { id ... on Post { title tags { name } } } }",
-    "post": "{ post(by: { id: $id }) { status } }",
-    "author": '{ user(by: { username: "ada" }) { username } }',
-    "users": "{ users(first: 5) { nodes { username postCount posts(first: 3) { nodes { id } } } } }",
-    "tags": "{ tags(first: 5) { nodes { name postCount } } }",
-    "names": "{ tags(first: 5) { nodes { name } } }",
-    "search": '{ search(query: "common", first: 5) { totalCount } }',
-    "beside": "{ node(id: $id) { ... on Post { next { id } related(first: 2) { id } } } }",
-}  # fmt: skip
-WAYS = ("publish", "retag", "unpublish", "delete", "restore", "schedule", "publish", "delete", "restore", "archive")
-
-
-class Follower:
-    """A client that has the newest answer of a live query."""
-
-    def __init__(self, subscriber: Subscriber) -> None:
-        self.subscriber = subscriber
-        self.data: Any = None
-        self.news = asyncio.Event()
-        self.task = asyncio.create_task(self._follow())
-
-    async def _follow(self) -> None:
-        while True:
-            assert self.subscriber.context.events is not None
-            event = await anext(self.subscriber.context.events)
-            self.data = (await self.subscriber.data(event))["live"]
-            self.news.set()
-
-    async def shows(self, data: Any) -> bool:
-        """Return whether this is the answer, or becomes it."""
-        try:
-            async with asyncio.timeout(3):
-                while self.data != data:
-                    self.news.clear()
-                    await self.news.wait()
-        except TimeoutError:
-            return False
-        return True
-
-    async def close(self) -> None:
-        self.task.cancel()
-        await asyncio.wait([self.task])
-        await self.subscriber.close()
-
-
-@pytest.fixture
-async def clients(api: Api) -> dict[str, Api]:
-    users: dict[str, User] = {name: make_user(username=name, role=role) for name, role in ROLES.items() if role}
-    await save(api.database, users.values())
-    return {"nobody": api, **{name: await sign_in_as(api, user) for name, user in users.items()}}
-
-
-@large_examples(1)
-@example(
-    steps=[
-        *(Step(actor, "create", 0, ("red",)) for actor in ("ada", "bela")),
-        Step("editor", "publish", 1, ()),
-        *(Step("editor", way, 0, ("blue",)) for way in WAYS),
-        Step("bela", "create", 0, ()),
-    ]
-)
-@given(steps=HISTORIES)
-async def test_clients_see_what_they_would_read(clients: dict[str, Api], steps: list[Step]) -> None:
-    async with clients["nobody"].database.write() as session:
-        for model in (Post, Tag, PostChange):
-            await session.execute(sa.delete(model))
-    history = History(clients)
-    for step in steps[:2]:
-        await history.take(step)
-    variables = {"id": history.rows[0].id}
-    async with AsyncExitStack() as stack:
-        followers: dict[tuple[str, str], Follower] = {}
-        for actor in ("reader", "ada", "editor"):
-            for name, query in QUERIES.items():
-                subscriber = await live(clients[actor], query, **({} if "$id" not in query else variables))
-                follower = followers[actor, name] = Follower(subscriber)
-                stack.push_async_callback(follower.close)
-        for step in steps[2:]:
-            await history.take(step)
-            for (actor, name), follower in followers.items():
-                head = "query($id: ID!) " if "$id" in QUERIES[name] else ""
-                data = await clients[actor].data(head + QUERIES[name], variables)
-                assert await follower.shows(data), (actor, name, step, data, follower.data)
 
 
 class TestReferenceExecutor:

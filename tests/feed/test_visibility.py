@@ -5,7 +5,6 @@ from contextlib import AsyncExitStack
 from copy import deepcopy
 from typing import Any
 
-import pytest
 import sqlalchemy as sa
 from hypothesis import example, given
 
@@ -87,13 +86,6 @@ def _outline(event: Any) -> Any:
     if post is None:
         return event["id"], None
     return event["id"], (post["id"], post["author"]["username"], [tag["name"] for tag in post["tags"]])
-
-
-@pytest.fixture
-async def clients(api: Api) -> dict[str, Api]:
-    users: dict[str, User] = {name: make_user(username=name, role=role) for name, role in ROLES.items() if role}
-    await save(api.database, users.values())
-    return {"nobody": api, **{name: await sign_in_as(api, user) for name, user in users.items()}}
 
 
 def combinations() -> Iterator[tuple[str, str]]:

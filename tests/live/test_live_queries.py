@@ -13,29 +13,29 @@ PUBLIC = "subscription { live { posts(first: 2) { nodes { title } } } }"
 
 
 class TestSocket:
-    async def test_gets_the_answer_and_each_other_one(self, ada: Api) -> None:
-        await create(ada, "One", publish=True)
-        async with connected(ada) as client:
-            await client.subscribe("1", HOME)
-            assert await client.next("1") == live("One", viewer={"username": "ada"})
-            await create(ada, "Draft")
-            await create(ada, "Two", publish=True)
-            assert await client.next("1") == live("Two", "One", viewer={"username": "ada"})
-            await client.send(type="complete", id="1")
-            queries: LiveQueries = ada.app.state.live
+    async def test_gets_the_answer_and_each_other_one(self, client: Api) -> None:
+        await create(client, "One", publish=True)
+        async with connected(client) as socket:
+            await socket.subscribe("1", HOME)
+            assert await socket.next("1") == live("One", viewer={"username": "ada"})
+            await create(client, "Draft")
+            await create(client, "Two", publish=True)
+            assert await socket.next("1") == live("Two", "One", viewer={"username": "ada"})
+            await socket.send(type="complete", id="1")
+            queries: LiveQueries = client.app.state.live
             await until(lambda: queries.groups == 0)
 
-    async def test_closes_with_the_session(self, api: Api, ada: Api, user: User) -> None:
-        async with connected(ada) as client:
-            await client.subscribe("1", HOME)
-            await client.next("1")
-            await end_session(ada)
-            await create(await sign_in_as(api, user), "One", publish=True)
-            assert (await client.closed())[0] == 4403
+    async def test_closes_with_the_session(self, api: Api, client: Api, ada: User) -> None:
+        async with connected(client) as socket:
+            await socket.subscribe("1", HOME)
+            await socket.next("1")
+            await end_session(client)
+            await create(await sign_in_as(api, ada), "One", publish=True)
+            assert (await socket.closed())[0] == 4403
 
 
 class TestStreams:
-    async def test_share_the_answers(self, api: Api, ada: Api, subscriptions: Subscriptions) -> None:
+    async def test_share_the_answers(self, api: Api, client: Api, subscriptions: Subscriptions) -> None:
         queries: LiveQueries = api.app.state.live
         feed: Feed = api.app.state.feed
         async with streaming(api, EVENTS, PUBLIC) as events, streaming(api, MULTIPART, PUBLIC) as parts:
@@ -43,7 +43,7 @@ class TestStreams:
             assert (await parts.payload())["payload"]["data"] == live()
             await until(lambda: subscriptions.count == 2)
             assert (queries.groups, feed.subscribers) == (1, 1)
-            await create(ada, "One", publish=True)
+            await create(client, "One", publish=True)
             assert (await events.event())[1]["data"] == live("One")
             assert (await parts.payload())["payload"]["data"] == live("One")
         await until(lambda: queries.groups == 0)

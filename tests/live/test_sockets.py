@@ -25,36 +25,36 @@ TYPENAME = "{ __typename }"
 
 
 class TestSubscription:
-    async def test_tells_what_the_viewer_may_see(self, api: Api, ada: Api) -> None:
-        async with connected(ada) as mine, connected(api) as theirs:
+    async def test_tells_what_the_viewer_may_see(self, api: Api, client: Api) -> None:
+        async with connected(client) as mine, connected(api) as theirs:
             for socket in (mine, theirs):
                 await socket.subscribe("1", CHANGED)
             await until(lambda: api.app.state.subscriptions.count == 2)
-            post = await create(ada, "Draft")
+            post = await create(client, "Draft")
             event = (await mine.next("1"))["postChanged"]
             assert (event["kind"], event["id"], event["post"]) == (
                 "CREATED",
                 post["id"],
                 {"title": "Draft", "version": 1},
             )
-            await ada.payload("publishPost", {"id": post["id"], "expectedVersion": 1})
+            await client.payload("publishPost", {"id": post["id"], "expectedVersion": 1})
             assert (await mine.next("1"))["postChanged"]["kind"] == "PUBLISHED"
             event = (await theirs.next("1"))["postChanged"]
             assert (event["kind"], event["post"]) == ("PUBLISHED", {"title": "Draft", "version": 2})
-            await ada.payload("deletePost", {"id": post["id"], "expectedVersion": 2})
+            await client.payload("deletePost", {"id": post["id"], "expectedVersion": 2})
             for socket in (mine, theirs):
                 event = (await socket.next("1"))["postChanged"]
                 assert (event["kind"], event["post"]) == ("DELETED", None)
 
-    async def test_resumes_after_a_position(self, ada: Api) -> None:
-        async with connected(ada) as socket:
+    async def test_resumes_after_a_position(self, client: Api) -> None:
+        async with connected(client) as socket:
             await socket.subscribe("1", CHANGED)
-            await until(lambda: ada.app.state.subscriptions.count == 1)
-            await create(ada, "First")
+            await until(lambda: client.app.state.subscriptions.count == 1)
+            await create(client, "First")
             position = (await socket.next("1"))["postChanged"]["position"]
         for title in ("Second", "Third"):
-            await create(ada, title)
-        async with connected(ada) as socket:
+            await create(client, title)
+        async with connected(client) as socket:
             await socket.subscribe("2", CHANGED, since=position)
             titles = [(await socket.next("2"))["postChanged"]["post"]["title"] for _ in range(2)]
         assert titles == ["Second", "Third"]
@@ -71,55 +71,55 @@ class TestSubscription:
             assert (message["type"], message["payload"][0]["extensions"]["code"]) == ("error", code)
 
     async def test_shows_the_post_as_it_is_and_not_as_another_subscriber_saw_it(
-        self, api: Api, ada: Api, monkeypatch: pytest.MonkeyPatch
+        self, api: Api, client: Api, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(shared, "SHARED_SECONDS", 0)
-        post = await create(ada, "First", publish=True)
+        post = await create(client, "First", publish=True)
         titles = []
         for title in ("Second", "Third"):
             given = {"id": post["id"], "expectedVersion": post["version"], "patch": {"title": title}}
-            post = (await ada.payload("updatePost", given, "post { id version }"))["post"]
+            post = (await client.payload("updatePost", given, "post { id version }"))["post"]
             async with connected(api) as socket:
                 await socket.subscribe("1", CHANGED, since="0")
                 titles.append((await socket.next("1"))["postChanged"]["post"]["title"])
         assert titles == ["Second", "Third"]
 
-    async def test_shows_no_post_that_was_archived_since_another_subscriber_saw_it(self, api: Api, ada: Api) -> None:
+    async def test_shows_no_post_that_was_archived_since_another_subscriber_saw_it(self, api: Api, client: Api) -> None:
         """Although answers are shared for a moment: the first event of both is the loss of the post."""
-        post = await create(ada, "Post", publish=True)
+        post = await create(client, "Post", publish=True)
         seen = []
         for mutations in (["archivePost", "publishPost"], ["archivePost"]):
             for mutation in mutations:
                 given = {"id": post["id"], "expectedVersion": post["version"]}
-                post = (await ada.payload(mutation, given, "post { id version }"))["post"]
+                post = (await client.payload(mutation, given, "post { id version }"))["post"]
             async with connected(api) as socket:
                 await socket.subscribe("1", CHANGED, since="1")
                 event = (await socket.next("1"))["postChanged"]
                 seen.append((event["kind"], event["position"], event["post"] is None))
         assert seen == [("ARCHIVED", "2", False), ("ARCHIVED", "2", True)]
 
-    async def test_of_one_author_or_tag_tells_of_no_other_post(self, ada: Api) -> None:
+    async def test_of_one_author_or_tag_tells_of_no_other_post(self, client: Api) -> None:
         queries = {
             "author": 'subscription { postChanged(author: {username: "ADA"}) { post { title } } }',
             "tag": 'subscription { postChanged(tag: {slug: "news"}) { post { title } } }',
             "nobody": 'subscription { postChanged(author: {username: "bob"}) { post { title } } }',
         }
-        await create(ada, "Before", tags=[{"name": "News"}])
-        async with connected(ada) as socket:
+        await create(client, "Before", tags=[{"name": "News"}])
+        async with connected(client) as socket:
             for id_, query in queries.items():
                 await socket.subscribe(id_, query)
             assert (await socket.receive())["payload"][0]["extensions"]["code"] == "BAD_USER_INPUT"
-            await until(lambda: ada.app.state.subscriptions.count == 2)
-            await create(ada, "Untagged")
-            await create(ada, "Tagged", tags=[{"name": "News"}])
+            await until(lambda: client.app.state.subscriptions.count == 2)
+            await create(client, "Untagged")
+            await create(client, "Tagged", tags=[{"name": "News"}])
             event = [await socket.receive() for _ in range(3)]
         titles = sorted(
             (message["id"], message["payload"]["data"]["postChanged"]["post"]["title"]) for message in event
         )
         assert titles == [("author", "Tagged"), ("author", "Untagged"), ("tag", "Tagged")]
 
-    async def test_ends_when_the_client_completes_it(self, ada: Api, subscriptions: Subscriptions) -> None:
-        async with connected(ada) as socket:
+    async def test_ends_when_the_client_completes_it(self, client: Api, subscriptions: Subscriptions) -> None:
+        async with connected(client) as socket:
             await socket.subscribe("1", CHANGED)
             await until(lambda: subscriptions.count == 1)
             await socket.send(type="complete", id="1")
@@ -127,19 +127,19 @@ class TestSubscription:
             await socket.subscribe("1", TYPENAME)
             assert await socket.next("1") == {"__typename": "Query"}
 
-    async def test_leaves_nothing_behind(self, ada: Api, subscriptions: Subscriptions) -> None:
+    async def test_leaves_nothing_behind(self, client: Api, subscriptions: Subscriptions) -> None:
         before = asyncio.all_tasks()
-        async with connected(ada) as socket:
+        async with connected(client) as socket:
             await socket.subscribe("1", CHANGED)
             await until(lambda: subscriptions.count == 1)
-        await until(lambda: subscriptions.count == 0 and ada.app.state.feed.subscribers == 0)
+        await until(lambda: subscriptions.count == 0 and client.app.state.feed.subscribers == 0)
         await until(lambda: asyncio.all_tasks() <= before)
-        assert ada.database.gate.free == 10
+        assert client.database.gate.free == 10
 
     async def test_costs_as_many_statements_for_one_subscriber_as_for_many(
-        self, api: Api, ada: Api, subscriptions: Subscriptions
+        self, api: Api, client: Api, subscriptions: Subscriptions
     ) -> None:
-        posts = {subscribers: await create(ada, "Post") for subscribers in (1, 5)}
+        posts = {subscribers: await create(client, "Post") for subscribers in (1, 5)}
         counts = []
         async with connected(api) as socket:
             for subscribers, post in posts.items():
@@ -147,17 +147,17 @@ class TestSubscription:
                     await socket.subscribe(str(number), CHANGED)
                 await until(partial(lambda expected: subscriptions.count == expected, subscribers))
                 with api.statements() as statements:
-                    await ada.payload("publishPost", {"id": post["id"], "expectedVersion": 1})
+                    await client.payload("publishPost", {"id": post["id"], "expectedVersion": 1})
                     answers = [await socket.receive() for _ in range(subscribers)]
                 assert {answer["payload"]["data"]["postChanged"]["kind"] for answer in answers} == {"PUBLISHED"}
                 counts.append([sql for sql in statements if "feed_state" not in sql and "pg_notify" not in sql])
         assert counts[0] == counts[1]
 
-    async def test_of_a_user_is_bounded(self, ada: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(ada.app.state.subscriptions, "_per_user", 1)
-        async with connected(ada) as socket:
+    async def test_of_a_user_is_bounded(self, client: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(client.app.state.subscriptions, "_per_user", 1)
+        async with connected(client) as socket:
             await socket.subscribe("1", CHANGED)
-            await until(lambda: ada.app.state.subscriptions.count == 1)
+            await until(lambda: client.app.state.subscriptions.count == 1)
             await socket.subscribe("2", CHANGED)
             message = await socket.receive()
             assert (message["id"], message["type"]) == ("2", "error")
@@ -165,14 +165,14 @@ class TestSubscription:
 
 
 class TestOperation:
-    async def test_is_answered_and_completed(self, ada: Api) -> None:
-        async with connected(ada) as socket:
+    async def test_is_answered_and_completed(self, client: Api) -> None:
+        async with connected(client) as socket:
             await socket.subscribe("1", "{ viewer { username } }")
             assert await socket.next("1") == {"viewer": {"username": "ada"}}
             assert await socket.receive() == {"id": "1", "type": "complete"}
 
-    async def test_may_be_a_mutation(self, ada: Api) -> None:
-        async with connected(ada) as socket:
+    async def test_may_be_a_mutation(self, client: Api) -> None:
+        async with connected(client) as socket:
             given = {"title": "By socket", "markdown": "Text"}
             mutation = "mutation($input: CreatePostInput!) { createPost(input: $input) { post { title } } }"
             await socket.subscribe("1", mutation, input=given)
@@ -304,8 +304,8 @@ class TestRules:
 
 
 class TestSession:
-    async def test_comes_from_connection_init(self, api: Api, ada: Api) -> None:
-        token = ada.headers["Authorization"]
+    async def test_comes_from_connection_init(self, api: Api, client: Api) -> None:
+        token = client.headers["Authorization"]
         payloads: list[dict[str, Any]] = [
             {"Authorization": token},
             {"authorization": token},
@@ -323,25 +323,25 @@ class TestSession:
             await socket.send(type="connection_init", payload={"Authorization": authorization})
             assert await socket.closed() == (4403, "Forbidden")
 
-    async def test_that_has_ended_closes_the_socket_at_the_next_event(self, api: Api, ada: Api, user: User) -> None:
-        async with connected(ada) as socket:
+    async def test_that_has_ended_closes_the_socket_at_the_next_event(self, api: Api, client: Api, ada: User) -> None:
+        async with connected(client) as socket:
             await socket.subscribe("1", CHANGED)
-            await until(lambda: ada.app.state.subscriptions.count == 1)
-            await end_session(ada)
-            await create(await sign_in_as(api, user), "Post")
+            await until(lambda: client.app.state.subscriptions.count == 1)
+            await end_session(client)
+            await create(await sign_in_as(api, ada), "Post")
             assert await socket.closed() == (4403, "Forbidden")
 
     @pytest.mark.parametrize("is_first", [True, False])
     async def test_is_not_ended_by_another_token_of_it_that_has_expired(
-        self, api: Api, ada: Api, user: User, monkeypatch: pytest.MonkeyPatch, *, is_first: bool
+        self, api: Api, client: Api, ada: User, monkeypatch: pytest.MonkeyPatch, *, is_first: bool
     ) -> None:
         tokens = accounts_of(api).access_tokens
-        token = ada.headers["Authorization"].removeprefix("Bearer ")
+        token = client.headers["Authorization"].removeprefix("Bearer ")
         old, _ = tokens.issue(tokens.read(token), utc_now() - timedelta(seconds=1))
-        async with connected(api.bearing(old)) as expired, connected(ada) as valid:
+        async with connected(api.bearing(old)) as expired, connected(client) as valid:
             for number, socket in enumerate((expired, valid) if is_first else (valid, expired), 1):
                 await socket.subscribe("1", CHANGED)
-                await until(partial(lambda expected: ada.app.state.subscriptions.count == expected, number))
+                await until(partial(lambda expected: client.app.state.subscriptions.count == expected, number))
             read = tokens.read
 
             def refuse_old(given: str) -> Claims:
@@ -350,12 +350,12 @@ class TestSession:
                 return read(given)
 
             monkeypatch.setattr(tokens, "read", refuse_old)
-            await create(await sign_in_as(api, user), "Post")
+            await create(await sign_in_as(api, ada), "Post")
             assert await expired.closed() == (4403, "Forbidden")
             assert (await valid.next("1"))["postChanged"]["kind"] == "CREATED"
 
-    async def test_that_has_ended_closes_a_silent_socket(self, ada: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_that_has_ended_closes_a_silent_socket(self, client: Api, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(sockets, "SESSION_SECONDS", 0.05)
-        async with connected(ada) as socket:
-            await end_session(ada)
+        async with connected(client) as socket:
+            await end_session(client)
             assert await socket.closed() == (4403, "Forbidden")

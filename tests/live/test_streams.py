@@ -26,21 +26,21 @@ async def begun(subscriptions: Subscriptions, count: int = 1) -> None:
 
 
 class TestServerSentEvents:
-    async def test_have_the_answers(self, ada: Api, subscriptions: Subscriptions) -> None:
-        async with streaming(ada, EVENTS, CHANGED) as stream:
+    async def test_have_the_answers(self, client: Api, subscriptions: Subscriptions) -> None:
+        async with streaming(client, EVENTS, CHANGED) as stream:
             await begun(subscriptions)
-            post = await create(ada, "Post")
+            post = await create(client, "Post")
             name, payload = await stream.event()
             assert (name, payload["data"]["postChanged"]["id"]) == ("next", post["id"])
             assert stream.response.headers["content-type"] == "text/event-stream; charset=utf-8"
             assert stream.response.headers["cache-control"] == "no-store"
             assert stream.response.headers["x-accel-buffering"] == "no"
 
-    async def test_may_be_asked_for_by_get(self, ada: Api, subscriptions: Subscriptions) -> None:
-        headers = {**ada.headers, "Accept": EVENTS}
-        async with ada.http.stream("GET", "/graphql", params={"query": CHANGED}, headers=headers) as response:
+    async def test_may_be_asked_for_by_get(self, client: Api, subscriptions: Subscriptions) -> None:
+        headers = {**client.headers, "Accept": EVENTS}
+        async with client.http.stream("GET", "/graphql", params={"query": CHANGED}, headers=headers) as response:
             await begun(subscriptions)
-            await create(ada, "Post")
+            await create(client, "Post")
             name, payload = await Stream(response, b"\n\n").event()
             assert (name, payload["data"]["postChanged"]["kind"]) == ("next", "CREATED")
 
@@ -51,24 +51,24 @@ class TestServerSentEvents:
         async with streaming(api, EVENTS, CHANGED) as stream:
             assert [await stream.part() for _ in range(3)] == [b":"] * 3
 
-    async def test_end_with_the_session(self, api: Api, ada: Api, user: User, subscriptions: Subscriptions) -> None:
-        async with streaming(ada, EVENTS, CHANGED) as stream:
+    async def test_end_with_the_session(self, api: Api, client: Api, ada: User, subscriptions: Subscriptions) -> None:
+        async with streaming(client, EVENTS, CHANGED) as stream:
             await begun(subscriptions)
-            await end_session(ada)
-            await create(await sign_in_as(api, user), "Post")
+            await end_session(client)
+            await create(await sign_in_as(api, ada), "Post")
             name, payload = await stream.event()
             assert (name, payload["errors"][0]["extensions"]["code"]) == ("next", "UNAUTHENTICATED")
             assert await stream.event() == ("complete", None)
             assert await stream.part() == b""
 
     async def test_end_with_the_session_without_an_event(
-        self, ada: Api, subscriptions: Subscriptions, monkeypatch: pytest.MonkeyPatch
+        self, client: Api, subscriptions: Subscriptions, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(events, "HEARTBEAT_SECONDS", 0.01)
         monkeypatch.setattr(events, "SESSION_SECONDS", 0.05)
-        async with streaming(ada, EVENTS, CHANGED) as stream:
+        async with streaming(client, EVENTS, CHANGED) as stream:
             await begun(subscriptions)
-            await end_session(ada)
+            await end_session(client)
             name, payload = await stream.event()
             assert (name, payload["errors"][0]["extensions"]["code"]) == ("next", "UNAUTHENTICATED")
             assert await stream.event() == ("complete", None)
@@ -105,21 +105,21 @@ class TestServerSentEvents:
 
 
 class TestMultipart:
-    async def test_has_the_answers(self, ada: Api, subscriptions: Subscriptions) -> None:
-        async with streaming(ada, MULTIPART, CHANGED) as stream:
+    async def test_has_the_answers(self, client: Api, subscriptions: Subscriptions) -> None:
+        async with streaming(client, MULTIPART, CHANGED) as stream:
             await begun(subscriptions)
             for title in ("First", "Second"):
-                await create(ada, title)
+                await create(client, title)
                 payload = (await stream.payload())["payload"]
                 assert payload["data"]["postChanged"]["post"]["title"] == title
             content_type = stream.response.headers["content-type"]
             assert content_type == "multipart/mixed; boundary=graphql; subscriptionSpec=1.0"
 
-    async def test_ends_with_the_session(self, api: Api, ada: Api, user: User, subscriptions: Subscriptions) -> None:
-        async with streaming(ada, MULTIPART, CHANGED) as stream:
+    async def test_ends_with_the_session(self, api: Api, client: Api, ada: User, subscriptions: Subscriptions) -> None:
+        async with streaming(client, MULTIPART, CHANGED) as stream:
             await begun(subscriptions)
-            await end_session(ada)
-            await create(await sign_in_as(api, user), "Post")
+            await end_session(client)
+            await create(await sign_in_as(api, ada), "Post")
             payload = await stream.payload()
             assert payload["payload"] is None
             assert payload["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"

@@ -8,7 +8,6 @@ import pytest
 
 from gqlapi.content import Checkpoint, RenderedContent, render
 from gqlapi.database import search
-from gqlapi.models import User
 from gqlapi.repositories import post_content
 from gqlapi.words import words
 from tests.api import Api, serve, settings_for
@@ -18,18 +17,6 @@ from tests.signing_in import sign_in_as
 
 RESULTS = "createdCount results { post { title slug tags { name } } errors { code path } }"
 BAD = {"title": "", "markdown": "x"}
-
-
-@pytest.fixture
-async def ada(api: Api) -> User:
-    ada = make_user(username="ada")
-    await save(api.database, [ada])
-    return ada
-
-
-@pytest.fixture
-async def client(api: Api, ada: User) -> Api:
-    return await sign_in_as(api, ada)
 
 
 def rows(count: int, **given: Any) -> list[dict[str, Any]]:

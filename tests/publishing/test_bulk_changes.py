@@ -29,13 +29,6 @@ async def api(database_url: str) -> AsyncIterator[Api]:
 
 
 @pytest.fixture
-async def ada(api: Api) -> User:
-    ada = make_user(username="ada")
-    await save(api.database, [ada])
-    return ada
-
-
-@pytest.fixture
 async def client(api: Api, ada: User) -> AsyncIterator[Api]:
     yield await sign_in_as(api, ada)
     await assert_consistent(api.database)

@@ -29,13 +29,6 @@ def codes(payload: Any) -> list[tuple[str, str]]:
 
 
 @pytest.fixture
-async def ada(api: Api) -> User:
-    ada = make_user(username="ada")
-    await save(api.database, [ada])
-    return ada
-
-
-@pytest.fixture
 async def client(api: Api, ada: User) -> AsyncIterator[Api]:
     """A client of the author Ada; what is left in the end agrees with itself."""
     yield await sign_in_as(api, ada)

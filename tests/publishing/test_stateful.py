@@ -208,6 +208,11 @@ def ids_of(connection: Any) -> set[str]:
 
 @pytest.fixture
 async def clients(api: Api) -> dict[str, Api]:
+    return await sign_in_all(api)
+
+
+async def sign_in_all(api: Api) -> dict[str, Api]:
+    """Return a client of each actor, by names."""
     users: dict[str, User] = {name: make_user(username=name, role=role) for name, role in ROLES.items() if role}
     await save(api.database, users.values())
     return {"nobody": api, **{name: await sign_in_as(api, user) for name, user in users.items()}}

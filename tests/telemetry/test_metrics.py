@@ -44,7 +44,7 @@ async def api(database_url: str) -> AsyncIterator[Api]:
 
 
 def trust(api: Api, text: str) -> str:
-    """Let a document be a trusted one, and return its id."""
+    """Add a trusted document, and return its id."""
     api.app.state.documents.trusted._documents[sha256_id(text)] = Document(text)
     return sha256_id(text)
 
